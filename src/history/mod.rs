@@ -1,0 +1,1 @@
+//! The seam to memory: what has happened on this host, in SQLite.

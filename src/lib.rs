@@ -1,0 +1,17 @@
+//! evenkeel keeps a Docker host exactly as a git repository of Compose files says.
+//!
+//! The rooms, in reading order; `ARCHITECTURE.md` tells the story.
+
+pub mod apply;
+pub mod cli;
+pub mod config;
+pub mod engine;
+pub mod history;
+pub mod manifest;
+pub mod model;
+pub mod plan;
+pub mod reconcile;
+pub mod registry;
+pub mod report;
+pub mod resolve;
+pub mod source;

@@ -1,0 +1,1 @@
+//! A Compose file and `x-evenkeel` become a [`crate::model::Stack`].

@@ -1,0 +1,133 @@
+//! The desired state: what the newest accepted commits say, with every image pinned.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use indexmap::IndexMap;
+
+use super::{
+    CommitId, HostName, PinnedImage, Problem, Service, ServiceName, SourceName, SpecHash, Stack,
+    StackName,
+};
+
+/// Everything this host should run.
+#[derive(Clone, Debug)]
+pub struct DesiredState {
+    /// This host.
+    pub host: HostName,
+    /// By name; also the stacks that cannot be used, so that what runs of them is left alone.
+    pub stacks: IndexMap<StackName, DesiredStack>,
+    /// Sources that were read completely in this pass: only stacks of these can be removed. A source with
+    /// a stack whose name could not be told is not among them.
+    pub sources_read: BTreeSet<SourceName>,
+    /// All sources the operator configured, read or not.
+    pub sources_configured: BTreeSet<SourceName>,
+}
+
+/// One stack, usable or not.
+#[derive(Clone, Debug)]
+pub struct DesiredStack {
+    /// Its name.
+    pub name: StackName,
+    /// Where it comes from.
+    pub source: SourceName,
+    /// The revision it was read from.
+    pub commit: CommitId,
+    /// What it asks for, or why that cannot be used.
+    pub content: StackContent,
+}
+
+/// What a stack asks for.
+#[derive(Clone, Debug)]
+pub enum StackContent {
+    /// It can be deployed.
+    Usable(Box<Deployment>),
+    /// Nothing of it is touched.
+    Invalid(Vec<Problem>),
+}
+
+/// A stack with its services' images pinned.
+#[derive(Clone, Debug)]
+pub struct Deployment {
+    /// As the manifest describes it.
+    pub stack: Stack,
+    /// Its services, in dependency order.
+    pub services: IndexMap<ServiceName, DesiredService>,
+}
+
+/// A service with its image pinned.
+#[derive(Clone, Debug)]
+pub struct DesiredService {
+    /// As the manifest describes it.
+    pub service: Service,
+    /// Its image, or why the digest could not be learnt.
+    pub image: Result<Pinned, ImageTrouble>,
+}
+
+/// A pinned image and all that follows from it.
+#[derive(Clone, Debug)]
+pub struct Pinned {
+    /// The image by digest.
+    pub image: PinnedImage,
+    /// The hash of image and settings.
+    pub hash: SpecHash,
+    /// What the digest was taken from.
+    pub origin: PinOrigin,
+    /// Said aloud where something did not go the usual way: the registry did not answer.
+    pub remark: Option<String>,
+}
+
+/// What a digest was taken from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PinOrigin {
+    /// The manifest's own digest.
+    Manifest,
+    /// A pin recorded on this host.
+    Record,
+    /// The container that runs with this very reference.
+    Running,
+    /// The registry.
+    Registry,
+    /// An image already on this host, while the registry did not answer.
+    Host,
+}
+
+/// Why an image cannot be used now: trouble of the world, retried at the next pass.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ImageTrouble {
+    /// One line, naming the image and the registry.
+    pub message: String,
+    /// The next move.
+    pub hint: Option<String>,
+}
+
+impl DesiredState {
+    /// The stack's deployment; `None` where it is unknown or invalid.
+    pub fn deployment(&self, stack: &StackName) -> Option<&Deployment> {
+        match &self.stacks.get(stack)?.content {
+            StackContent::Usable(deployment) => Some(deployment),
+            StackContent::Invalid(_) => None,
+        }
+    }
+
+    /// All usable stacks.
+    pub fn deployments(&self) -> impl Iterator<Item = &Deployment> {
+        self.stacks.keys().filter_map(|name| self.deployment(name))
+    }
+}
+
+impl Deployment {
+    /// The services that wait for `service` to complete; such a service is a job.
+    pub fn is_awaited_job(&self, service: &ServiceName) -> bool {
+        self.stack.services.values().any(|other| {
+            other.depends_on.get(service).is_some_and(|dependency| {
+                dependency.condition == super::stack::Condition::Completed
+            })
+        })
+    }
+}
+
+/// Pins recorded on this host, or new ones to record: written image line to digest.
+///
+/// The key is a hash of the interpolated reference, which may hold a server value.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pins(pub BTreeMap<(super::ServiceId, String), super::Digest>);

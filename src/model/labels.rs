@@ -1,0 +1,34 @@
+//! The labels on what evenkeel creates. Labels are identity, not memory: history lives in the database.
+
+/// `<version>:<hash>` of all that needs a new container when it changes.
+pub const SPEC: &str = "evenkeel.spec";
+/// The generation that created it.
+pub const GENERATION: &str = "evenkeel.generation";
+/// The commit it was created from.
+pub const COMMIT: &str = "evenkeel.commit";
+/// The source its stack comes from.
+pub const SOURCE: &str = "evenkeel.source";
+
+/// The stack.
+pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
+/// The service.
+pub const COMPOSE_SERVICE: &str = "com.docker.compose.service";
+/// The replica's number, from 1.
+pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
+/// `False`; `True` on what `docker compose run` made, which is foreign to us.
+pub const COMPOSE_ONEOFF: &str = "com.docker.compose.oneoff";
+/// Compose's `ps` shows nothing without it; ours holds the spec hash.
+pub const COMPOSE_CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// The directory relative paths are resolved against.
+pub const COMPOSE_WORKING_DIR: &str = "com.docker.compose.project.working_dir";
+/// The manifest's files, separated by commas.
+pub const COMPOSE_CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// The manifest's key of a network.
+pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
+/// The manifest's key of a volume.
+pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
+
+/// Whether a label is set by evenkeel or by Compose itself, and so never part of a comparison.
+pub fn is_bookkeeping(label: &str) -> bool {
+    label.starts_with("evenkeel.") || label.starts_with("com.docker.compose.")
+}

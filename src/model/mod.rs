@@ -1,0 +1,31 @@
+//! The nouns of the program: plain values that every other room speaks in.
+//!
+//! Nothing here does I/O, reads a clock or decides anything. A type that only one room needs belongs in
+//! that room.
+
+pub mod desired;
+pub mod generation;
+pub mod hidden;
+pub mod image;
+pub mod labels;
+pub mod login;
+pub mod memory;
+pub mod names;
+pub mod observed;
+pub mod problem;
+pub mod spec;
+pub mod stack;
+pub mod tree;
+
+pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
+pub use generation::{GenerationOutcome, ServiceOutcome, Trigger};
+pub use hidden::{Hidden, Masks};
+pub use image::{Digest, ImageRef, PinnedImage, Platform};
+pub use names::{
+    CommitId, ContainerId, ContainerName, GenerationNumber, HostName, ImageId, NetworkId,
+    NetworkName, ServiceId, ServiceName, SourceName, SpecHash, StackName, VolumeName,
+};
+pub use observed::{ContainerState, Health, ObservedContainer, ObservedState};
+pub use problem::{Place, Problem};
+pub use spec::ContainerSpec;
+pub use stack::{Service, Stack};

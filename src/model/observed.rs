@@ -1,0 +1,223 @@
+//! The observed state: what the engine reports, in our words.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::{
+    ContainerId, ContainerName, ContainerSpec, ImageId, NetworkId, NetworkName, ServiceId,
+    ServiceName, SourceName, StackName, VolumeName, labels,
+};
+
+/// What the engine reports at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct ObservedState {
+    /// The engine itself.
+    pub engine: EngineInfo,
+    /// Containers that carry our labels, or the Compose labels of a stack that was asked for; inspected.
+    pub containers: Vec<ObservedContainer>,
+    /// All other containers, as the list shows them.
+    pub foreign: Vec<ForeignContainer>,
+    /// All networks.
+    pub networks: Vec<ObservedNetwork>,
+    /// All volumes' names.
+    pub volumes: BTreeSet<VolumeName>,
+    /// All images.
+    pub images: Vec<ObservedImage>,
+    /// What images bring along, for those that a comparison needs.
+    pub image_defaults: BTreeMap<ImageId, ContainerSpec>,
+}
+
+/// The engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineInfo {
+    /// `20.10.24`
+    pub version: String,
+    /// The API version that was agreed on, `1.41`.
+    pub api_version: String,
+    /// `linux`
+    pub os: String,
+    /// The architecture in the words of images: `amd64`, `arm64`.
+    pub architecture: String,
+}
+
+/// A container of ours, in full.
+#[derive(Clone, Debug)]
+pub struct ObservedContainer {
+    /// Its id.
+    pub id: ContainerId,
+    /// Its name now.
+    pub name: ContainerName,
+    /// `Config.Image`: the reference it was created from.
+    pub image: String,
+    /// The image it runs.
+    pub image_id: ImageId,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+    /// When it was created.
+    pub created_at: Option<Timestamp>,
+    /// What it does.
+    pub state: ContainerState,
+    /// What its health check says.
+    pub health: Health,
+    /// Restarts by its restart policy since it was started.
+    pub restarts: u32,
+    /// When it last started.
+    pub started_at: Option<Timestamp>,
+    /// Its settings as the engine shows them, with what the image brought along.
+    pub settings: ContainerSpec,
+    /// The networks it is attached to (also while stopped), with the network's id.
+    pub attached: BTreeMap<NetworkName, AttachedNetwork>,
+    /// Volumes it mounts by a name the engine made up, by target.
+    pub anonymous_volumes: BTreeMap<String, VolumeName>,
+}
+
+/// One attachment of a container.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct AttachedNetwork {
+    /// The network's id at the time of attaching; an id that no longer exists is a dangling attachment.
+    pub id: Option<NetworkId>,
+    /// All aliases, the engine's short id among them.
+    pub aliases: BTreeSet<String>,
+    /// Its address while it runs.
+    pub address: Option<String>,
+}
+
+/// What a container does.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ContainerState {
+    /// Made, never started.
+    Created,
+    /// Running.
+    Running,
+    /// Frozen.
+    Paused,
+    /// Between two tries of its restart policy.
+    Restarting,
+    /// Ended.
+    Exited {
+        /// Its exit code.
+        code: i64,
+        /// Killed for want of memory.
+        oom_killed: bool,
+    },
+    /// Being removed, or broken beyond use.
+    Dead,
+}
+
+/// What a container's health check says.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Health {
+    /// There is no health check.
+    #[default]
+    None,
+    /// Not decided yet.
+    Starting,
+    /// Healthy.
+    Healthy,
+    /// Unhealthy.
+    Unhealthy,
+}
+
+impl ObservedContainer {
+    /// A label's value.
+    pub fn label(&self, name: &str) -> Option<&str> {
+        self.labels.get(name).map(String::as_str)
+    }
+
+    /// The stack it belongs to.
+    pub fn stack(&self) -> Option<StackName> {
+        self.label(labels::COMPOSE_PROJECT).map(StackName::new)
+    }
+
+    /// The service it belongs to.
+    pub fn service(&self) -> Option<ServiceId> {
+        let service = ServiceName::new(self.label(labels::COMPOSE_SERVICE)?);
+        Some(ServiceId { stack: self.stack()?, service })
+    }
+
+    /// The source whose stack made it; `None` for what Compose made.
+    pub fn source(&self) -> Option<SourceName> {
+        self.label(labels::SOURCE).map(SourceName::new)
+    }
+
+    /// The replica's number; 1 where the label is missing or unreadable.
+    pub fn number(&self) -> u32 {
+        self.label(labels::COMPOSE_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1)
+    }
+
+    /// Whether it runs, healthy or not.
+    pub fn is_running(&self) -> bool {
+        self.state == ContainerState::Running
+    }
+}
+
+/// A container that is none of ours.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ForeignContainer {
+    /// Its id, as text.
+    pub id: String,
+    /// Its names.
+    pub names: Vec<ContainerName>,
+    /// The image it runs.
+    pub image_id: String,
+    /// Networks it is attached to.
+    pub networks: BTreeSet<NetworkName>,
+    /// Host paths and volume names that it mounts.
+    pub mounts: BTreeSet<String>,
+    /// Whether it runs.
+    pub running: bool,
+}
+
+/// A network at the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedNetwork {
+    /// Its id, as text.
+    pub id: String,
+    /// Its name; names are not unique at the engine.
+    pub name: String,
+    /// `bridge`, `host`, …
+    pub driver: String,
+    /// No way out of the host.
+    pub internal: bool,
+    /// IPv6 addresses too.
+    pub enable_ipv6: bool,
+    /// Containers that no stack describes may attach.
+    pub attachable: bool,
+    /// Options of the driver.
+    pub driver_opts: BTreeMap<String, String>,
+    /// Subnets, as the engine chose or was told.
+    pub subnets: Vec<super::stack::Subnet>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// An image at the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedImage {
+    /// Its id, as text.
+    pub id: String,
+    /// `RepoTags`.
+    pub tags: Vec<String>,
+    /// `RepoDigests`: `repository@sha256:…`.
+    pub digests: Vec<String>,
+    /// Bytes on disk, layers shared with others included.
+    pub size: u64,
+}
+
+impl ObservedState {
+    /// The containers of a service, in no particular order.
+    pub fn containers_of<'a>(
+        &'a self,
+        service: &'a ServiceId,
+    ) -> impl Iterator<Item = &'a ObservedContainer> {
+        self.containers
+            .iter()
+            .filter(move |container| container.service().as_ref() == Some(service))
+    }
+
+    /// The network of exactly this name.
+    pub fn network(&self, name: &NetworkName) -> Option<&ObservedNetwork> {
+        self.networks.iter().find(|network| network.name == name.as_str())
+    }
+}

@@ -1,0 +1,269 @@
+//! A stack as its manifest describes it: merged, interpolated, checked; images still by tag.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::time::Duration;
+
+use indexmap::IndexMap;
+
+use super::tree::SharedTree;
+use super::{
+    CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, NetworkName, Place,
+    ServiceName, SourceName, StackName, VolumeName,
+};
+
+/// A Compose project.
+#[derive(Clone, Debug)]
+pub struct Stack {
+    /// `name:`, else the directory's name, normalised.
+    pub name: StackName,
+    /// The source it was read from.
+    pub source: SourceName,
+    /// The revision it was read from.
+    pub commit: CommitId,
+    /// The stack's directory in the repository; empty for the root.
+    pub directory: String,
+    /// The manifest's files, paths in the repository, in the order they were merged.
+    pub files: Vec<String>,
+    /// Where untracked relative paths live on this server: `<data_dir>/<stack>`, or `stacks.<name>.dir`.
+    pub working_dir: PathBuf,
+    /// Services in dependency order: a service stands behind everything it depends on.
+    pub services: IndexMap<ServiceName, Service>,
+    /// Networks that some service uses, by the manifest's key.
+    pub networks: IndexMap<String, Network>,
+    /// Volumes that some service uses, by the manifest's key.
+    pub volumes: IndexMap<String, Volume>,
+    /// Stacks that must be in sync first.
+    pub after: Vec<StackName>,
+    /// `x-evenkeel.suspend`: nothing of this stack is changed.
+    pub suspended: Option<Suspension>,
+    /// Things worth saying that are no errors.
+    pub remarks: Vec<Remark>,
+    /// The server's values used here, to be masked in what others write.
+    pub masks: Masks,
+    /// What a generation keeps, so that this stack can be read again without the repository.
+    pub record: StackRecord,
+}
+
+/// `x-evenkeel.suspend`.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suspension {
+    /// When it ends by itself.
+    pub until: Option<jiff::Timestamp>,
+    /// Why, in the author's words.
+    pub reason: Option<String>,
+}
+
+/// One thing worth saying about a manifest.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Remark {
+    /// Where it stands.
+    pub place: Option<Place>,
+    /// The service it is about.
+    pub service: Option<ServiceName>,
+    /// One sentence, without values.
+    pub text: String,
+}
+
+/// The files of a stack as they are in git, before interpolation: no server value is among them.
+#[derive(Clone, Debug, Default)]
+pub struct StackRecord {
+    /// The manifest's own files, its `.env` and the env files in git, by path in the repository.
+    pub manifest: BTreeMap<String, Vec<u8>>,
+    /// Files and directories of the repository that services mount, by service.
+    pub mounted: BTreeMap<ServiceName, BTreeSet<String>>,
+}
+
+/// One service.
+#[derive(Clone, Debug)]
+pub struct Service {
+    /// Its name.
+    pub name: ServiceName,
+    /// Where it stands in the manifest.
+    pub place: Place,
+    /// The image, interpolated.
+    pub image: ImageRef,
+    /// The image as people may see it: interpolated, unless a server value is part of it; then as written.
+    pub image_shown: String,
+    /// `pull_policy: never`: the image must already be on the host.
+    pub pull_never: bool,
+    /// Everything else that needs a new container when it changes.
+    pub settings: ContainerSpec,
+    /// Paths of fields that contain an interpolated server value (`command`, `labels.team`); their values
+    /// are never shown. Environment values never are anyway.
+    pub sensitive: BTreeSet<String>,
+    /// `container_name`.
+    pub container_name: Option<ContainerName>,
+    /// How many containers.
+    pub replicas: u32,
+    /// What must have started, be healthy or have completed before this one starts.
+    pub depends_on: IndexMap<ServiceName, Dependency>,
+    /// How a change is rolled out.
+    pub rollout: Rollout,
+    /// Files of the repository that it mounts, to be exported first.
+    pub exports: Vec<Export>,
+    /// Secrets and configs that it mounts, to be written first.
+    pub secret_files: Vec<SecretFile>,
+    /// Directories of the server that it mounts, to be made first where they are missing.
+    pub directories: Vec<PathBuf>,
+}
+
+impl Service {
+    /// The name of replica `number` (from 1).
+    pub fn container(&self, stack: &StackName, number: u32) -> ContainerName {
+        match &self.container_name {
+            Some(name) => name.clone(),
+            None => ContainerName::new(format!("{stack}-{}-{number}", self.name)),
+        }
+    }
+}
+
+/// `depends_on`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Dependency {
+    /// What is waited for.
+    pub condition: Condition,
+    /// Restart the dependant after this one was replaced.
+    pub restart: bool,
+    /// Without it, a missing or failed dependency is only remarked.
+    pub required: bool,
+}
+
+/// `depends_on.condition`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Condition {
+    /// `service_started`
+    Started,
+    /// `service_healthy`
+    Healthy,
+    /// `service_completed_successfully`
+    Completed,
+}
+
+/// How a change of a service is carried out (`deploy.update_config`, `x-evenkeel.rollout`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Rollout {
+    /// Which goes first.
+    pub order: Order,
+    /// Replicas at a time; 0 is all.
+    pub parallelism: u32,
+    /// Pause between batches.
+    pub delay: Duration,
+    /// How long the old container is kept after the switch.
+    pub monitor: Duration,
+    /// Share of replicas that may fail, in millionths.
+    pub max_failure_ratio: u32,
+    /// What to do when it fails.
+    pub failure_action: FailureAction,
+    /// How long a container without health check must run.
+    pub stable: Duration,
+    /// From create to healthy; `None` takes the larger of the host's default and what the health check needs.
+    pub deadline: Option<Duration>,
+    /// Restarts by the restart policy that are borne.
+    pub restarts: u32,
+}
+
+/// `deploy.update_config.order`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Order {
+    /// The old container is stopped before the new one starts.
+    StopFirst,
+    /// The new container passes its gate before the old one stops.
+    StartFirst,
+}
+
+/// `deploy.update_config.failure_action`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FailureAction {
+    /// Go back to what ran.
+    Rollback,
+    /// Leave it half-way and hold.
+    Pause,
+    /// Go on with the next replica.
+    Continue,
+}
+
+/// A file or directory of the repository, made available to containers on the host.
+#[derive(Clone, Debug)]
+pub struct Export {
+    /// Where it is written: `<data_dir>/.exported/<fingerprint>`.
+    pub target: PathBuf,
+    /// The revision's files.
+    pub tree: SharedTree,
+    /// The path in the repository.
+    pub path: String,
+}
+
+/// A secret or config, written below `<state_dir>/secrets/<hash>` and bound read-only.
+#[derive(Clone, Debug)]
+pub struct SecretFile {
+    /// Where it is written.
+    pub target: PathBuf,
+    /// Its bytes.
+    pub content: SecretContent,
+    /// Owner, `None` for evenkeel's own user.
+    pub uid: Option<u32>,
+    /// Group, `None` for evenkeel's own group.
+    pub gid: Option<u32>,
+    /// Permissions.
+    pub mode: u32,
+}
+
+/// The bytes of a secret; never shown.
+#[derive(Clone, PartialEq, Eq)]
+pub struct SecretContent(pub Vec<u8>);
+
+impl std::fmt::Debug for SecretContent {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{:?}", Hidden::default())
+    }
+}
+
+/// A network of a stack.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Network {
+    /// Its name at the engine.
+    pub name: NetworkName,
+    /// Made by someone else; never created, changed or removed here.
+    pub external: bool,
+    /// `bridge` where nothing is written.
+    pub driver: Option<String>,
+    /// Options of the driver.
+    pub driver_opts: BTreeMap<String, String>,
+    /// No way out of the host.
+    pub internal: bool,
+    /// Containers that no stack describes may attach (overlay networks).
+    pub attachable: bool,
+    /// IPv6 addresses too.
+    pub enable_ipv6: bool,
+    /// Subnets; empty lets the engine choose.
+    pub subnets: Vec<Subnet>,
+    /// The manifest's labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// One entry of `ipam.config`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Subnet {
+    /// CIDR.
+    pub subnet: Option<String>,
+    /// Addresses containers get, CIDR.
+    pub ip_range: Option<String>,
+    /// The gateway's address.
+    pub gateway: Option<String>,
+}
+
+/// A volume of a stack. It is created when missing and never touched again.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Volume {
+    /// Its name at the engine.
+    pub name: VolumeName,
+    /// Made by someone else; must exist.
+    pub external: bool,
+    /// `local` where nothing is written.
+    pub driver: Option<String>,
+    /// Options of the driver.
+    pub driver_opts: BTreeMap<String, String>,
+    /// The manifest's labels.
+    pub labels: BTreeMap<String, String>,
+}

@@ -1,0 +1,1 @@
+//! Pure: desired and observed state become steps, each with its reason.

@@ -1,0 +1,1 @@
+//! Stacks and what the registries say become the desired state.

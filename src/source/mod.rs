@@ -1,0 +1,1 @@
+//! The seam to git: where a revision comes from.
