@@ -1,0 +1,89 @@
+//! A YAML value that knows where it stands, what was written, and whether a server value went into it.
+
+use indexmap::IndexMap;
+
+use crate::model::Place;
+
+/// One value of a parsed manifest.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Node {
+    /// Where it starts.
+    pub place: Place,
+    /// What it is.
+    pub value: Value,
+    /// A local tag such as `!reset`, without the exclamation mark.
+    pub tag: Option<String>,
+    /// Whether interpolation put a value of the server's env files into it. Never its children's doing.
+    pub sensitive: bool,
+}
+
+/// The shape of a value.
+#[derive(Clone, PartialEq)]
+pub enum Value {
+    /// Nothing written, `~` or `null`.
+    Null,
+    /// A scalar as text; what it means is up to whoever reads it.
+    Scalar(Scalar),
+    /// A list.
+    Sequence(Vec<Node>),
+    /// A mapping, in the order it was written. Keys are unique.
+    Mapping(IndexMap<String, Field>),
+}
+
+/// A scalar.
+#[derive(Clone, PartialEq)]
+pub struct Scalar {
+    /// Its text, unquoted and unfolded.
+    pub text: String,
+    /// Written without quotes, so that `yes`, `08` or `1.0` may mean something else than text.
+    pub plain: bool,
+}
+
+/// An entry of a mapping.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Field {
+    /// Where the key stands.
+    pub key_place: Place,
+    /// Its value.
+    pub node: Node,
+}
+
+impl std::fmt::Debug for Scalar {
+    /// Texts are not shown: they may be interpolated.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Scalar({} bytes)", self.text.len())
+    }
+}
+
+impl std::fmt::Debug for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Null => f.write_str("Null"),
+            Self::Scalar(scalar) => scalar.fmt(f),
+            Self::Sequence(items) => f.debug_list().entries(items).finish(),
+            Self::Mapping(fields) => {
+                f.debug_map().entries(fields.iter().map(|(k, v)| (k, &v.node))).finish()
+            }
+        }
+    }
+}
+
+impl Node {
+    /// The field `key` of a mapping.
+    pub fn get(&self, key: &str) -> Option<&Node> {
+        match &self.value {
+            Value::Mapping(fields) => fields.get(key).map(|field| &field.node),
+            Value::Null | Value::Scalar(_) | Value::Sequence(_) => None,
+        }
+    }
+
+    /// What people call this kind of value, for "expected …, found …".
+    pub fn kind(&self) -> &'static str {
+        match &self.value {
+            Value::Null => "nothing",
+            Value::Scalar(_) => "a single value",
+            Value::Sequence(_) => "a list",
+            Value::Mapping(_) => "a mapping",
+        }
+    }
+}
