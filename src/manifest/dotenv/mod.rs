@@ -282,7 +282,7 @@ fn escape_of(text: &str) -> Option<(String, usize)> {
         '\\' => "\\",
         '$' => "$$",
         '0' => {
-            let digits = text.get(2..5)?;
+            let digits = text.get(2..5).filter(|digits| !digits.starts_with('+'))?;
             let code = u8::from_str_radix(digits, 8).ok()?;
             return Some((char::from(code).to_string(), 5));
         }

@@ -63,6 +63,11 @@ fn double_quotes_expand_escapes_and_variables() {
 }
 
 #[test]
+fn an_octal_escape_that_is_none_stays_as_it_is() {
+    check(r#"A="\0+12 \0999 \01""#, &[("A", r"\0+12 \0999 \01")]);
+}
+
+#[test]
 fn a_quoted_value_may_have_several_lines() {
     check("KEY=\"one\ntwo\"\nB='3\n4'", &[("KEY", "one\ntwo"), ("B", "3\n4")]);
 }

@@ -106,17 +106,31 @@ fn a_message_never_shows_a_server_value() {
     check_wrong("${NO:?like $SECRET}", &["variable `NO` is required: like $SECRET"]);
 }
 
+/// Every variable is set to 100,000 bytes.
+struct Long;
+
+impl Lookup for Long {
+    fn get(&self, _: &str) -> Option<Variable> {
+        Some(Variable { value: Hidden::new("x".repeat(100_000)), from_server: false })
+    }
+}
+
 #[test]
 fn nesting_and_size_have_an_end() {
     let deep = format!("{}x{}", "${A:-".repeat(50), "}".repeat(50));
     check_wrong(&deep, &["variables nest more than 32 deep"]);
-    struct Long;
-    impl Lookup for Long {
-        fn get(&self, _: &str) -> Option<Variable> {
-            Some(Variable { value: Hidden::new("x".repeat(100_000)), from_server: false })
-        }
-    }
     assert_eq!(expand(&"$A".repeat(100_000), &Long), Err(vec![TemplateError::TooLarge]));
+}
+
+#[test]
+fn a_tree_of_long_values_has_an_end_and_says_so_once() {
+    let text = format!("[{}]", "$A$A$A$A$A$A$A$A$A$A,".repeat(20));
+    let tree = yaml::parse("c.yaml", text.as_bytes(), &yaml::Limits::default()).expect("YAML");
+    let (mut problems, mut remarks) = (Vec::new(), Vec::new());
+    let tree = tree.into_iter().next().expect("a document");
+    let texts = SourceTexts::default();
+    interpolate(tree, &Long, Unset::Error, &texts, &mut problems, &mut remarks);
+    assert_eq!(problems.iter().map(|problem| problem.code).collect::<Vec<_>>(), ["too-large"]);
 }
 
 #[test]
