@@ -96,7 +96,8 @@ fn report_missing(
         let text = format!("env file {path} has to be on the server, at {}", missing.put);
         return file.at.remark(Some(name), text);
     }
-    let message = format!("service `{name}` wants env file {path}, which this server does not have");
+    let message =
+        format!("service `{name}` wants env file {path}, which this server does not have");
     let problem = file.at.trouble("missing-env-file", message);
     file.at.report(missing.explain(problem, ", or mark it `required: false`"));
 }
@@ -107,9 +108,10 @@ fn parsed(
     draft: &Draft<'_>,
     scene: &Scene<'_>,
 ) -> dotenv::Entries {
+    let name = if file.at.node.sensitive { "(env file)" } else { &found.name };
     let entries = match file.raw {
-        true => dotenv::parse_raw(&found.name, &found.bytes),
-        false => dotenv::parse(&found.name, &found.bytes, &Outer { draft, scene }),
+        true => dotenv::parse_raw(name, &found.bytes),
+        false => dotenv::parse(name, &found.bytes, &Outer { draft, scene }),
     };
     let entries = entries.unwrap_or_else(|problems: Vec<Problem>| {
         problems.into_iter().for_each(|problem| file.at.report(problem));
