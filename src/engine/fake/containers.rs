@@ -5,11 +5,12 @@ use std::time::Duration;
 
 use super::images::complete;
 use super::life::{Life, Phase};
+use super::networks::attachments;
 use super::ports::candidates;
-use super::world::{AttachmentRecord, Container, Host};
+use super::world::{Container, Host};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
-use crate::model::spec::{Attachment, MountSource, Resources};
-use crate::model::{ContainerId, ContainerName, NetworkName, VolumeName};
+use crate::model::spec::{MountSource, Resources};
+use crate::model::{ContainerId, ContainerName, VolumeName};
 
 /// The least memory the engine gives a container, bytes.
 const LEAST_MEMORY: i64 = 6 * 1024 * 1024;
@@ -232,24 +233,4 @@ fn set_resources(current: &mut Resources, wanted: &Resources) {
     set(&mut current.memory_reservation, wanted.memory_reservation);
     set(&mut current.nano_cpus, wanted.nano_cpus);
     set(&mut current.pids_limit, wanted.pids_limit);
-}
-
-fn attachments(
-    request: &ContainerRequest,
-    id: &ContainerId,
-) -> BTreeMap<NetworkName, AttachmentRecord> {
-    let own = [request.own_alias.to_string(), id.short().to_owned()];
-    match &request.settings.network {
-        Attachment::Mode(mode) if mode.starts_with("container:") => BTreeMap::new(),
-        Attachment::Mode(mode) => {
-            BTreeMap::from([(NetworkName::new(mode.as_str()), AttachmentRecord::default())])
-        }
-        Attachment::Networks(endpoints) if endpoints.is_empty() => {
-            BTreeMap::from([(NetworkName::new("bridge"), AttachmentRecord::default())])
-        }
-        Attachment::Networks(endpoints) => endpoints
-            .iter()
-            .map(|endpoint| (endpoint.network.clone(), AttachmentRecord::wanted(endpoint, &own)))
-            .collect(),
-    }
 }

@@ -41,7 +41,22 @@ pub enum Verb {
 impl Verb {
     /// Whether it changes the host.
     pub fn mutates(self) -> bool {
-        self >= Self::Pull
+        match self {
+            Self::Info | Self::Observe | Self::ImageDefaults | Self::Inspect | Self::Logs => false,
+            Self::Pull
+            | Self::CreateNetwork
+            | Self::RemoveNetwork
+            | Self::Connect
+            | Self::Disconnect
+            | Self::CreateVolume
+            | Self::CreateContainer
+            | Self::Start
+            | Self::Stop
+            | Self::Unpause
+            | Self::Rename
+            | Self::RemoveContainer
+            | Self::Update => true,
+        }
     }
 }
 

@@ -10,9 +10,11 @@ mod world;
 mod life;
 mod containers;
 mod networks;
+mod addresses;
 mod ports;
 mod images;
 mod observe;
+mod setup;
 mod people;
 #[cfg(test)]
 mod tests;

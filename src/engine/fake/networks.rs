@@ -1,57 +1,18 @@
-//! Networks: their addresses, who is attached, and what the engine refuses.
+//! Networks: which there are, who is attached, and what the engine refuses. Addresses are in
+//! [`super::addresses`].
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
+use super::addresses::Range;
 use super::world::{AttachmentRecord, Host, NetworkRecord};
-use crate::engine::{ContainerRef, EngineError, Labels};
+use crate::engine::{ContainerRef, ContainerRequest, EngineError, Labels};
 use crate::model::spec::{Attachment, Endpoint};
 use crate::model::stack::Network;
 use crate::model::{ContainerId, ContainerName, NetworkId, NetworkName};
 
-/// A subnet of IPv4.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(super) struct Range {
-    base: u32,
-    bits: u32,
-}
-
 /// What every engine has.
 const PREDEFINED: [&str; 3] = ["bridge", "host", "none"];
-
-impl Range {
-    /// Reads CIDR; `None` for anything else, IPv6 too.
-    pub(super) fn parse(text: &str) -> Option<Self> {
-        let (address, bits) = text.split_once('/')?;
-        let bits: u32 = bits.parse().ok().filter(|bits| *bits <= 32)?;
-        let address: Ipv4Addr = address.parse().ok()?;
-        let base = u64::from(u32::from(address)) >> (32 - bits) << (32 - bits);
-        Some(Self { base: u32::try_from(base).ok()?, bits })
-    }
-
-    fn last(self) -> u32 {
-        self.base | u32::try_from((1_u64 << (32 - self.bits)) - 1).unwrap_or(u32::MAX)
-    }
-
-    fn overlaps(self, other: Self) -> bool {
-        self.base <= other.last() && other.base <= self.last()
-    }
-
-    fn contains(self, address: Ipv4Addr) -> bool {
-        (self.base..=self.last()).contains(&u32::from(address))
-    }
-
-    /// Addresses for containers, lowest first: after the gateway's, before the broadcast.
-    fn hosts(self) -> impl Iterator<Item = Ipv4Addr> {
-        (self.base.saturating_add(2)..self.last()).map(Ipv4Addr::from)
-    }
-}
-
-impl std::fmt::Display for Range {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}/{}", Ipv4Addr::from(self.base), self.bits)
-    }
-}
 
 impl AttachmentRecord {
     pub(super) fn wanted(endpoint: &Endpoint, more: &[String]) -> Self {
@@ -73,14 +34,6 @@ impl Host {
             let subnet = self.free_subnet();
             self.networks.insert(id, NetworkRecord { network, labels: Labels::new(), subnet });
         }
-    }
-
-    /// The first of the engine's own pools that nobody has.
-    fn free_subnet(&self) -> Range {
-        (17..=255)
-            .map(|second| Range { base: u32::from(Ipv4Addr::new(172, second, 0, 0)), bits: 16 })
-            .find(|range| !self.networks.values().any(|other| other.subnet.overlaps(*range)))
-            .unwrap_or(Range { base: 0, bits: 32 })
     }
 
     pub(super) fn make_network(
@@ -205,49 +158,6 @@ impl Host {
         Ok((name, network, address))
     }
 
-    /// The address asked for, or the lowest free one.
-    fn address(
-        &self,
-        id: &ContainerId,
-        network: &NetworkId,
-        place: &AttachmentRecord,
-    ) -> Result<Option<Ipv4Addr>, EngineError> {
-        let Some(record) = self.networks.get(network) else { return Ok(None) };
-        if matches!(record.network.name.as_str(), "host" | "none") {
-            return Ok(None);
-        }
-        let used = self.used_addresses(id, network);
-        let Some(wanted) = &place.wanted else {
-            let reserved = self.pool(record).hosts().find(|address| !used.contains(address));
-            let none = || EngineError::Other("no available IPv4 addresses on this network".into());
-            return reserved.ok_or_else(none).map(Some);
-        };
-        let address = wanted.parse().ok().filter(|address| record.subnet.contains(*address));
-        match address {
-            None => Err(EngineError::Refused(format!(
-                "invalid address {wanted}: no configured subnet contains it"
-            ))),
-            Some(address) if used.contains(&address) => {
-                Err(EngineError::Conflict("Address already in use".into()))
-            }
-            Some(address) => Ok(Some(address)),
-        }
-    }
-
-    fn pool(&self, record: &NetworkRecord) -> Range {
-        let given = record.network.subnets.iter().find_map(|one| one.ip_range.as_deref());
-        given.and_then(Range::parse).unwrap_or(record.subnet)
-    }
-
-    fn used_addresses(&self, id: &ContainerId, network: &NetworkId) -> BTreeSet<Ipv4Addr> {
-        let others = self.containers.values().filter(|one| one.id != *id);
-        others
-            .flat_map(|one| one.attached.values())
-            .filter(|place| place.id.as_ref() == Some(network))
-            .filter_map(|place| place.address)
-            .collect()
-    }
-
     /// `container:<id>` needs that container, running.
     pub(super) fn check_joined_network(&self, id: &ContainerId) -> Result<(), EngineError> {
         let mode = self.containers.get(id).map(|one| &one.settings.network);
@@ -277,5 +187,27 @@ pub(super) fn plain_network(name: &str) -> Network {
         enable_ipv6: false,
         subnets: Vec::new(),
         labels: BTreeMap::new(),
+    }
+}
+
+/// Where a new container is attached: the default bridge if nothing is said.
+pub(super) fn attachments(
+    request: &ContainerRequest,
+    id: &ContainerId,
+) -> BTreeMap<NetworkName, AttachmentRecord> {
+    let own = [request.own_alias.to_string(), id.short().to_owned()];
+    match &request.settings.network {
+        Attachment::Mode(mode) if mode.starts_with("container:") => BTreeMap::new(),
+        Attachment::Mode(mode) => {
+            let mode = if mode == "default" { "bridge" } else { mode };
+            BTreeMap::from([(NetworkName::new(mode), AttachmentRecord::default())])
+        }
+        Attachment::Networks(endpoints) if endpoints.is_empty() => {
+            BTreeMap::from([(NetworkName::new("bridge"), AttachmentRecord::default())])
+        }
+        Attachment::Networks(endpoints) => endpoints
+            .iter()
+            .map(|endpoint| (endpoint.network.clone(), AttachmentRecord::wanted(endpoint, &own)))
+            .collect(),
     }
 }

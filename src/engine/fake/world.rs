@@ -8,6 +8,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+use super::addresses::Range;
 use super::behaviour::ImageBehaviour;
 use super::faults::Faults;
 use super::life::Life;
@@ -91,7 +92,7 @@ pub(super) struct NetworkRecord {
     pub(super) network: Network,
     pub(super) labels: Labels,
     /// Subnet, as given or chosen.
-    pub(super) subnet: super::networks::Range,
+    pub(super) subnet: Range,
 }
 
 /// A volume.
