@@ -2,6 +2,18 @@
 //!
 //! Only asks; which digest is used is decided in [`crate::resolve`].
 
+mod answer;
+mod challenge;
+mod credentials;
+pub mod distribution;
+pub mod fake;
+mod host;
+mod token;
+
+pub use distribution::Distribution;
+pub use fake::FakeRegistry;
+pub use host::HostSettings;
+
 use async_trait::async_trait;
 
 use crate::model::login::Login;
