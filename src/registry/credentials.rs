@@ -86,13 +86,13 @@ impl Credentials {
     }
 
     async fn look(&self, registry: &str, settings: &HostSettings) -> Result<Option<Login>, String> {
-        match from_settings(registry, settings)? {
+        match configured(registry, settings)? {
             Some(login) => Ok(Some(login)),
-            None => self.from_docker(registry).await,
+            None => self.docker_login(registry).await,
         }
     }
 
-    async fn from_docker(&self, registry: &str) -> Result<Option<Login>, String> {
+    async fn docker_login(&self, registry: &str) -> Result<Option<Login>, String> {
         let Some(file) = self.docker_config.clone() else { return Ok(None) };
         let key = if registry == "docker.io" { DOCKER_HUB } else { registry }.to_owned();
         let looking = tokio::task::spawn_blocking(move || look_up(&file, &key));
@@ -104,7 +104,7 @@ impl Credentials {
     }
 }
 
-fn from_settings(registry: &str, settings: &HostSettings) -> Result<Option<Login>, String> {
+fn configured(registry: &str, settings: &HostSettings) -> Result<Option<Login>, String> {
     let (Some(username), Some(file)) = (&settings.username, &settings.password_file) else {
         return Ok(None);
     };

@@ -244,13 +244,11 @@ impl Host {
         path: &str,
         approach: &Approach,
     ) -> Result<Response, RegistryError> {
-        let known = lock(&self.base).clone();
-        let bases = match known {
-            Some(base) => vec![base],
-            None => bases(&self.registry, self.settings.plain_http),
-        };
+        // Where it answered last, and once more: a connection that was kept may be dead by now.
+        let mut addresses: Vec<String> = lock(&self.base).iter().cloned().collect();
+        addresses.extend(bases(&self.registry, self.settings.plain_http));
         let mut failures = Vec::new();
-        for base in bases {
+        for base in addresses {
             match self.send_to(&base, method, path, approach).await {
                 Ok(response) => {
                     *lock(&self.base) = Some(base);
@@ -261,7 +259,7 @@ impl Host {
         }
         *lock(&self.base) = None;
         failures.dedup();
-        Err(unknown(&self.registry, failures.join("; by plain http: ")))
+        Err(unknown(&self.registry, failures.join("; then ")))
     }
 
     async fn send_to(
