@@ -1,9 +1,10 @@
 //! [`Distribution`] against the reference registry, straight and through a gateway that keeps a log.
 
+#![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
+
 #[path = "support/gateway.rs"]
 mod gateway;
 #[path = "support/registry.rs"]
-#[expect(clippy::module_inception, reason = "a support file is named after what it gives")]
 mod registry;
 
 use std::collections::BTreeMap;
@@ -13,7 +14,7 @@ use evenkeel::model::{Digest, ImageRef};
 use evenkeel::registry::{Distribution, HostSettings, Registry as _, RegistryError};
 
 use gateway::{Door, Fault, Gateway};
-use registry::{Auth, Kind, PASSWORD, Registry, USER, docker_config};
+use registry::{Auth, Certificate, Kind, PASSWORD, Registry, USER, docker_config};
 
 const PLAIN: &str = "HEAD /v2/acme/web/manifests/1";
 
@@ -244,4 +245,28 @@ async fn a_registry_that_went_away_is_unknown_and_the_cause_is_told() {
     let error = check(&asking, &host, "acme/web:1").await.expect_err("nobody there");
     assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
     assert!(error.to_string().contains("refused"), "the cause is told: {error}");
+}
+
+#[tokio::test]
+async fn a_certificate_is_checked_and_a_ca_file_is_trusted() {
+    let certificate = Certificate::make();
+    let registry = Registry::start_tls(&certificate);
+    let error = check(&anonymous(), registry.host(), "acme/web:1").await.expect_err("untrusted");
+    assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
+    assert!(error.to_string().contains("certificate"), "the cause is told: {error}");
+
+    let settings = HostSettings { ca_file: Some(certificate.file()), ..HostSettings::default() };
+    let asking = Distribution::new(None, BTreeMap::from([(registry.host().to_owned(), settings)]));
+    let answer = check(&asking, registry.host(), "acme/web:1").await;
+    assert!(matches!(answer, Err(RegistryError::NoSuchImage { .. })), "{answer:?}");
+}
+
+#[tokio::test]
+async fn a_ca_file_that_cannot_be_used_is_named() {
+    registry::install_crypto();
+    let settings =
+        HostSettings { ca_file: Some("/nonexistent/ca.pem".into()), ..HostSettings::default() };
+    let asking = Distribution::new(None, BTreeMap::from([("127.0.0.1:1".to_owned(), settings)]));
+    let error = check(&asking, "127.0.0.1:1", "acme/web:1").await.expect_err("unusable");
+    assert!(error.to_string().contains("/nonexistent/ca.pem"), "{error}");
 }

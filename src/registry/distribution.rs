@@ -5,36 +5,28 @@
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
-use reqwest::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
-use tokio::sync::Semaphore;
 use url::Url;
 
 use super::challenge::Challenge;
 use super::credentials::Credentials;
-use super::host::{Clients, HostSettings, bases, canonical, causes, is_private};
-use super::token::{Request, TokenError, Tokens};
+use super::exchange::{Approach, Host, challenge_of, content_digest, denied, judge, lock, unknown};
+use super::host::{HostSettings, canonical, is_private};
+use super::token::{Request, TokenError};
 use super::{Registry, RegistryError, answer};
 use crate::model::login::Login;
 use crate::model::spec::hex;
-use crate::model::{Digest, Hidden, ImageRef};
+use crate::model::{Digest, ImageRef};
 
-/// All four: without an index type a registry answers 404 or one platform's digest.
-const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
-    application/vnd.oci.image.manifest.v1+json, \
-    application/vnd.docker.distribution.manifest.list.v2+json, \
-    application/vnd.docker.distribution.manifest.v2+json";
 /// The largest manifest that is read, bytes; what registries accept (OCI Distribution Specification).
 const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 /// One question, with all that it takes.
 const WHOLE: Duration = Duration::from_secs(20);
-/// Questions at one registry at a time.
-const PER_HOST: usize = 8;
 
 /// Registries, spoken to over HTTP.
 pub struct Distribution {
@@ -42,25 +34,6 @@ pub struct Distribution {
     settings: BTreeMap<String, HostSettings>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     within: Duration,
-}
-
-/// One registry, and how to approach it.
-struct Host {
-    registry: String,
-    settings: HostSettings,
-    clients: Clients,
-    places: Semaphore,
-    /// Where it answered last.
-    base: Mutex<Option<String>>,
-    challenge: Mutex<Option<Challenge>>,
-    tokens: Tokens,
-}
-
-/// What goes into the `Authorization` header.
-enum Approach {
-    Anonymous,
-    Basic(Login),
-    Bearer(Hidden),
 }
 
 impl Distribution {
@@ -92,17 +65,8 @@ impl Distribution {
             return Ok(Arc::clone(host));
         }
         let settings = self.settings.get(registry).cloned().unwrap_or_default();
-        let clients = Clients::new(registry, settings.ca_file.as_deref())
-            .map_err(|why| unknown(registry, why))?;
-        let host = Arc::new(Host {
-            registry: registry.to_owned(),
-            settings,
-            clients,
-            places: Semaphore::new(PER_HOST),
-            base: Mutex::default(),
-            challenge: Mutex::default(),
-            tokens: Tokens::default(),
-        });
+        let host = Host::new(registry, settings).map_err(|why| unknown(registry, why))?;
+        let host = Arc::new(host);
         hosts.insert(registry.to_owned(), Arc::clone(&host));
         Ok(host)
     }
@@ -236,99 +200,6 @@ impl Registry for Distribution {
     }
 }
 
-impl Host {
-    /// Sends one request to where the registry answered last, else to each address it may have.
-    async fn send(
-        &self,
-        method: &Method,
-        path: &str,
-        approach: &Approach,
-    ) -> Result<Response, RegistryError> {
-        // Where it answered last, and once more: a connection that was kept may be dead by now.
-        let mut addresses: Vec<String> = lock(&self.base).iter().cloned().collect();
-        addresses.extend(bases(&self.registry, self.settings.plain_http));
-        let mut failures = Vec::new();
-        for base in addresses {
-            match self.send_to(&base, method, path, approach).await {
-                Ok(response) => {
-                    *lock(&self.base) = Some(base);
-                    return Ok(response);
-                }
-                Err(error) => failures.push(causes(&error.without_url())),
-            }
-        }
-        *lock(&self.base) = None;
-        failures.dedup();
-        Err(unknown(&self.registry, failures.join("; then ")))
-    }
-
-    async fn send_to(
-        &self,
-        base: &str,
-        method: &Method,
-        path: &str,
-        approach: &Approach,
-    ) -> Result<Response, reqwest::Error> {
-        let request = self
-            .clients
-            .ask
-            .request(method.clone(), format!("{base}{path}"))
-            .header(ACCEPT, MANIFEST_TYPES);
-        let request = match approach {
-            Approach::Anonymous => request,
-            Approach::Basic(login) => {
-                request.basic_auth(&login.username, Some(login.password.reveal()))
-            }
-            Approach::Bearer(token) => {
-                request.header(AUTHORIZATION, format!("Bearer {}", token.reveal()))
-            }
-        };
-        request.send().await
-    }
-}
-
-/// What the registry's answer means.
-fn judge(host: &Host, image: &ImageRef, response: Response) -> Result<Response, RegistryError> {
-    let status = response.status();
-    match status {
-        status if status.is_success() => Ok(response),
-        StatusCode::NOT_FOUND => Err(RegistryError::NoSuchImage {
-            registry: host.registry.clone(),
-            image: image.to_string(),
-        }),
-        StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN => {
-            Err(denied(host, image, format!("it answers {status}")))
-        }
-        status => {
-            let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
-            let wait = after.map(|after| format!(" (retry after {after})")).unwrap_or_default();
-            Err(unknown(&host.registry, format!("it answers {status}{wait}")))
-        }
-    }
-}
-
-fn challenge_of(response: &Response) -> Option<Challenge> {
-    let values = response.headers().get_all(WWW_AUTHENTICATE);
-    Challenge::read(values.iter().filter_map(|value| value.to_str().ok()))
-}
-
-fn content_digest(response: &Response) -> Option<Digest> {
-    Digest::parse(response.headers().get("docker-content-digest")?.to_str().ok()?)
-}
-
 fn scope(image: &ImageRef) -> String {
     format!("repository:{}:pull", image.path())
-}
-
-fn denied(host: &Host, image: &ImageRef, why: String) -> RegistryError {
-    RegistryError::Denied { registry: host.registry.clone(), image: image.to_string(), why }
-}
-
-fn unknown(registry: &str, why: String) -> RegistryError {
-    RegistryError::Unknown { registry: registry.to_owned(), why }
-}
-
-/// A panic elsewhere leaves plain values behind, nothing half-done.
-fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
-    mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }

@@ -2,10 +2,12 @@
 //!
 //! Only asks; which digest is used is decided in [`crate::resolve`].
 
+pub mod distribution;
+
 mod answer;
 mod challenge;
 mod credentials;
-pub mod distribution;
+mod exchange;
 pub mod fake;
 mod host;
 mod token;

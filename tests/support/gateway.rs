@@ -3,6 +3,8 @@
 //! Its token server stands in for a registry's own: the reference implementation wants signed tokens and a
 //! certificate for that, which would prove nothing more about who asks.
 
+#![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
+
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard};
 

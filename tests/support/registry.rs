@@ -1,7 +1,9 @@
 //! A real registry (`docker-registry`, the reference implementation) on a free loopback port.
 
+#![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
+
 use std::io::{BufRead, BufReader};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
@@ -41,11 +43,62 @@ pub struct Registry {
     _storage: TempDir,
 }
 
+/// A certificate for 127.0.0.1 that nobody trusts yet.
+pub struct Certificate(TempDir);
+
+impl Certificate {
+    /// Makes a new one.
+    pub fn make() -> Self {
+        let made = Self(tempfile::tempdir().expect("a directory for the certificate"));
+        let output = Command::new("openssl")
+            .args([
+                "req",
+                "-x509",
+                "-newkey",
+                "ec",
+                "-pkeyopt",
+                "ec_paramgen_curve:P-256",
+                "-nodes",
+            ])
+            .args(["-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
+            .args(["-addext", "basicConstraints=critical,CA:FALSE"])
+            .arg("-keyout")
+            .arg(made.key())
+            .arg("-out")
+            .arg(made.file())
+            .output()
+            .expect("openssl runs");
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        made
+    }
+
+    /// The certificate, PEM.
+    pub fn file(&self) -> PathBuf {
+        self.0.path().join("certificate.pem")
+    }
+
+    fn key(&self) -> PathBuf {
+        self.0.path().join("key.pem")
+    }
+}
+
 impl Registry {
-    /// Starts a registry and waits until it listens.
+    /// Starts a registry that speaks plain HTTP and waits until it listens.
     pub fn start(auth: Auth) -> Self {
+        Self::launch(auth, "")
+    }
+
+    /// The same with TLS. Nothing can be pushed: it answers, which is enough.
+    pub fn start_tls(certificate: &Certificate) -> Self {
+        let (certificate, key) = (certificate.file(), certificate.key());
+        let tls =
+            format!(", tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
+        Self::launch(Auth::None, &tls)
+    }
+
+    fn launch(auth: Auth, tls: &str) -> Self {
         let storage = tempfile::tempdir().expect("a directory for the registry");
-        let config = write_config(storage.path(), auth);
+        let config = write_config(storage.path(), auth, tls);
         let mut process = Command::new("docker-registry")
             .arg("serve")
             .arg(config)
@@ -152,9 +205,9 @@ impl Drop for Registry {
     }
 }
 
-fn write_config(directory: &Path, auth: Auth) -> std::path::PathBuf {
+fn write_config(directory: &Path, auth: Auth, tls: &str) -> PathBuf {
     let mut config = format!(
-        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'}}\n",
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'{tls}}}\n",
         directory.join("data").display()
     );
     if auth == Auth::Basic {
