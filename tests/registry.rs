@@ -103,6 +103,17 @@ async fn without_or_with_wrong_credentials_access_is_denied_and_nothing_leaks() 
 }
 
 #[tokio::test]
+async fn a_wrong_password_is_sent_once_per_question() {
+    let registry = Registry::start(Auth::Basic);
+    let gateway = Gateway::start(registry.host(), Door::Open).await;
+    let (asking, _home) = logged_in(&docker_config(&gateway.host(), USER, "wrong-horse"));
+    assert!(check(&asking, &gateway.host(), "acme/web:1").await.is_err());
+    gateway.log();
+    assert!(check(&asking, &gateway.host(), "acme/web:1").await.is_err());
+    assert_eq!(gateway.log(), [format!("{PLAIN} Basic {USER}:wrong-horse")]);
+}
+
+#[tokio::test]
 async fn a_login_that_was_corrected_is_used_at_once() {
     let registry = Registry::start(Auth::Basic);
     let digest = registry.push("acme/web", "1", Kind::OciManifest);
@@ -224,14 +235,16 @@ async fn trouble_at_the_registry_is_unknown_and_not_absent() {
     let registry = Registry::start(Auth::None);
     let gateway = Gateway::start(registry.host(), Door::Open).await;
     registry.push("acme/web", "1", Kind::OciManifest);
-    let asking = anonymous().within(Duration::from_millis(300));
-    for fault in [Fault::Status(429), Fault::Status(503), Fault::Silence] {
-        gateway.fail(fault.clone());
-        let error = check(&asking, &gateway.host(), "acme/web:1").await.expect_err("no answer");
+    for status in [429, 500, 503] {
+        gateway.fail(Fault::Status(status));
+        let error = check(&anonymous(), &gateway.host(), "acme/web:1").await.expect_err("trouble");
         assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
-        let retry = matches!(fault, Fault::Status(_));
-        assert_eq!(error.to_string().contains("retry after 60"), retry, "{error}");
+        assert!(error.to_string().contains("retry after 60"), "{error}");
     }
+    gateway.fail(Fault::Silence);
+    let impatient = anonymous().within(Duration::from_millis(100));
+    let error = check(&impatient, &gateway.host(), "acme/web:1").await.expect_err("no answer");
+    assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
 }
 
 #[tokio::test]

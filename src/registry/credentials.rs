@@ -95,9 +95,14 @@ impl Credentials {
     async fn docker_login(&self, registry: &str) -> Result<Option<Login>, String> {
         let Some(file) = self.docker_config.clone() else { return Ok(None) };
         let key = if registry == "docker.io" { DOCKER_HUB } else { registry }.to_owned();
-        let looking = tokio::task::spawn_blocking(move || look_up(&file, &key));
-        let found = tokio::time::timeout(HELPER, looking).await;
-        let found = found
+        let (tell, told) = tokio::sync::oneshot::channel();
+        // A thread of its own: the runtime would wait for a helper that hangs before it ends.
+        std::thread::Builder::new()
+            .name("credentials".to_owned())
+            .spawn(move || tell.send(look_up(&file, &key)))
+            .map_err(|error| format!("no thread to ask for them: {error}"))?;
+        let found = tokio::time::timeout(HELPER, told)
+            .await
             .map_err(|_| format!("the credential helper took longer than {} s", HELPER.as_secs()))?
             .map_err(|_| "the credential helper could not be asked".to_owned())??;
         Ok(found.map(|credential| login(registry, credential)))

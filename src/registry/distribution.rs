@@ -103,13 +103,18 @@ impl Distribution {
         let Some(challenge) = challenge_of(&response) else { return judge(host, image, response) };
         *lock(&host.challenge) = Some(challenge);
         self.forget(host, image, &approach).await;
+        let refused = approach;
         let approach = self.approach(host, image).await?;
-        if matches!(approach, Approach::Anonymous) {
-            return Err(denied(
-                host,
-                image,
-                "it asks for credentials, and there are none".to_owned(),
-            ));
+        match (&refused, &approach) {
+            (_, Approach::Anonymous) => {
+                let why = "it asks for credentials, and there are none".to_owned();
+                return Err(denied(host, image, why));
+            }
+            // The same password again would only bring the account nearer to being locked.
+            (Approach::Basic(old), Approach::Basic(new)) if old == new => {
+                return judge(host, image, response);
+            }
+            (_, Approach::Basic(_) | Approach::Bearer(_)) => {}
         }
         let response = host.send(&method, &path, &approach).await?;
         if response.status() == StatusCode::UNAUTHORIZED {

@@ -196,6 +196,13 @@ fn container(image: &str, state: ContainerState, second: i64) -> ObservedContain
 
 const EXITED: ContainerState = ContainerState::Exited { code: 0, oom_killed: false };
 
+#[test]
+fn the_key_of_a_pin_never_changes_and_leaves_the_digest_out() {
+    let key = "ea996a051ac10cd365fd9c754b6fd92220b8a7976eb415e47f2a26560aef5434";
+    assert_eq!(pin_key(&reference("nginx:1")), key, "recorded pins are found by it");
+    assert_eq!(pin_key(&reference(&format!("nginx:1@{}", digest('a')))), key);
+}
+
 #[tokio::test]
 async fn a_written_digest_is_what_runs_and_no_registry_is_asked() {
     let world =

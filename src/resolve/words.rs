@@ -81,7 +81,7 @@ fn is_built_here(service: &Service, observed: &ObservedState) -> bool {
 /// The error in one line, with the image as people may see it.
 fn said(stack: &Stack, service: &Service, error: &RegistryError) -> String {
     let image = &service.image_shown;
-    let registry = registry_shown(service);
+    let registry = registry_shown(service).unwrap_or("the registry");
     let text = match error {
         RegistryError::NoSuchImage { .. } => format!("{registry} has no image `{image}`"),
         RegistryError::Denied { why, .. } => {
@@ -97,14 +97,10 @@ fn said(stack: &Stack, service: &Service, error: &RegistryError) -> String {
     stack.masks.mask(&text)
 }
 
-/// The registry's host, unless it is part of what must not be shown.
-fn registry_shown(service: &Service) -> &str {
-    let shown = ImageRef::parse(&service.image_shown).ok();
-    if shown.is_some_and(|shown| shown.registry() == service.image.registry()) {
-        service.image.registry()
-    } else {
-        "the registry"
-    }
+/// The registry's host; `None` where it is part of what must not be shown.
+fn registry_shown(service: &Service) -> Option<&str> {
+    let shown = ImageRef::parse(&service.image_shown).ok()?;
+    (shown.registry() == service.image.registry()).then(|| service.image.registry())
 }
 
 fn hint(service: &Service, error: &RegistryError) -> String {
@@ -112,14 +108,22 @@ fn hint(service: &Service, error: &RegistryError) -> String {
         RegistryError::NoSuchImage { .. } => {
             "correct the image line, or push the image to the registry".to_owned()
         }
-        RegistryError::Denied { .. } | RegistryError::Credentials { .. } => format!(
-            "log in as the user that evenkeel runs as (`docker login {0}`), or set username and \
-             password_file for {0} under `registry.hosts`",
-            registry_shown(service)
+        RegistryError::Denied { .. } => format!(
+            "check the image line (many registries answer so where there is no such image), then {}",
+            log_in(service)
         ),
+        RegistryError::Credentials { .. } => log_in(service),
         RegistryError::Unknown { .. } => {
             "nothing to do if the registry comes back: it is asked again at the next pass"
                 .to_owned()
         }
     }
+}
+
+fn log_in(service: &Service) -> String {
+    let registry = registry_shown(service).unwrap_or("REGISTRY");
+    format!(
+        "log in as the user that evenkeel runs as (`docker login {registry}`), or set username and \
+         password_file for {registry} under `registry.hosts`"
+    )
 }
