@@ -3,6 +3,8 @@
 //! Nothing is decided here: no retries, no order, no health gate. A choice that seems to belong here
 //! belongs in [`crate::plan`] or [`crate::apply`]. bollard's types do not leave this room.
 
+pub mod docker;
+
 use async_trait::async_trait;
 
 use crate::model::image::{PinnedImage, Platform};
