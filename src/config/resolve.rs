@@ -7,7 +7,7 @@ use super::file::{self, File};
 use super::load::Ambient;
 use super::registries::registry;
 use super::sources::sources;
-use super::{Config, StackSettings, WriteBack};
+use super::{Config, Http, StackSettings, WriteBack};
 use crate::model::{HostName, Problem, StackName};
 
 const ENV_DIR: &str = "/etc/evenkeel/env";
@@ -42,7 +42,7 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         limits: file.limits.unwrap_or_default(),
         write_back: write_back(file.write_back.unwrap_or_default(), &host),
         notify: file.notify.unwrap_or_default(),
-        http: file.http,
+        http: file.http.map(|http| self::http(http, &mut problems)),
         host,
     };
     check_numbers(&config, &mut problems);
@@ -98,6 +98,17 @@ fn stacks(
 fn is_stack_name(name: &str) -> bool {
     let plain = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     name.bytes().next().is_some_and(plain) && name.bytes().all(|b| plain(b) || b"-_".contains(&b))
+}
+
+fn http(written: Http, problems: &mut Problems) -> Http {
+    let mut file = |path: Option<PathBuf>, key: &str| {
+        path.map(|path| absolute(path, &format!("http.{key}"), problems))
+    };
+    Http {
+        token_file: file(written.token_file, "token_file"),
+        webhook_secret_file: file(written.webhook_secret_file, "webhook_secret_file"),
+        ..written
+    }
 }
 
 fn write_back(written: file::WriteBack, host: &HostName) -> WriteBack {
