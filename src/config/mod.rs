@@ -8,10 +8,12 @@ mod load;
 mod not_yet;
 mod parse;
 mod place;
+mod registries;
 mod resolve;
 mod scalar;
 mod schema;
 mod settings;
+mod sources;
 #[cfg(test)]
 mod tests;
 

@@ -54,11 +54,13 @@ pub(super) fn interval<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Dur
     })
 }
 
-/// As [`interval`], where the value may be left out.
+/// As [`interval`], where the value may be left out or `null`.
 pub(super) fn optional_interval<'de, D: Deserializer<'de>>(
     deserializer: D,
 ) -> Result<Option<Duration>, D::Error> {
-    interval(deserializer).map(Some)
+    #[derive(serde::Deserialize)]
+    struct Interval(#[serde(deserialize_with = "interval")] Duration);
+    Ok(Option::<Interval>::deserialize(deserializer)?.map(|Interval(length)| length))
 }
 
 /// Bytes: `1MiB`, `500KB` or a number.

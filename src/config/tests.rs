@@ -117,8 +117,10 @@ fn what_is_left_out_has_the_default_that_the_whole_file_writes_out() {
 
 #[test]
 fn a_section_whose_keys_are_all_commented_out_is_as_if_absent() {
-    let text = "registry:\nrollout:\nstacks:\npolicy:\nlimits:\nnotify:\n";
+    let text = "registry:\nrollout:\nstacks:\npolicy:\nlimits:\nnotify:\nhttp:\n";
     assert_eq!(read(&format!("{SMALLEST}{text}")), read(SMALLEST));
+    let nulls = "    interval: null\n    credentials:\nregistry:\n  interval:\n  hosts:\n";
+    assert_eq!(read(&format!("{SMALLEST}{nulls}")), read(SMALLEST));
 }
 
 #[test]
@@ -272,6 +274,7 @@ registry: {hosts: {a/b: {username: x}}}
 retention: {keep: 0, disk: {high: 50%, low: 60%}}
 limits: {parallel: 0}
 rollout: {deadline: 0s}
+http: {listen: '[::1]:80', token_file: token}
 ";
     let problems = Config::parse("f", text, &ambient()).unwrap_err();
     let paths: Vec<_> = problems.iter().filter_map(|problem| problem.path.as_deref()).collect();
@@ -292,6 +295,7 @@ rollout: {deadline: 0s}
             "env_dir",
             "registry.hosts.a/b",
             "registry.hosts.a/b",
+            "http.token_file",
             "retention.disk",
             "retention.keep",
             "limits.parallel",

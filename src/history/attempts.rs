@@ -197,8 +197,12 @@ impl History {
         })
     }
 
-    /// Closes an attempt that a dead process left; what became of its services is not known.
+    /// Closes an attempt that a dead process left; what became of its services is not known. One that has
+    /// ended after all stays as it is.
     pub fn interrupt(&self, number: GenerationNumber, at: Timestamp) -> Result<(), HistoryError> {
+        if self.generation(number)?.is_some_and(|known| known.outcome.is_some()) {
+            return Ok(());
+        }
         self.write(|transaction| end(transaction, number, GenerationOutcome::Interrupted, at))
     }
 

@@ -198,3 +198,20 @@ fn newer(path: &Path, found: i64) -> HistoryError {
 fn unusable(path: &Path, error: &std::io::Error) -> HistoryError {
     HistoryError::StateDir { path: path.to_owned(), why: error.to_string() }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_database_that_nobody_may_write_beside_is_read_whatever_its_path() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("a b#c?d%20e");
+        let now = Timestamp::UNIX_EPOCH;
+        drop(History::open(&state, now).unwrap());
+        let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_URI;
+        let connection = Connection::open_with_flags(immutable(&state.join(FILE)), flags).unwrap();
+        assert_eq!(schema::version(&connection, MIGRATIONS).unwrap(), Version::Current);
+        assert_eq!(fs::read_dir(&state).unwrap().count(), 1, "no file was made beside it");
+    }
+}

@@ -131,6 +131,10 @@ fn an_attempt_of_a_dead_process_is_interrupted_once() {
     assert!(history.unfinished().unwrap().is_empty());
     let row = history.generation(number).unwrap().unwrap();
     assert_eq!(row.outcome, Some(GenerationOutcome::Interrupted));
+    attempt(&history, ServiceOutcome::Done, "1:a", 'a');
+    history.interrupt(GenerationNumber(number.0 + 1), at(40)).unwrap();
+    let row = history.generation(GenerationNumber(number.0 + 1)).unwrap().unwrap();
+    assert_eq!((row.outcome, row.ended_at), (Some(GenerationOutcome::Converged), Some(at(20))));
     let unknown = GenerationNumber(99);
     assert!(matches!(
         history.interrupt(unknown, at(30)),
@@ -533,7 +537,6 @@ fn a_reader_works_beside_a_writer_and_cannot_write() {
 #[test]
 fn two_writers_wait_for_each_other() {
     let dir = tempfile::tempdir().unwrap();
-    drop(open(dir.path()));
     std::thread::scope(|scope| {
         for _ in 0..4 {
             scope.spawn(|| {

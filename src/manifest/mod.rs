@@ -1,4 +1,25 @@
 //! A Compose file and `x-evenkeel` become a [`crate::model::Stack`].
+//!
+//! In reading order: [`load`] finds the stacks of a revision and reads each; `project` understands the
+//! top of a file, `service` its services; below them lie the text layer and the server's files.
+
+mod load;
+mod options;
+
+mod discover;
+mod project;
+mod service;
+
+mod bind;
+mod lookup;
+mod scene;
+mod server;
+mod variables;
+
+mod keys;
+mod read;
+mod repository;
+
 pub mod node;
 pub mod path;
 pub mod excerpt;
@@ -9,3 +30,6 @@ pub mod merge;
 pub mod units;
 pub mod words;
 pub mod names;
+
+pub use load::{Loaded, LoadedStack, load};
+pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};

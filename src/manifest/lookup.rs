@@ -1,0 +1,136 @@
+//! Finding a file that a manifest names: the server's first, then the repository's (interface: 3).
+
+use super::discover::unreadable;
+use super::read::At;
+use super::repository::{self, Found};
+use super::scene::Scene;
+use crate::model::Problem;
+
+/// The file that was meant.
+pub struct TextFile {
+    /// Its path, for people.
+    pub name: String,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+    /// Whether it is one of the server's, and so must not be shown.
+    pub from_server: bool,
+}
+
+/// What a search came to.
+pub enum Search {
+    /// There it is.
+    Found(TextFile),
+    /// It is nowhere.
+    Missing(Missing),
+    /// Something else is wrong, and was reported.
+    Failed,
+}
+
+/// Where a file was looked for.
+pub struct Missing {
+    /// The places, in order.
+    pub looked: Vec<String>,
+    /// Where an operator would put it.
+    pub put: String,
+}
+
+impl Missing {
+    /// `problem`, with the places and the next move; `or` is another way out.
+    pub fn explain(self, problem: Problem, or: &str) -> Problem {
+        problem
+            .note(format!("looked for {}", self.looked.join(", then ")))
+            .hint(format!("put it at {} (mode 0600){or}", self.put))
+    }
+}
+
+/// Looks for the file that the value at `at` names.
+pub fn find(scene: &Scene<'_>, at: &At<'_>) -> Search {
+    let Some(path) = at.filled() else { return Search::Failed };
+    match search(scene, at, path) {
+        Ok(found) => found,
+        Err(problem) => {
+            at.report(complete(problem, at));
+            Search::Failed
+        }
+    }
+}
+
+/// The places a problem of a server's file lacks: where it was asked for.
+fn complete(mut problem: Problem, at: &At<'_>) -> Problem {
+    if problem.place.is_none() {
+        problem = problem.at(at.place().clone());
+    }
+    if problem.path.is_none() { problem.path(&at.path) } else { problem }
+}
+
+fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Problem> {
+    if path.starts_with('~') {
+        return Err(at
+            .trouble("wrong-path", format!("{} starts with `~`", at.shown()))
+            .note("evenkeel runs as a service and has no home directory to speak of")
+            .hint("write the absolute path"));
+    }
+    if path.starts_with('/') {
+        return on_the_server(scene, path);
+    }
+    let mut looked = Vec::new();
+    let mut put = format!("{}/{path}", scene.server.directory.display());
+    // A path that climbs could reach another stack's secrets; it is looked for in the repository only.
+    if let Some(clean) = repository::join("", path) {
+        if let Some(file) = scene.server.file(&clean)? {
+            return Ok(Search::Found(server_file(file)));
+        }
+        let is_own = clean == ".env";
+        let own = scene.server.env_file().display().to_string();
+        put = if is_own { own } else { scene.server.directory.join(&clean).display().to_string() };
+        looked.push(put.clone());
+        if is_own {
+            looked.push(scene.server.directory.join(".env").display().to_string());
+        }
+    }
+    let Some(inside) = repository::join(scene.directory, path) else {
+        let problem = at.trouble("wrong-path", format!("{} leaves the repository", at.shown()));
+        return Err(problem.hint("write an absolute path for a file of the server"));
+    };
+    if let Some(file) = in_the_repository(scene, at, &inside)? {
+        return Ok(Search::Found(file));
+    }
+    looked.push(format!("{inside} in the repository"));
+    Ok(Search::Missing(Missing { looked, put }))
+}
+
+fn on_the_server(scene: &Scene<'_>, path: &str) -> Result<Search, Problem> {
+    Ok(match scene.server.file(path)? {
+        Some(file) => Search::Found(server_file(file)),
+        None => Search::Missing(Missing {
+            looked: vec![format!("{path} on this server")],
+            put: path.to_owned(),
+        }),
+    })
+}
+
+fn server_file(file: super::server::ServerFile) -> TextFile {
+    TextFile { name: file.path.display().to_string(), bytes: file.bytes, from_server: true }
+}
+
+fn in_the_repository(
+    scene: &Scene<'_>,
+    at: &At<'_>,
+    path: &str,
+) -> Result<Option<TextFile>, Problem> {
+    let tree = &*scene.revision.tree;
+    match repository::look(tree, path).map_err(|error| unreadable(&error))? {
+        Found::Nothing => Ok(None),
+        Found::File => {
+            let limit = scene.options.limits.file_bytes;
+            let bytes = tree.read(path, limit).map_err(|error| unreadable(&error))?;
+            let Some(bytes) = bytes else { return Ok(None) };
+            scene.keep(path, &bytes);
+            Ok(Some(TextFile { name: path.to_owned(), bytes, from_server: false }))
+        }
+        Found::Directory => Err(at.trouble("wrong-path", format!("`{path}` is a directory"))),
+        Found::Obstacle { path, what } => {
+            Err(at.trouble("wrong-path", format!("`{path}` is {what}, which is not followed")))
+        }
+    }
+}

@@ -1,0 +1,104 @@
+//! What a host tells the loader: where its files are, what it is called, what holds where a manifest is silent.
+
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+
+use super::interpolate::Unset;
+use crate::model::{HostName, StackName};
+
+/// Everything [`super::load`] needs besides the revision.
+pub struct Options<'a> {
+    /// This server's name, for `hosts:` and `EVENKEEL_HOST`.
+    pub host: &'a HostName,
+    /// Where the operator keeps env files; only read.
+    pub env_dir: &'a Path,
+    /// Where server-side directories of stacks and exported files are.
+    pub data_dir: &'a Path,
+    /// Where secrets are written, below `secrets/`.
+    pub state_dir: &'a Path,
+    /// Whether the server's files are at hand.
+    pub server: ServerFiles,
+    /// How changes are rolled out where the manifest says nothing.
+    pub defaults: RolloutDefaults,
+    /// What an unset variable is, unless the stack's own settings say otherwise.
+    pub unset: Unset,
+    /// What one source may cost.
+    pub limits: Limits,
+    /// The host's settings for one stack.
+    pub per_stack: &'a dyn Fn(&StackName) -> StackOptions,
+    /// Which stack directories are read, and which of these are not; relative to the source's path.
+    pub include: &'a GlobSet,
+    /// See `include`.
+    pub exclude: &'a GlobSet,
+}
+
+/// Where the server's files come from.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum ServerFiles {
+    /// The server's own disk: what is missing there is a problem.
+    #[default]
+    Disk,
+    /// No server at hand, as in `validate`: what would be missing is only remarked.
+    Offline {
+        /// A file to be read as if it were every stack's server file.
+        env: Option<PathBuf>,
+    },
+}
+
+/// `rollout:` of the server's configuration.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct RolloutDefaults {
+    /// How long a container without health check must run.
+    pub stable: Duration,
+    /// How long the old container is kept after the switch.
+    pub monitor: Duration,
+    /// From create to healthy; `None` leaves it to what the health check needs.
+    pub deadline: Option<Duration>,
+}
+
+impl Default for RolloutDefaults {
+    fn default() -> Self {
+        let ten = Duration::from_secs(10);
+        Self { stable: ten, monitor: ten, deadline: None }
+    }
+}
+
+/// What one source may cost.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The size of one manifest, env file, secret or config, in bytes.
+    pub file_bytes: u64,
+    /// Services in all stacks of a source.
+    pub services: usize,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { file_bytes: 1024 * 1024, services: 2000 }
+    }
+}
+
+/// `stacks.<name>` of the server's configuration.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackOptions {
+    /// Profiles that are active.
+    pub profiles: Vec<String>,
+    /// Where untracked relative paths live, in place of `<data_dir>/<stack>`.
+    pub dir: Option<PathBuf>,
+    /// What an unset variable is in this stack.
+    pub unset: Option<Unset>,
+}
+
+/// Globs on paths: `*` stays within a directory, `**` does not.
+///
+/// # Errors
+/// A pattern that is no glob, in the words of the glob library.
+pub fn globs<S: AsRef<str>>(patterns: &[S]) -> Result<GlobSet, globset::Error> {
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        set.add(GlobBuilder::new(pattern.as_ref()).literal_separator(true).build()?);
+    }
+    set.build()
+}

@@ -1,0 +1,185 @@
+//! A merged, interpolated tree becomes a stack: the top of the file, every service, and whether they fit.
+
+pub mod consistency;
+pub mod evenkeel;
+pub mod files;
+pub mod networks;
+pub mod order;
+pub mod volumes;
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use super::names;
+use super::node::Node;
+use super::read::{At, Findings};
+use super::scene::Scene;
+use super::service::{self, Draft};
+use crate::model::stack::{Remark, Service, Stack};
+use crate::model::{Problem, ServiceName};
+
+const KNOWN: [&str; 8] =
+    ["name", "version", "services", "networks", "volumes", "secrets", "configs", "x-evenkeel"];
+const LATER: [(&str, &str); 2] =
+    [("include", "not supported yet"), ("models", "evenkeel runs containers only")];
+
+/// Reads the stack out of `tree`.
+///
+/// # Errors
+/// Everything that is wrong with it, in the order of the files.
+pub fn read(
+    tree: &Node,
+    findings: Findings,
+    mut scene: Scene<'_>,
+    files: Vec<String>,
+) -> Result<Stack, Vec<Problem>> {
+    let top = At::root(tree, &findings);
+    top.only(&KNOWN, &LATER);
+    evenkeel::check_hosts(&top, scene.options.host);
+    let settings = evenkeel::read(&top, scene.stack);
+    scene.networks = networks::read(&top, scene.stack);
+    scene.volumes = volumes::read(&top, scene.stack);
+    scene.secrets = files::read(&top, files::Kind::Secret, &scene);
+    scene.configs = files::read(&top, files::Kind::Config, &scene);
+    let used = services(&top, &scene);
+    drop(top);
+    let (problems, remarks) = findings.into_parts();
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    Ok(assemble(used, settings, remarks, scene, files))
+}
+
+/// The services, and the keys of what they use.
+#[derive(Default)]
+struct Used {
+    services: IndexMap<ServiceName, Service>,
+    networks: BTreeSet<String>,
+    volumes: BTreeSet<String>,
+}
+
+fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
+    let (mut drafts, inactive) = drafts(top, scene);
+    for draft in &mut drafts {
+        draft.settle(scene);
+    }
+    consistency::check(&mut drafts, &inactive);
+    let order = match order::dependencies_first(&consistency::edges(&drafts)) {
+        Ok(order) => order,
+        Err(circle) => {
+            consistency::report_circle(&drafts, &circle);
+            drafts.iter().map(|draft| draft.name.clone()).collect()
+        }
+    };
+    let mut used = Used::default();
+    for draft in drafts {
+        used.networks.extend(draft.network_keys.iter().cloned());
+        used.volumes.extend(draft.volumes.iter().cloned());
+        let finished = draft.finish();
+        used.services.extend(finished.map(|service| (service.name.clone(), service)));
+    }
+    let place = |name: &ServiceName| order.iter().position(|other| other == name);
+    used.services.sort_by(|a, _, b, _| place(a).cmp(&place(b)));
+    used
+}
+
+/// Every active service, and the names of those that are not.
+fn drafts<'a>(top: &At<'a>, scene: &Scene<'_>) -> (Vec<Draft<'a>>, BTreeSet<ServiceName>) {
+    let mut drafts = Vec::new();
+    let mut inactive = BTreeSet::new();
+    let services = top.value("services");
+    let fields = services.as_ref().map(At::fields).unwrap_or_default();
+    if fields.is_empty() && services.as_ref().is_none_or(At::is_mapping) {
+        let place = top.get("services").map_or(top.place(), |at| at.key_place());
+        top.report(
+            top.trouble("no-services", "there are no services in this manifest")
+                .at(place.clone())
+                .hint("a stack is removed by removing its directory"),
+        );
+    }
+    for (key, at) in fields {
+        check_key(&at, key);
+        let name = ServiceName::new(key);
+        if at.is_mapping() && !service::is_active(&at, &scene.profiles) {
+            inactive.insert(name);
+        } else if at.is_mapping() {
+            drafts.push(service::read(name, &at, scene));
+        } else {
+            empty_service(&at, key);
+        }
+    }
+    (drafts, inactive)
+}
+
+fn empty_service(at: &At<'_>, key: &str) {
+    let message = match at.is_null() {
+        true => format!("service `{key}` is empty"),
+        false => format!("service `{key}`: expected a mapping, found {}", at.node.kind()),
+    };
+    let problem = at.trouble("wrong-type", message).at(at.key_place().clone());
+    at.report(problem.hint("give it at least an `image`, or remove it"));
+}
+
+fn assemble(
+    used: Used,
+    settings: evenkeel::TopSettings,
+    remarks: Vec<Remark>,
+    scene: Scene<'_>,
+    files: Vec<String>,
+) -> Stack {
+    let traces = scene.traces.into_inner();
+    let mut masks = scene.variables.masks();
+    masks.extend(&traces.masks);
+    let mut networks = scene.networks;
+    networks.retain(|key, _| used.networks.contains(key));
+    let mut volumes = scene.volumes;
+    volumes.retain(|key, _| used.volumes.contains(key));
+    Stack {
+        name: scene.stack.clone(),
+        source: scene.revision.source.clone(),
+        commit: scene.revision.commit.clone(),
+        directory: scene.directory.to_owned(),
+        files,
+        working_dir: scene.working_dir,
+        services: used.services,
+        networks,
+        volumes,
+        after: settings.after,
+        suspended: settings.suspended,
+        remarks,
+        masks,
+        record: traces.record,
+    }
+}
+
+/// Says so where `key` is none that Compose takes.
+fn check_key(at: &At<'_>, key: &str) {
+    if let Err(why) = names::check_key(key) {
+        let problem = Problem::new("wrong-name", why).at(at.key_place().clone()).path(&at.path);
+        at.report(problem);
+    }
+}
+
+/// `external` and the name at the engine, if one is written; something external is called by its key.
+fn name_of(at: &At<'_>, key: &str) -> (bool, Option<String>) {
+    let written = at.value("name").and_then(|at| at.filled()).map(str::to_owned);
+    let Some(external) = at.value("external") else { return (false, written) };
+    if !external.is_mapping() {
+        let external = external.boolean().unwrap_or(false);
+        return (external, written.or_else(|| external.then(|| key.to_owned())));
+    }
+    // The old way of writing it: `external: {name: …}`.
+    external.only(&["name"], &[]);
+    let inner = external.value("name").and_then(|at| at.filled()).map(str::to_owned);
+    (true, inner.or(written).or_else(|| Some(key.to_owned())))
+}
+
+/// What is made by someone else cannot be described here too.
+fn only_external(at: &At<'_>) {
+    for (key, value) in at.fields() {
+        if !["name", "external"].contains(&key) && !key.starts_with("x-") {
+            value.problem("contradiction", format!("`{key}` has no effect on something `external`"));
+        }
+    }
+}

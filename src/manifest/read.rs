@@ -1,0 +1,370 @@
+//! Reading typed values out of a [`Node`] tree; whatever does not fit is written down, and reading goes on.
+//!
+//! Nothing here knows a key of Compose. A value that a server's env file went into is never quoted.
+
+use std::cell::RefCell;
+use std::fmt;
+use std::time::Duration;
+
+use super::excerpt::SourceTexts;
+use super::keys;
+use super::node::{Node, Value};
+use super::{path, units};
+use crate::model::stack::Remark;
+use crate::model::{Place, Problem, ServiceName};
+
+/// What was found while reading one stack: everything that is wrong, and what is worth saying.
+#[derive(Debug, Default)]
+pub struct Findings {
+    problems: RefCell<Vec<Problem>>,
+    remarks: RefCell<Vec<Remark>>,
+    texts: SourceTexts,
+}
+
+impl Findings {
+    /// Nothing found yet; excerpts come from `texts`.
+    pub fn new(texts: SourceTexts) -> Self {
+        Self { texts, ..Self::default() }
+    }
+
+    /// Adds a problem, with the line it stands on where that is known.
+    pub fn problem(&self, mut problem: Problem) {
+        if problem.excerpt.is_none() {
+            let line = problem.place.as_ref().and_then(|place| self.texts.line(place));
+            problem.excerpt = line.map(str::to_owned);
+        }
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Adds a remark.
+    pub fn remark(&self, remark: Remark) {
+        self.remarks.borrow_mut().push(remark);
+    }
+
+    /// How many problems there are so far.
+    pub fn count(&self) -> usize {
+        self.problems.borrow().len()
+    }
+
+    /// The problems in the order of the files, and the remarks.
+    pub fn into_parts(self) -> (Vec<Problem>, Vec<Remark>) {
+        let mut problems = self.problems.into_inner();
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        problems.dedup();
+        let mut remarks = self.remarks.into_inner();
+        remarks.dedup();
+        (problems, remarks)
+    }
+}
+
+/// A value, where it is, and where its problems go.
+#[derive(Clone)]
+pub struct At<'a> {
+    /// The value.
+    pub node: &'a Node,
+    /// Its path: `services.api.ports[1]`.
+    pub path: String,
+    key_place: Option<&'a Place>,
+    findings: &'a Findings,
+}
+
+impl fmt::Debug for At<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "At({})", self.path)
+    }
+}
+
+/// An entry of `K=V` lists and of mappings alike.
+#[derive(Debug)]
+pub struct Pair<'a> {
+    /// The name.
+    pub key: String,
+    /// The value; `None` where none is written.
+    pub value: Option<String>,
+    /// Where it stands.
+    pub at: At<'a>,
+}
+
+impl<'a> At<'a> {
+    /// The whole of a file, or of several that were merged.
+    pub fn root(node: &'a Node, findings: &'a Findings) -> Self {
+        Self { node, path: String::new(), key_place: None, findings }
+    }
+
+    /// Where the value starts.
+    pub fn place(&self) -> &'a Place {
+        &self.node.place
+    }
+
+    /// Where its key stands, or else the value.
+    pub fn key_place(&self) -> &'a Place {
+        self.key_place.unwrap_or(&self.node.place)
+    }
+
+    /// Whether nothing is written.
+    pub fn is_null(&self) -> bool {
+        matches!(self.node.value, Value::Null)
+    }
+
+    /// Whether it is a single value.
+    pub fn is_scalar(&self) -> bool {
+        matches!(self.node.value, Value::Scalar(_))
+    }
+
+    /// Whether it is a mapping.
+    pub fn is_mapping(&self) -> bool {
+        matches!(self.node.value, Value::Mapping(_))
+    }
+
+    /// The field `key`, also where it is null.
+    pub fn get(&self, key: &str) -> Option<At<'a>> {
+        let Value::Mapping(fields) = &self.node.value else { return None };
+        fields.get_key_value(key).map(|(key, field)| self.field(key, field))
+    }
+
+    /// The field `key`, if something is written there.
+    pub fn value(&self, key: &str) -> Option<At<'a>> {
+        self.get(key).filter(|at| !at.is_null())
+    }
+
+    /// The fields of a mapping; null has none, anything else is a problem.
+    pub fn fields(&self) -> Vec<(&'a str, At<'a>)> {
+        match &self.node.value {
+            Value::Mapping(fields) => fields
+                .iter()
+                .map(|(key, field)| (key.as_str(), self.field(key, field)))
+                .collect(),
+            Value::Null => Vec::new(),
+            Value::Scalar(_) | Value::Sequence(_) => {
+                self.expected("a mapping");
+                Vec::new()
+            }
+        }
+    }
+
+    fn field(&self, key: &str, field: &'a super::node::Field) -> At<'a> {
+        At {
+            node: &field.node,
+            path: path::field(&self.path, key),
+            key_place: Some(&field.key_place),
+            findings: self.findings,
+        }
+    }
+
+    /// The items of a list; null has none, anything else is a problem.
+    pub fn items(&self) -> Vec<At<'a>> {
+        match &self.node.value {
+            Value::Sequence(items) => self.listed(items),
+            Value::Null => Vec::new(),
+            Value::Scalar(_) | Value::Mapping(_) => {
+                self.expected("a list");
+                Vec::new()
+            }
+        }
+    }
+
+    fn listed(&self, items: &'a [Node]) -> Vec<At<'a>> {
+        let item = |(index, node)| At {
+            node,
+            path: path::item(&self.path, index),
+            key_place: None,
+            findings: self.findings,
+        };
+        items.iter().enumerate().map(item).collect()
+    }
+
+    /// The items of a list, or the single value itself.
+    pub fn one_or_more(&self) -> Vec<At<'a>> {
+        if self.is_scalar() { vec![self.clone()] } else { self.items() }
+    }
+
+    /// A mapping of `K: V` or a list of `K=V`.
+    pub fn pairs(&self) -> Vec<Pair<'a>> {
+        if matches!(self.node.value, Value::Sequence(_)) {
+            return self.items().into_iter().filter_map(At::equation).collect();
+        }
+        let pair = |(key, at): (&str, At<'a>)| match at.is_null() {
+            true => Some(Pair { key: key.to_owned(), value: None, at }),
+            false => {
+                let value = at.text()?.to_owned();
+                Some(Pair { key: key.to_owned(), value: Some(value), at })
+            }
+        };
+        self.fields().into_iter().filter_map(pair).collect()
+    }
+
+    fn equation(self) -> Option<Pair<'a>> {
+        let (key, value) = match self.text()?.split_once('=') {
+            Some((key, value)) => (key.to_owned(), Some(value.to_owned())),
+            None => (self.text()?.to_owned(), None),
+        };
+        if key.is_empty() {
+            self.wrong("has no name before the `=`");
+            return None;
+        }
+        Some(Pair { key, value, at: self })
+    }
+
+    /// The text of a single value.
+    pub fn text(&self) -> Option<&'a str> {
+        match &self.node.value {
+            Value::Scalar(scalar) => Some(&scalar.text),
+            Value::Null | Value::Sequence(_) | Value::Mapping(_) => {
+                self.expected("a single value");
+                None
+            }
+        }
+    }
+
+    /// The text of a single value that must not be empty.
+    pub fn filled(&self) -> Option<&'a str> {
+        let text = self.text()?;
+        if text.is_empty() {
+            self.wrong("is empty");
+            return None;
+        }
+        Some(text)
+    }
+
+    /// A single value that `read` makes sense of; its error completes "`<value>` …" or stands alone.
+    pub fn parse<T>(&self, read: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+        match read(self.text()?) {
+            Ok(value) => Some(value),
+            Err(why) => {
+                self.invalid(&why);
+                None
+            }
+        }
+    }
+
+    /// `true` or `false`.
+    pub fn boolean(&self) -> Option<bool> {
+        self.parse(units::boolean)
+    }
+
+    /// A whole number of the type asked for.
+    pub fn integer<T: TryFrom<i64>>(&self) -> Option<T> {
+        let number = self.parse(units::integer)?;
+        let Ok(number) = T::try_from(number) else {
+            self.wrong("is out of range");
+            return None;
+        };
+        Some(number)
+    }
+
+    /// A duration.
+    pub fn duration(&self) -> Option<Duration> {
+        self.parse(units::duration)
+    }
+
+    /// A number of bytes.
+    pub fn bytes(&self) -> Option<i64> {
+        self.parse(units::bytes)
+    }
+
+    /// A file mode.
+    pub fn mode(&self) -> Option<u32> {
+        let plain = matches!(&self.node.value, Value::Scalar(scalar) if scalar.plain);
+        self.parse(|text| units::mode(text, plain))
+    }
+
+    /// One of a few words.
+    pub fn word<T: Copy>(&self, words: &[(&str, T)]) -> Option<T> {
+        let text = self.text()?;
+        if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
+            return Some(*value);
+        }
+        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
+        let problem = self.trouble("wrong-value", format!("{} is not known here", self.shown()));
+        self.findings.problem(problem.hint(format!("write one of {}", known.join(", "))));
+        None
+    }
+
+    /// Says what is unknown or not supported among the fields; `x-…` is left to others.
+    pub fn only(&self, known: &[&str], refused: &[(&str, &str)]) {
+        let Value::Mapping(_) = &self.node.value else { return };
+        for (key, at) in self.fields() {
+            if known.contains(&key) || key.starts_with("x-") {
+                continue;
+            }
+            match refused.iter().find(|(name, _)| *name == key) {
+                Some((_, why)) => at.unsupported(key, why),
+                None => at.unknown(key, known.iter().copied()),
+            }
+        }
+    }
+
+    /// An unknown key, with the known one that looks most like it.
+    pub fn unknown<'k>(&self, key: &str, known: impl Iterator<Item = &'k str>) {
+        let problem = Problem::new("unknown-key", format!("unknown key `{key}`"))
+            .at(self.key_place().clone())
+            .path(&self.path);
+        self.findings.problem(match keys::nearest(key, known) {
+            Some(near) => problem.hint(format!("did you mean `{near}`?")),
+            None => problem,
+        });
+    }
+
+    /// A key of Compose's that cannot be used here.
+    pub fn unsupported(&self, key: &str, why: &str) {
+        let problem = Problem::new("unsupported-key", format!("`{key}` is not supported: {why}"));
+        self.findings.problem(problem.at(self.key_place().clone()).path(&self.path));
+    }
+
+    /// The value has another shape than expected.
+    pub fn expected(&self, what: &str) {
+        let found = self.node.kind();
+        self.problem("wrong-type", format!("expected {what}, found {found}"));
+    }
+
+    /// A value that is not right: completes "`<value>` …".
+    pub fn wrong(&self, why: &str) {
+        self.problem("wrong-value", format!("{} {why}", self.shown()));
+    }
+
+    /// A value that is not right, in the words of whoever read it; they may quote the value.
+    pub fn invalid(&self, why: &str) {
+        match self.node.sensitive {
+            true => self.problem("wrong-value", "a value of the server's makes no sense here"),
+            false => self.problem("wrong-value", why),
+        }
+    }
+
+    /// Adds a problem at this value.
+    pub fn problem(&self, code: &'static str, message: impl Into<String>) {
+        self.findings.problem(self.trouble(code, message));
+    }
+
+    /// A problem at this value, to be completed and handed to [`At::report`].
+    pub fn trouble(&self, code: &'static str, message: impl Into<String>) -> Problem {
+        Problem::new(code, message).at(self.place().clone()).path(&self.path)
+    }
+
+    /// Adds a problem that is complete.
+    pub fn report(&self, problem: Problem) {
+        self.findings.problem(problem);
+    }
+
+    /// Adds a remark at this value.
+    pub fn remark(&self, service: Option<&ServiceName>, text: impl Into<String>) {
+        self.findings.remark(Remark {
+            place: Some(self.place().clone()),
+            service: service.cloned(),
+            text: text.into(),
+        });
+    }
+
+    /// `part` of the value for a message, unless the value is one of the server's.
+    pub fn quoted(&self, part: &str) -> String {
+        if self.node.sensitive { "the value".to_owned() } else { format!("`{part}`") }
+    }
+
+    /// The value for a message: quoted, unless it is one of the server's.
+    pub fn shown(&self) -> String {
+        match &self.node.value {
+            Value::Scalar(_) if self.node.sensitive => "the value".to_owned(),
+            Value::Scalar(scalar) => format!("`{}`", scalar.text),
+            Value::Null | Value::Sequence(_) | Value::Mapping(_) => self.node.kind().to_owned(),
+        }
+    }
+}

@@ -1,0 +1,84 @@
+//! What the readers of one stack look around in, and what they leave behind for its record.
+
+use std::cell::RefCell;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use super::node::{Node, Value};
+use super::options::Options;
+use super::project::files::TopFile;
+use super::server::Server;
+use super::variables::Variables;
+use crate::model::stack::{Network, StackRecord, Volume};
+use crate::model::tree::Revision;
+use crate::model::{Masks, ServiceName, StackName};
+
+/// The surroundings of one stack.
+pub struct Scene<'a> {
+    /// The host's side.
+    pub options: &'a Options<'a>,
+    /// The revision it is read from.
+    pub revision: &'a Revision,
+    /// The stack.
+    pub stack: &'a StackName,
+    /// Its directory in the repository.
+    pub directory: &'a str,
+    /// Where untracked relative paths live on this server.
+    pub working_dir: PathBuf,
+    /// The server's files.
+    pub server: Server,
+    /// What `${…}` and bare names stand for.
+    pub variables: Variables,
+    /// Profiles that are active.
+    pub profiles: Vec<String>,
+    /// Declared networks, by key; `default` is always among them.
+    pub networks: IndexMap<String, Network>,
+    /// Declared volumes, by key.
+    pub volumes: IndexMap<String, Volume>,
+    /// Declared secrets, by key.
+    pub secrets: IndexMap<String, TopFile>,
+    /// Declared configs, by key.
+    pub configs: IndexMap<String, TopFile>,
+    /// The merged tree before interpolation: what may be shown.
+    pub written: Node,
+    /// What was read on the way.
+    pub traces: RefCell<Traces>,
+}
+
+/// What reading a stack leaves behind.
+#[derive(Debug, Default)]
+pub struct Traces {
+    /// Files of the repository, as a generation keeps them.
+    pub record: StackRecord,
+    /// Values of the server.
+    pub masks: Masks,
+}
+
+impl Scene<'_> {
+    /// Keeps a file of the repository that was read.
+    pub fn keep(&self, path: &str, bytes: &[u8]) {
+        self.traces.borrow_mut().record.manifest.insert(path.to_owned(), bytes.to_vec());
+    }
+
+    /// Keeps the path of what `service` mounts of the repository.
+    pub fn keep_mounted(&self, service: &ServiceName, path: &str) {
+        let mut traces = self.traces.borrow_mut();
+        traces.record.mounted.entry(service.clone()).or_default().insert(path.to_owned());
+    }
+
+    /// Adds a value of the server, to be masked.
+    pub fn mask(&self, value: &str) {
+        self.traces.borrow_mut().masks.add(value);
+    }
+
+    /// The image line of `service` without any value put into it.
+    pub fn image_as_written(&self, service: &ServiceName) -> String {
+        let services = self.written.get("services");
+        let service = services.and_then(|services| services.get(service.as_str()));
+        match service.and_then(|service| service.get("image")).map(|image| &image.value) {
+            Some(Value::Scalar(scalar)) => scalar.text.clone(),
+            Some(Value::Null | Value::Sequence(_) | Value::Mapping(_)) | None => "•••".to_owned(),
+        }
+    }
+}

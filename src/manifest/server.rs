@@ -1,0 +1,141 @@
+//! The server's own files: read only, with clear words where they cannot be.
+//!
+//! Which file is wanted is decided elsewhere. No content ever goes into a message.
+
+use std::io::{ErrorKind, Read as _};
+use std::path::{Path, PathBuf};
+
+use super::options::{Options, ServerFiles};
+use crate::model::{Place, Problem, StackName};
+
+/// What the server holds for one stack.
+#[derive(Clone, Debug)]
+pub struct Server {
+    /// `<env_dir>/<stack>.env`
+    beside: PathBuf,
+    /// `<env_dir>/<stack>/`
+    pub directory: PathBuf,
+    /// `<env_dir>/common.env`
+    common: PathBuf,
+    files: ServerFiles,
+    limit: u64,
+}
+
+/// A file of the server.
+pub struct ServerFile {
+    /// Where it is.
+    pub path: PathBuf,
+    /// Its bytes.
+    pub bytes: Vec<u8>,
+}
+
+impl Server {
+    /// The server's files for `stack`.
+    pub fn new(stack: &StackName, options: &Options<'_>) -> Self {
+        Self {
+            beside: options.env_dir.join(format!("{stack}.env")),
+            directory: options.env_dir.join(stack.as_str()),
+            common: options.env_dir.join("common.env"),
+            files: options.server.clone(),
+            limit: options.limits.file_bytes,
+        }
+    }
+
+    /// Whether nothing is known of the server, so that what is missing is only remarked.
+    pub fn is_offline(&self) -> bool {
+        matches!(self.files, ServerFiles::Offline { .. })
+    }
+
+    /// Where an operator puts the stack's values.
+    pub fn env_file(&self) -> &Path {
+        &self.beside
+    }
+
+    /// The files in which a variable of the stack is looked up, the first one winning.
+    pub fn env_files(&self) -> [&Path; 2] {
+        [&self.beside, &self.common]
+    }
+
+    /// The stack's server file, under either of its names.
+    ///
+    /// # Errors
+    /// Both are there, or it cannot be read.
+    pub fn stack_env(&self) -> Result<Option<ServerFile>, Problem> {
+        if let ServerFiles::Offline { env } = &self.files {
+            let Some(path) = env else { return Ok(None) };
+            let file = read(path, self.limit)?;
+            let gone = || problem(path, "is not there").hint("check `--env`");
+            return file.map(Some).ok_or_else(gone);
+        }
+        let inside = self.directory.join(".env");
+        match (read(&self.beside, self.limit)?, read(&inside, self.limit)?) {
+            (Some(_), Some(_)) => Err(Problem::new(
+                "two-env-files",
+                format!("both `{}` and `{}` are there", self.beside.display(), inside.display()),
+            )
+            .note("they are two names for the stack's one server file")
+            .hint("put everything into one of them and remove the other")),
+            (file, None) | (None, file) => Ok(file),
+        }
+    }
+
+    /// What all stacks of the host share.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn common_env(&self) -> Result<Option<ServerFile>, Problem> {
+        if self.is_offline() { Ok(None) } else { read(&self.common, self.limit) }
+    }
+
+    /// A file by its path: absolute, or relative to the stack's directory below `env_dir`. `.env` is the
+    /// stack's server file.
+    ///
+    /// # Errors
+    /// It cannot be read.
+    pub fn file(&self, path: &str) -> Result<Option<ServerFile>, Problem> {
+        if path == ".env" {
+            return self.stack_env();
+        }
+        if self.is_offline() {
+            return Ok(None);
+        }
+        read(&self.directory.join(path), self.limit)
+    }
+}
+
+fn read(path: &Path, limit: u64) -> Result<Option<ServerFile>, Problem> {
+    // Asked before opening: opening a named pipe would wait for its writer for ever.
+    let about = match std::fs::metadata(path) {
+        Ok(about) => about,
+        Err(error) if is_absent(error.kind()) => return Ok(None),
+        Err(error) => return Err(unreadable(path, &error)),
+    };
+    if !about.is_file() {
+        return Err(problem(path, "is not a file"));
+    }
+    let mut bytes = Vec::new();
+    let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
+    file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
+    if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
+        return Err(problem(path, &format!("is larger than the limit of {limit} bytes"))
+            .hint("raise `limits.file` if it has to be so large"));
+    }
+    Ok(Some(ServerFile { path: path.to_owned(), bytes }))
+}
+
+fn is_absent(kind: ErrorKind) -> bool {
+    matches!(kind, ErrorKind::NotFound | ErrorKind::NotADirectory)
+}
+
+fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
+    let problem = problem(path, &format!("cannot be read: {error}"));
+    if error.kind() == ErrorKind::PermissionDenied {
+        return problem.hint("let the user that evenkeel runs as read it, and enter its directory");
+    }
+    problem
+}
+
+fn problem(path: &Path, why: &str) -> Problem {
+    Problem::new("unreadable-file", format!("`{}` {why}", path.display()))
+        .at(Place::file(path.display().to_string()))
+}

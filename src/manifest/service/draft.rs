@@ -1,0 +1,175 @@
+//! A service while it is read: what several keys decide together is settled at the end.
+
+use std::collections::BTreeSet;
+use std::path::PathBuf;
+
+use indexmap::IndexMap;
+
+use super::environment::{self, EnvFile};
+use super::networks::Joined;
+use super::{limits, networks, ports, sensitive};
+use crate::manifest::read::At;
+use crate::manifest::scene::Scene;
+use crate::model::stack::{
+    Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service,
+};
+use crate::model::{ContainerName, ContainerSpec, ImageRef, Place, ServiceName};
+
+/// A service while it is read.
+pub struct Draft<'a> {
+    /// Its name.
+    pub name: ServiceName,
+    /// Its place, and the way to say what is wrong with it.
+    pub at: At<'a>,
+    /// The image, and how it may be shown.
+    pub image: Option<(ImageRef, String)>,
+    /// `build:`, where it stands.
+    pub build: Option<Place>,
+    /// `pull_policy: never`
+    pub pull_never: bool,
+    /// What goes into the container as it is.
+    pub settings: ContainerSpec,
+    /// `container_name`
+    pub container_name: Option<ContainerName>,
+    /// `scale` and `deploy.replicas`, where they stand.
+    pub replicas: Vec<(u32, Place)>,
+    /// `depends_on`, with where each name stands.
+    pub depends_on: IndexMap<ServiceName, (Dependency, At<'a>)>,
+    /// How it is rolled out.
+    pub rollout: Rollout,
+    /// `restart:` was overruled by `deploy.restart_policy`.
+    pub restart_is_final: bool,
+    /// `environment`
+    pub environment: IndexMap<String, Option<String>>,
+    /// `env_file`
+    pub env_files: Vec<EnvFile<'a>>,
+    /// `networks`; `None` where nothing is written.
+    pub networks: Option<Vec<Joined<'a>>>,
+    /// `network_mode`
+    pub network_mode: Option<(String, At<'a>)>,
+    /// Limits written twice, under different names.
+    pub limits: limits::Written,
+    /// Files of the repository.
+    pub exports: Vec<Export>,
+    /// Secrets and configs.
+    pub secret_files: Vec<SecretFile>,
+    /// Directories of the server.
+    pub directories: Vec<PathBuf>,
+    /// Keys of the volumes it mounts.
+    pub volumes: BTreeSet<String>,
+    /// Keys of the networks it is attached to.
+    pub network_keys: BTreeSet<String>,
+}
+
+impl<'a> Draft<'a> {
+    /// A service of which nothing has been read.
+    pub fn new(name: ServiceName, at: &At<'a>, scene: &Scene<'_>) -> Self {
+        Self {
+            name,
+            at: at.clone(),
+            image: None,
+            build: None,
+            pull_never: false,
+            settings: ContainerSpec::default(),
+            container_name: None,
+            replicas: Vec::new(),
+            depends_on: IndexMap::new(),
+            rollout: default_rollout(scene),
+            restart_is_final: false,
+            environment: IndexMap::new(),
+            env_files: Vec::new(),
+            networks: None,
+            network_mode: None,
+            limits: limits::Written::default(),
+            exports: Vec::new(),
+            secret_files: Vec::new(),
+            directories: Vec::new(),
+            volumes: BTreeSet::new(),
+            network_keys: BTreeSet::new(),
+        }
+    }
+
+    /// Settles what several keys decide together.
+    pub fn settle(&mut self, scene: &Scene<'_>) {
+        self.settings.environment = environment::merged(self, scene);
+        networks::attach(self, scene);
+        limits::settle(self);
+        ports::settle(self);
+        self.settings.mounts.sort_by(|a, b| a.target.cmp(&b.target));
+        for target in repeated_targets(&self.settings) {
+            self.at.problem("two-mounts", format!("two things are mounted at `{target}`"));
+        }
+    }
+
+    /// How many containers.
+    pub fn replica_count(&self) -> u32 {
+        self.replicas.first().map_or(1, |(count, _)| *count)
+    }
+
+    /// The finished service; `None` where it has no image, which is then a problem.
+    pub fn finish(self) -> Option<Service> {
+        let Some((image, image_shown)) = self.image.clone() else {
+            self.complain_of_no_image();
+            return None;
+        };
+        Some(Service {
+            replicas: self.replica_count(),
+            sensitive: sensitive::paths(&self.at),
+            place: self.at.key_place().clone(),
+            name: self.name,
+            image,
+            image_shown,
+            pull_never: self.pull_never,
+            settings: self.settings,
+            container_name: self.container_name,
+            depends_on: self.depends_on.into_iter().map(|(name, (d, _))| (name, d)).collect(),
+            rollout: self.rollout,
+            exports: self.exports,
+            secret_files: self.secret_files,
+            directories: self.directories,
+        })
+    }
+
+    fn complain_of_no_image(&self) {
+        // An image that cannot be read has its own problem.
+        if self.at.value("image").is_some() {
+            return;
+        }
+        let name = &self.name;
+        let problem = match &self.build {
+            Some(place) => self
+                .at
+                .trouble("unsupported-key", format!("service `{name}` has `build` but no `image`"))
+                .at(place.clone())
+                .note("the server never builds")
+                .hint("build and push it elsewhere, and name it with `image:`"),
+            None => self
+                .at
+                .trouble("missing-key", format!("service `{name}` has no `image`"))
+                .at(self.at.key_place().clone())
+                .hint("name the image to run: `image: repository:tag`"),
+        };
+        self.at.report(problem);
+    }
+}
+
+fn default_rollout(scene: &Scene<'_>) -> Rollout {
+    let defaults = &scene.options.defaults;
+    Rollout {
+        order: Order::StopFirst,
+        parallelism: 1,
+        delay: std::time::Duration::ZERO,
+        monitor: defaults.monitor,
+        max_failure_ratio: 0,
+        failure_action: FailureAction::Rollback,
+        stable: defaults.stable,
+        deadline: defaults.deadline,
+        restarts: 5,
+    }
+}
+
+fn repeated_targets(settings: &ContainerSpec) -> BTreeSet<String> {
+    let mut seen: BTreeSet<&str> = settings.tmpfs.keys().map(String::as_str).collect();
+    let repeated = settings.mounts.iter().filter(|mount| !seen.insert(&mount.target));
+    repeated.map(|mount| mount.target.clone()).collect()
+}

@@ -1,0 +1,139 @@
+//! `environment` and `env_file`: the variables of the container.
+
+use std::collections::BTreeMap;
+
+use super::Draft;
+use crate::manifest::dotenv;
+use crate::manifest::interpolate::{Lookup, Variable};
+use crate::manifest::lookup::{self, Search, TextFile};
+use crate::manifest::read::At;
+use crate::manifest::scene::Scene;
+use crate::model::{Hidden, Problem};
+
+/// One entry of `env_file`.
+pub struct EnvFile<'a> {
+    /// The path, and where it stands.
+    at: At<'a>,
+    /// Without it, a missing file is left out silently.
+    required: bool,
+    /// `format: raw`: no quotes, no variables.
+    raw: bool,
+}
+
+/// `environment`
+pub fn environment(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    for pair in at.pairs() {
+        match pair.key.contains('\0') || pair.value.as_ref().is_some_and(|v| v.contains('\0')) {
+            true => pair.at.problem("wrong-value", format!("`{}` holds a NUL", pair.key)),
+            false => {
+                draft.environment.insert(pair.key, pair.value);
+            }
+        }
+    }
+}
+
+/// `env_file`
+pub fn env_file<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
+    draft.env_files = at.one_or_more().into_iter().filter_map(entry).collect();
+}
+
+fn entry(at: At<'_>) -> Option<EnvFile<'_>> {
+    if at.is_scalar() {
+        return Some(EnvFile { at, required: true, raw: false });
+    }
+    at.only(&["path", "required", "format"], &[]);
+    let Some(path) = at.value("path") else {
+        at.expected("a path");
+        return None;
+    };
+    let required = at.value("required").and_then(|at| at.boolean()).unwrap_or(true);
+    let raw = at.value("format").and_then(|at| at.word(&[("raw", true)])).unwrap_or(false);
+    Some(EnvFile { at: path, required, raw })
+}
+
+/// What the container gets: the files in their order, `environment` over them; a bare name is passed
+/// through, and one that is set nowhere takes the image's away.
+pub fn merged(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Option<Hidden>> {
+    let mut merged = BTreeMap::new();
+    for file in &draft.env_files {
+        for (name, value) in read(file, draft, scene) {
+            match value.or_else(|| passed_through(scene, &name)) {
+                Some(value) => drop(merged.insert(name, Some(value))),
+                None => drop(merged.remove(&name)),
+            }
+        }
+    }
+    for (name, value) in &draft.environment {
+        let value = value.as_deref().map(Hidden::new);
+        merged.insert(name.clone(), value.or_else(|| passed_through(scene, name)));
+    }
+    merged
+}
+
+fn passed_through(scene: &Scene<'_>, name: &str) -> Option<Hidden> {
+    scene.variables.get(name).map(|variable| variable.value)
+}
+
+fn read(file: &EnvFile<'_>, draft: &Draft<'_>, scene: &Scene<'_>) -> dotenv::Entries {
+    match lookup::find(scene, &file.at) {
+        Search::Found(found) => parsed(file, &found, draft, scene),
+        Search::Missing(missing) if file.required => {
+            report_missing(file, missing, draft, scene);
+            Vec::new()
+        }
+        Search::Missing(_) | Search::Failed => Vec::new(),
+    }
+}
+
+fn report_missing(
+    file: &EnvFile<'_>,
+    missing: lookup::Missing,
+    draft: &Draft<'_>,
+    scene: &Scene<'_>,
+) {
+    let (name, path) = (&draft.name, file.at.shown());
+    if scene.server.is_offline() {
+        let text = format!("env file {path} has to be on the server, at {}", missing.put);
+        return file.at.remark(Some(name), text);
+    }
+    let message = format!("service `{name}` wants env file {path}, which this server does not have");
+    let problem = file.at.trouble("missing-env-file", message);
+    file.at.report(missing.explain(problem, ", or mark it `required: false`"));
+}
+
+fn parsed(
+    file: &EnvFile<'_>,
+    found: &TextFile,
+    draft: &Draft<'_>,
+    scene: &Scene<'_>,
+) -> dotenv::Entries {
+    let entries = match file.raw {
+        true => dotenv::parse_raw(&found.name, &found.bytes),
+        false => dotenv::parse(&found.name, &found.bytes, &Outer { draft, scene }),
+    };
+    let entries = entries.unwrap_or_else(|problems: Vec<Problem>| {
+        problems.into_iter().for_each(|problem| file.at.report(problem));
+        Vec::new()
+    });
+    if found.from_server {
+        let values = entries.iter().filter_map(|(_, value)| value.as_ref());
+        values.for_each(|value| scene.mask(value.reveal()));
+    }
+    entries
+}
+
+/// What `$X` in an env file means: the stack's variables, then the service's `environment`.
+struct Outer<'a> {
+    draft: &'a Draft<'a>,
+    scene: &'a Scene<'a>,
+}
+
+impl Lookup for Outer<'_> {
+    fn get(&self, name: &str) -> Option<Variable> {
+        let own = || {
+            let value = self.draft.environment.get(name)?.as_deref()?;
+            Some(Variable { value: Hidden::new(value), from_server: true })
+        };
+        self.scene.variables.get(name).or_else(own)
+    }
+}

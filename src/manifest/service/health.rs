@@ -1,0 +1,53 @@
+//! `healthcheck`
+
+use super::Draft;
+use super::process::texts;
+use crate::manifest::read::At;
+use crate::manifest::scene::Scene;
+use crate::model::spec::Healthcheck;
+
+const KNOWN: [&str; 6] = ["test", "interval", "timeout", "retries", "start_period", "disable"];
+
+/// `healthcheck`; empty, it is the image's own.
+pub fn healthcheck(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    at.only(&KNOWN, &[("start_interval", "not supported yet")]);
+    if !at.is_mapping() {
+        return at.expected("a mapping");
+    }
+    let test = at.value("test");
+    let mut check = Healthcheck {
+        test: test.as_ref().map(command).unwrap_or_default(),
+        interval: at.value("interval").and_then(|at| at.duration()),
+        timeout: at.value("timeout").and_then(|at| at.duration()),
+        start_period: at.value("start_period").and_then(|at| at.duration()),
+        retries: at.value("retries").and_then(|at| at.integer()),
+    };
+    if at.value("disable").and_then(|at| at.boolean()) == Some(true) {
+        if test.is_some() && !check.is_none() {
+            at.problem("contradiction", "`disable: true` and `test` contradict each other");
+        }
+        check = Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() };
+    }
+    draft.settings.healthcheck = (check != Healthcheck::default()).then_some(check);
+}
+
+fn command(at: &At<'_>) -> Vec<String> {
+    if at.is_scalar() {
+        return at.text().map(|text| vec!["CMD-SHELL".to_owned(), text.to_owned()]).unwrap_or_default();
+    }
+    let words = texts(at);
+    match words.first().map(String::as_str) {
+        Some("NONE") => vec!["NONE".to_owned()],
+        Some("CMD") if words.len() > 1 => words,
+        Some("CMD-SHELL") if words.len() == 2 => words,
+        Some("CMD") => complain(at, "names no command after `CMD`"),
+        Some("CMD-SHELL") => complain(at, "needs exactly one text after `CMD-SHELL`"),
+        Some(_) => complain(at, "has to start with `CMD`, `CMD-SHELL` or `NONE`"),
+        None => words,
+    }
+}
+
+fn complain(at: &At<'_>, why: &str) -> Vec<String> {
+    at.problem("wrong-value", format!("a health check given as a list {why}"));
+    Vec::new()
+}

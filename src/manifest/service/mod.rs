@@ -1,0 +1,173 @@
+//! One service of a Compose file: a table of its keys, and a family of readers for each kind of key.
+//!
+//! A key that is to be supported gets a reader in its family's file and a line in [`KEYS`].
+
+mod deploy;
+mod depends;
+mod draft;
+mod environment;
+mod evenkeel;
+mod files;
+mod health;
+mod image;
+mod limits;
+mod mounts;
+mod networks;
+mod ports;
+mod process;
+mod security;
+mod sensitive;
+mod settings;
+mod shorthand;
+
+pub use draft::Draft;
+pub use evenkeel::strict;
+pub use settings::{label_map, options};
+
+use super::read::At;
+use super::scene::Scene;
+use crate::model::ServiceName;
+
+type Reader = for<'a> fn(&At<'a>, &mut Draft<'a>, &Scene<'_>);
+
+/// What becomes of a key.
+#[derive(Clone, Copy)]
+enum Rule {
+    /// It is read.
+    Read(Reader),
+    /// It means nothing on a server.
+    Ignore,
+    /// It cannot be used, for this reason.
+    Refuse(&'static str),
+}
+
+const YET: &str = "not supported yet";
+const WINDOWS: &str = "it is for Windows only";
+
+/// Every key of the Compose Specification's services, in its order.
+const KEYS: &[(&str, Rule)] = {
+    use Rule::{Ignore, Read, Refuse};
+    &[
+        ("annotations", Refuse(YET)),
+        ("attach", Ignore),
+        ("blkio_config", Refuse(YET)),
+        ("build", Read(image::build)),
+        ("cap_add", Read(security::cap_add)),
+        ("cap_drop", Read(security::cap_drop)),
+        ("cgroup", Refuse(YET)),
+        ("cgroup_parent", Refuse(YET)),
+        ("command", Read(process::command)),
+        ("configs", Read(files::configs)),
+        ("container_name", Read(process::container_name)),
+        ("cpu_count", Refuse(WINDOWS)),
+        ("cpu_percent", Refuse(WINDOWS)),
+        ("cpu_period", Refuse(YET)),
+        ("cpu_quota", Refuse(YET)),
+        ("cpu_rt_period", Refuse(YET)),
+        ("cpu_rt_runtime", Refuse(YET)),
+        ("cpu_shares", Refuse(YET)),
+        ("cpus", Read(limits::cpus)),
+        ("cpuset", Refuse(YET)),
+        ("credential_spec", Refuse(WINDOWS)),
+        ("depends_on", Read(depends::depends_on)),
+        ("deploy", Read(deploy::deploy)),
+        ("develop", Ignore),
+        ("device_cgroup_rules", Refuse(YET)),
+        ("devices", Refuse(YET)),
+        ("dns", Refuse(YET)),
+        ("dns_opt", Refuse(YET)),
+        ("dns_search", Refuse(YET)),
+        ("domainname", Refuse(YET)),
+        ("entrypoint", Read(process::entrypoint)),
+        ("env_file", Read(environment::env_file)),
+        ("environment", Read(environment::environment)),
+        ("expose", Read(ports::expose)),
+        ("extends", Refuse(YET)),
+        ("external_links", Refuse(YET)),
+        ("extra_hosts", Read(networks::extra_hosts)),
+        ("gpus", Refuse(YET)),
+        ("group_add", Refuse(YET)),
+        ("healthcheck", Read(health::healthcheck)),
+        ("hostname", Read(process::hostname)),
+        ("image", Read(image::image)),
+        ("init", Read(process::init)),
+        ("ipc", Refuse(YET)),
+        ("isolation", Refuse(WINDOWS)),
+        ("label_file", Refuse(YET)),
+        ("labels", Read(settings::labels)),
+        ("links", Refuse("not supported yet; services of a stack reach each other by name")),
+        ("logging", Read(settings::logging)),
+        ("mac_address", Refuse(YET)),
+        ("mem_limit", Read(limits::mem_limit)),
+        ("mem_reservation", Read(limits::mem_reservation)),
+        ("mem_swappiness", Refuse(YET)),
+        ("memswap_limit", Refuse(YET)),
+        ("models", Refuse("evenkeel runs containers only")),
+        ("network_mode", Read(networks::network_mode)),
+        ("networks", Read(networks::networks)),
+        ("oom_kill_disable", Refuse(YET)),
+        ("oom_score_adj", Refuse(YET)),
+        ("pid", Refuse(YET)),
+        ("pids_limit", Read(limits::pids_limit)),
+        ("platform", Read(image::platform)),
+        ("ports", Read(ports::ports)),
+        ("post_start", Refuse(YET)),
+        ("pre_start", Refuse(YET)),
+        ("pre_stop", Refuse(YET)),
+        ("privileged", Read(security::privileged)),
+        // Read before everything else: it says whether the service is there at all.
+        ("profiles", Ignore),
+        ("provider", Refuse("it would run a program of the host")),
+        ("pull_policy", Read(image::pull_policy)),
+        ("pull_refresh_after", Ignore),
+        ("read_only", Read(security::read_only)),
+        ("restart", Read(settings::restart)),
+        ("runtime", Refuse(YET)),
+        ("scale", Read(deploy::scale)),
+        ("secrets", Read(files::secrets)),
+        ("security_opt", Refuse(YET)),
+        ("shm_size", Refuse(YET)),
+        ("stdin_open", Refuse(YET)),
+        ("stop_grace_period", Read(process::stop_grace_period)),
+        ("stop_signal", Read(process::stop_signal)),
+        ("storage_opt", Refuse(YET)),
+        ("sysctls", Refuse(YET)),
+        ("tmpfs", Read(mounts::tmpfs)),
+        ("tty", Refuse(YET)),
+        ("ulimits", Refuse(YET)),
+        ("use_api_socket", Refuse("it would hand the engine and its credentials to the container")),
+        ("user", Read(process::user)),
+        ("userns_mode", Refuse(YET)),
+        ("uts", Refuse(YET)),
+        ("volume_driver", Refuse("it is no part of Compose any more; write `driver` on the volume")),
+        ("volumes", Read(mounts::volumes)),
+        ("volumes_from", Refuse(YET)),
+        ("working_dir", Read(process::working_dir)),
+        ("x-evenkeel", Read(evenkeel::evenkeel)),
+    ]
+};
+
+/// Whether a service is there at all, by `profiles:` and what this host has active.
+pub fn is_active(at: &At<'_>, active: &[String]) -> bool {
+    let Some(profiles) = at.value("profiles") else { return true };
+    let profiles = profiles.one_or_more();
+    let is_active = |profile: &At<'_>| {
+        profile.text().is_some_and(|name| active.iter().any(|a| a == name || a == "*"))
+    };
+    profiles.is_empty() || profiles.iter().any(is_active)
+}
+
+/// Reads every key of a service; what is wrong with it ends up in the findings.
+pub fn read<'a>(name: ServiceName, at: &At<'a>, scene: &Scene<'_>) -> Draft<'a> {
+    let mut draft = Draft::new(name, at, scene);
+    for (key, value) in at.fields() {
+        match KEYS.iter().find(|(known, _)| *known == key) {
+            Some((_, Rule::Read(reader))) if !value.is_null() => reader(&value, &mut draft, scene),
+            Some((_, Rule::Read(_) | Rule::Ignore)) => {}
+            Some((_, Rule::Refuse(why))) => value.unsupported(key, why),
+            None if key.starts_with("x-") => {}
+            None => value.unknown(key, KEYS.iter().map(|(known, _)| *known)),
+        }
+    }
+    draft
+}

@@ -1,0 +1,266 @@
+//! `volumes` and `tmpfs`: what a container sees at which path.
+
+use std::path::PathBuf;
+
+use super::Draft;
+use super::shorthand::{self, ShortVolume};
+use crate::manifest::bind;
+use crate::manifest::read::At;
+use crate::manifest::scene::Scene;
+use crate::model::VolumeName;
+use crate::model::spec::{Mount, MountSource};
+
+const PROPAGATIONS: [&str; 6] =
+    ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
+
+/// `volumes`
+pub fn volumes(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
+    for item in at.items() {
+        let wish = if item.is_scalar() { short(&item) } else { long(&item, draft) };
+        let Some(wish) = wish else { continue };
+        let Some(source) = source(&item, &wish, draft, scene) else { continue };
+        // What lies in git is never written to.
+        let read_only = wish.read_only || source.1;
+        draft.settings.mounts.push(Mount { target: wish.target, source: source.0, read_only });
+    }
+}
+
+/// `tmpfs`
+pub fn tmpfs(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    for item in at.one_or_more() {
+        let Some(text) = item.filled() else { continue };
+        let (path, options) = text.split_once(':').unwrap_or((text, ""));
+        if let Some(target) = target(&item, path) {
+            draft.settings.tmpfs.insert(target, options.to_owned());
+        }
+    }
+}
+
+/// A mount as it is asked for, however it is written.
+struct Wish<'a> {
+    kind: Kind,
+    source: Option<String>,
+    source_at: At<'a>,
+    target: String,
+    read_only: bool,
+    propagation: Option<String>,
+    selinux: Option<char>,
+    create_host_path: bool,
+    copy: bool,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Kind {
+    Bind,
+    Volume,
+    Tmpfs,
+}
+
+impl<'a> Wish<'a> {
+    fn new(kind: Kind, source_at: At<'a>, target: String) -> Self {
+        Self {
+            kind,
+            source: None,
+            source_at,
+            target,
+            read_only: false,
+            propagation: None,
+            selinux: None,
+            create_host_path: true,
+            copy: true,
+        }
+    }
+}
+
+fn short<'a>(at: &At<'a>) -> Option<Wish<'a>> {
+    let ShortVolume { source, target: path, options } = at.parse(shorthand::parse)?;
+    let kind = match &source {
+        Some(source) if shorthand::is_path(source) => Kind::Bind,
+        Some(_) | None => Kind::Volume,
+    };
+    let mut wish = Wish::new(kind, at.clone(), target(at, &path)?);
+    wish.source = source;
+    for option in options {
+        match option.as_str() {
+            "ro" => wish.read_only = true,
+            "nocopy" => wish.copy = false,
+            "z" => wish.selinux = Some('z'),
+            "Z" => wish.selinux = Some('Z'),
+            name if PROPAGATIONS.contains(&name) => wish.propagation = Some(option),
+            // Compose takes any word; these are the ones that mean something on another system.
+            "rw" | "cached" | "delegated" | "consistent" | "copy" | "volume-nocopy" => {}
+            _ => at.remark(None, "an option of this volume is unknown and has no effect"),
+        }
+    }
+    Some(wish)
+}
+
+const LONG: [&str; 8] =
+    ["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"];
+
+fn long<'a>(at: &At<'a>, draft: &mut Draft<'_>) -> Option<Wish<'a>> {
+    if !at.is_mapping() {
+        at.expected("a text or a mapping");
+        return None;
+    }
+    at.only(&LONG, &[("image", "not supported yet")]);
+    let kind = kind(at)?;
+    let Some(path) = at.value("target") else {
+        at.problem("missing-key", "a mount needs a `target`: the path in the container");
+        return None;
+    };
+    let source = at.value("source");
+    let place = source.clone().unwrap_or_else(|| at.clone());
+    let mut wish = Wish::new(kind, place, target(&path, path.filled()?)?);
+    wish.source = source.and_then(|at| at.filled()).map(str::to_owned);
+    wish.read_only = at.value("read_only").and_then(|at| at.boolean()).unwrap_or(false);
+    if let Some(bind) = at.value("bind") {
+        bind_options(&bind, &mut wish);
+    }
+    if let Some(volume) = at.value("volume") {
+        volume.only(&["nocopy"], &[("subpath", "not supported yet"), ("labels", "not supported yet")]);
+        wish.copy = volume.value("nocopy").and_then(|at| at.boolean()) != Some(true);
+    }
+    if kind == Kind::Tmpfs {
+        draft.settings.tmpfs.insert(wish.target, tmpfs_options(at));
+        return None;
+    }
+    Some(wish)
+}
+
+fn kind(at: &At<'_>) -> Option<Kind> {
+    let Some(kind) = at.value("type") else {
+        at.problem("missing-key", "a mount needs a `type`: `bind`, `volume` or `tmpfs`");
+        return None;
+    };
+    match kind.text()? {
+        "npipe" | "cluster" | "image" => {
+            kind.unsupported("type", "a mount is a `bind`, a `volume` or a `tmpfs`");
+            None
+        }
+        _ => kind.word(&[("bind", Kind::Bind), ("volume", Kind::Volume), ("tmpfs", Kind::Tmpfs)]),
+    }
+}
+
+fn bind_options(at: &At<'_>, wish: &mut Wish<'_>) {
+    at.only(&["propagation", "create_host_path", "selinux"], &[("recursive", "not supported yet")]);
+    if let Some(at) = at.value("propagation") {
+        let words = PROPAGATIONS.map(|name| (name, name));
+        wish.propagation = at.word(&words).map(str::to_owned);
+    }
+    if let Some(create) = at.value("create_host_path").and_then(|at| at.boolean()) {
+        wish.create_host_path = create;
+    }
+    if let Some(at) = at.value("selinux") {
+        wish.selinux = at.word(&[("z", 'z'), ("Z", 'Z')]);
+    }
+}
+
+fn tmpfs_options(at: &At<'_>) -> String {
+    let Some(tmpfs) = at.value("tmpfs") else { return String::new() };
+    tmpfs.only(&["size", "mode"], &[]);
+    let size = tmpfs.value("size").and_then(|at| at.bytes()).filter(|size| *size > 0);
+    let mode = tmpfs.value("mode").and_then(|at| at.mode());
+    let size = size.map(|size| format!("size={size}"));
+    let mode = mode.map(|mode| format!("mode={mode:o}"));
+    size.into_iter().chain(mode).collect::<Vec<_>>().join(",")
+}
+
+/// The path in the container: absolute, without `.`, `..` or a trailing slash.
+pub fn target(at: &At<'_>, path: &str) -> Option<String> {
+    if !path.starts_with('/') {
+        at.problem("wrong-path", "the path in the container has to be absolute");
+        return None;
+    }
+    let mut parts: Vec<&str> = Vec::new();
+    for part in path.split('/') {
+        match part {
+            "" | "." => {}
+            ".." => drop(parts.pop()),
+            name => parts.push(name),
+        }
+    }
+    if parts.is_empty() {
+        at.problem("wrong-path", "nothing can be mounted over the container's root");
+        return None;
+    }
+    Some(format!("/{}", parts.join("/")))
+}
+
+/// What is mounted, and whether it must not be written to.
+fn source(
+    at: &At<'_>,
+    wish: &Wish<'_>,
+    draft: &mut Draft<'_>,
+    scene: &Scene<'_>,
+) -> Option<(MountSource, bool)> {
+    match (wish.kind, &wish.source) {
+        (Kind::Volume, None) => Some((MountSource::Anonymous, false)),
+        (Kind::Volume, Some(key)) => Some((named(at, key, wish, draft, scene)?, false)),
+        (Kind::Bind, Some(path)) => bound(path, wish, draft, scene),
+        (Kind::Bind, None) => {
+            at.problem("missing-key", "a bind mount needs a `source`: a path");
+            None
+        }
+        (Kind::Tmpfs, _) => None,
+    }
+}
+
+fn named(
+    at: &At<'_>,
+    key: &str,
+    wish: &Wish<'_>,
+    draft: &mut Draft<'_>,
+    scene: &Scene<'_>,
+) -> Option<MountSource> {
+    let Some(volume) = scene.volumes.get(key) else {
+        let (name, shown) = (&draft.name, wish.source_at.quoted(key));
+        let message = format!("service `{name}` mounts volume {shown}, which is not declared");
+        at.report(
+            at.trouble("undefined-volume", message)
+                .hint(format!("declare it under `volumes:` at the top, or write `./{key}` for a path")),
+        );
+        return None;
+    };
+    if wish.selinux.is_some() {
+        at.remark(Some(&draft.name), "SELinux relabelling has no effect on a named volume here");
+    }
+    draft.volumes.insert(key.to_owned());
+    let name: VolumeName = volume.name.clone();
+    Some(MountSource::Volume { name, copy: wish.copy })
+}
+
+fn bound(
+    path: &str,
+    wish: &Wish<'_>,
+    draft: &mut Draft<'_>,
+    scene: &Scene<'_>,
+) -> Option<(MountSource, bool)> {
+    let resolved = bind::resolve(scene, &wish.source_at, path)?;
+    let source = |path: PathBuf, create_host_path| MountSource::Bind {
+        path,
+        propagation: wish.propagation.clone(),
+        selinux: wish.selinux,
+        create_host_path,
+    };
+    match resolved {
+        bind::Resolved::Server(path) => Some((source(path, wish.create_host_path), false)),
+        bind::Resolved::Untracked(path) => {
+            if wish.create_host_path && !draft.directories.contains(&path) {
+                draft.directories.push(path.clone());
+            }
+            Some((source(path, wish.create_host_path), false))
+        }
+        bind::Resolved::Tracked(export) => {
+            if !wish.read_only {
+                let text = format!("`{}` is in git and is mounted read-only; write `:ro`", export.path);
+                wish.source_at.remark(Some(&draft.name), text);
+            }
+            scene.keep_mounted(&draft.name, &export.path);
+            // Relabelling needs the engine's old form of a bind, which always makes what is missing.
+            let source = source(export.target.clone(), wish.selinux.is_some());
+            draft.exports.push(export);
+            Some((source, true))
+        }
+    }
+}

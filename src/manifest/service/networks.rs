@@ -1,0 +1,168 @@
+//! `networks`, `network_mode`, `extra_hosts`: whom a container can reach, and under which names it is found.
+
+use std::collections::BTreeSet;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+
+use super::Draft;
+use super::process::texts;
+use crate::manifest::read::At;
+use crate::manifest::scene::Scene;
+use crate::model::spec::{Attachment, Endpoint};
+
+/// One entry of `networks`.
+pub struct Joined<'a> {
+    key: String,
+    at: At<'a>,
+    aliases: BTreeSet<String>,
+    ipv4_address: Option<String>,
+    ipv6_address: Option<String>,
+    priority: i64,
+}
+
+impl<'a> Joined<'a> {
+    fn new(key: &str, at: At<'a>) -> Self {
+        Self {
+            key: key.to_owned(),
+            at,
+            aliases: BTreeSet::new(),
+            ipv4_address: None,
+            ipv6_address: None,
+            priority: 0,
+        }
+    }
+}
+
+/// `networks`
+pub fn networks<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
+    let joined: Vec<Joined<'a>> = match at.is_mapping() {
+        true => at.fields().into_iter().map(|(key, at)| long(key, at)).collect(),
+        false => at
+            .items()
+            .into_iter()
+            .filter_map(|item| Some(Joined::new(item.filled()?, item)))
+            .collect(),
+    };
+    draft.networks = Some(joined).filter(|joined| !joined.is_empty());
+}
+
+const LATER: [(&str, &str); 5] = [
+    ("link_local_ips", "not supported yet"),
+    ("mac_address", "not supported yet"),
+    ("gw_priority", "not supported yet"),
+    ("driver_opts", "not supported yet"),
+    ("interface_name", "not supported yet"),
+];
+
+fn long<'a>(key: &str, at: At<'a>) -> Joined<'a> {
+    if !at.is_null() && !at.is_mapping() {
+        at.expected("a mapping");
+    }
+    at.only(&["aliases", "ipv4_address", "ipv6_address", "priority"], &LATER);
+    let mut joined = Joined::new(key, at.clone());
+    joined.aliases = at.value("aliases").map(|at| texts(&at).into_iter().collect()).unwrap_or_default();
+    joined.ipv4_address = at.value("ipv4_address").and_then(|at| {
+        at.parse(|text| text.parse::<Ipv4Addr>().map_err(|_| no_address(text)))
+            .map(|address| address.to_string())
+    });
+    joined.ipv6_address = at.value("ipv6_address").and_then(|at| {
+        at.parse(|text| text.parse::<Ipv6Addr>().map_err(|_| no_address(text)))
+            .map(|address| address.to_string())
+    });
+    joined.priority = at.value("priority").and_then(|at| at.integer()).unwrap_or(0);
+    joined
+}
+
+fn no_address(text: &str) -> String {
+    format!("`{text}` is no address")
+}
+
+/// `network_mode`
+pub fn network_mode<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
+    let Some(mode) = at.filled() else { return };
+    match mode {
+        "none" | "host" | "bridge" => {
+            draft.network_mode = Some((mode.to_owned(), at.clone()));
+        }
+        _ if mode.starts_with("service:") || mode.starts_with("container:") => {
+            at.unsupported("network_mode", "sharing another container's network is not supported yet");
+        }
+        _ => {
+            let problem = at.trouble("wrong-value", format!("{} is no network mode", at.shown()));
+            at.report(
+                problem.hint("write `none`, `host` or `bridge`; a network is named under `networks:`"),
+            );
+        }
+    }
+}
+
+/// Attaches the service, once all its keys are read.
+pub fn attach(draft: &mut Draft<'_>, scene: &Scene<'_>) {
+    if let Some((mode, at)) = draft.network_mode.take() {
+        if draft.networks.is_some() {
+            at.problem("contradiction", "`network_mode` and `networks` exclude each other");
+        }
+        if mode == "host" && !draft.settings.ports.is_empty() {
+            at.remark(Some(&draft.name), "`ports` have no effect with `network_mode: host`");
+        }
+        draft.settings.network = Attachment::Mode(mode);
+        return;
+    }
+    let default = || vec![Joined::new("default", draft.at.clone())];
+    let mut joined = draft.networks.take().unwrap_or_else(default);
+    joined.sort_by(|a, b| b.priority.cmp(&a.priority).then_with(|| a.key.cmp(&b.key)));
+    let endpoints = joined.into_iter().filter_map(|joined| endpoint(joined, draft, scene));
+    draft.settings.network = Attachment::Networks(endpoints.collect());
+}
+
+fn endpoint(joined: Joined<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) -> Option<Endpoint> {
+    let Some(network) = scene.networks.get(&joined.key) else {
+        let (name, shown) = (&draft.name, joined.at.quoted(&joined.key));
+        let message = format!("service `{name}` joins network {shown}, which is not declared");
+        let problem = joined.at.trouble("undefined-network", message).at(joined.at.key_place().clone());
+        joined.at.report(problem.hint("declare it under `networks:` at the top"));
+        return None;
+    };
+    let mut aliases = joined.aliases;
+    aliases.insert(draft.name.to_string());
+    draft.network_keys.insert(joined.key);
+    Some(Endpoint {
+        network: network.name.clone(),
+        aliases,
+        ipv4_address: joined.ipv4_address,
+        ipv6_address: joined.ipv6_address,
+    })
+}
+
+/// `extra_hosts`
+pub fn extra_hosts(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    let mut hosts = Vec::new();
+    if at.is_mapping() {
+        for (host, at) in at.fields() {
+            for address in at.one_or_more() {
+                hosts.extend(lines(&address, host, address.text().unwrap_or_default()));
+            }
+        }
+    } else {
+        for item in at.items() {
+            let Some(text) = item.filled() else { continue };
+            match text.split_once('=').or_else(|| text.split_once(':')) {
+                Some((host, addresses)) => hosts.extend(lines(&item, host, addresses)),
+                None => item.wrong("is not `host=address`"),
+            }
+        }
+    }
+    draft.settings.extra_hosts = hosts;
+}
+
+fn lines(at: &At<'_>, host: &str, addresses: &str) -> Vec<String> {
+    let mut lines = Vec::new();
+    for address in addresses.split(',').map(str::trim) {
+        let bare = address.trim_start_matches('[').trim_end_matches(']');
+        if host.trim().is_empty() || (bare != "host-gateway" && bare.parse::<IpAddr>().is_err()) {
+            at.wrong("gives no host and address; `host-gateway` is this server");
+        } else {
+            lines.push(format!("{}:{bare}", host.trim()));
+        }
+    }
+    lines
+}

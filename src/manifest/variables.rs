@@ -1,0 +1,158 @@
+//! The variables of one stack: the server's files, then git's `.env`, then what is built in.
+//!
+//! The process environment is not among them.
+
+use std::collections::BTreeMap;
+
+use super::dotenv;
+use super::interpolate::{Lookup, Variable};
+use super::server::{Server, ServerFile};
+use crate::model::stack::Remark;
+use crate::model::tree::Revision;
+use crate::model::{Hidden, HostName, Masks, Place, Problem, StackName};
+
+/// Where a stack's values come from; the first layer that has a name wins.
+#[derive(Clone, Debug, Default)]
+pub struct Variables {
+    layers: Vec<Layer>,
+}
+
+#[derive(Clone, Debug)]
+struct Layer {
+    file: String,
+    from_server: bool,
+    values: BTreeMap<String, Value>,
+}
+
+#[derive(Clone, Debug)]
+struct Value {
+    variable: Variable,
+    line: u32,
+}
+
+impl Lookup for Variables {
+    fn get(&self, name: &str) -> Option<Variable> {
+        let value = self.layers.iter().find_map(|layer| layer.values.get(name))?;
+        Some(value.variable.clone())
+    }
+}
+
+/// Nothing is set.
+pub struct NoVariables;
+
+impl Lookup for NoVariables {
+    fn get(&self, _name: &str) -> Option<Variable> {
+        None
+    }
+}
+
+impl Variables {
+    /// Adds the stack's server file and the one that all stacks share.
+    pub fn add_server(&mut self, server: &Server, problems: &mut Vec<Problem>) {
+        for file in [server.stack_env(), server.common_env()] {
+            match file {
+                Ok(Some(file)) => self.add_server_file(&file, problems),
+                Ok(None) => {}
+                Err(problem) => problems.push(problem),
+            }
+        }
+    }
+
+    fn add_server_file(&mut self, file: &ServerFile, problems: &mut Vec<Problem>) {
+        let name = file.path.display().to_string();
+        match dotenv::parse(&name, &file.bytes, &NoVariables) {
+            Ok(entries) => {
+                let set = entries.into_iter().filter_map(|(key, value)| Some((key, value?, true)));
+                self.add(name, true, &file.bytes, set);
+            }
+            Err(mut why) => problems.append(&mut why),
+        }
+    }
+
+    /// Adds the `.env` that lies in git; `$X` in it may stand for a value of the server's.
+    pub fn add_git(&mut self, file: &str, bytes: &[u8], problems: &mut Vec<Problem>) {
+        let entries = match dotenv::parse(file, bytes, self) {
+            Ok(entries) => entries,
+            Err(mut why) => return problems.append(&mut why),
+        };
+        // What reads the same without the server holds nothing of the server's.
+        let alone: BTreeMap<_, _> =
+            dotenv::parse(file, bytes, &NoVariables).unwrap_or_default().into_iter().collect();
+        let set = entries.into_iter().filter_map(|(key, value)| {
+            let value = value?;
+            let from_server = alone.get(&key) != Some(&Some(value.clone()));
+            Some((key, value, from_server))
+        });
+        self.add(file.to_owned(), false, bytes, set);
+    }
+
+    /// Adds the names that evenkeel defines; they override nothing.
+    pub fn add_built_in(&mut self, stack: Option<&StackName>, host: &HostName, at: &Revision) {
+        let stack = stack.map(|stack| ("EVENKEEL_STACK", stack.as_str()));
+        let values = [
+            ("EVENKEEL_HOST", host.as_str()),
+            ("EVENKEEL_COMMIT", at.commit.as_str()),
+            ("EVENKEEL_COMMIT_SHORT", at.commit.short()),
+        ];
+        let values = values.into_iter().chain(stack);
+        let set = values.map(|(key, value)| (key.to_owned(), Hidden::new(value), false));
+        self.add("built in".to_owned(), false, b"", set);
+    }
+
+    fn add(
+        &mut self,
+        file: String,
+        from_server: bool,
+        text: &[u8],
+        entries: impl Iterator<Item = (String, Hidden, bool)>,
+    ) {
+        let text = String::from_utf8_lossy(text);
+        let values = entries.map(|(key, value, from_server)| {
+            let line = line_of(&text, &key);
+            (key, Value { variable: Variable { value, from_server }, line })
+        });
+        self.layers.push(Layer { file, from_server, values: values.collect() });
+    }
+
+    /// Every value of the server's, to be masked.
+    pub fn masks(&self) -> Masks {
+        let mut masks = Masks::default();
+        let values = self.layers.iter().flat_map(|layer| layer.values.values());
+        for value in values.filter(|value| value.variable.from_server) {
+            masks.add(value.variable.value.reveal());
+        }
+        masks
+    }
+
+    /// Names that are set both on the server and in git, with both lines.
+    pub fn overlaps(&self) -> Vec<Remark> {
+        let (server, git): (Vec<&Layer>, Vec<&Layer>) =
+            self.layers.iter().filter(|layer| !layer.file.is_empty()).partition(|l| l.from_server);
+        let mut remarks = Vec::new();
+        for (lower, (name, value)) in
+            git.iter().flat_map(|layer| layer.values.iter().map(move |value| (layer, value)))
+        {
+            let winner = server.iter().find_map(|layer| Some((layer, layer.values.get(name)?)));
+            let Some((upper, wins)) = winner.filter(|_| value.line > 0) else { continue };
+            let text = format!(
+                "`{name}` is set on the server ({}:{}) and in git ({}:{}); the server's value is used",
+                upper.file, wins.line, lower.file, value.line
+            );
+            let place = Place { file: lower.file.clone(), line: value.line, column: 1 };
+            remarks.push(Remark { place: Some(place), service: None, text });
+        }
+        remarks
+    }
+}
+
+/// The last line that sets `name`, from 1; 0 where none does.
+fn line_of(text: &str, name: &str) -> u32 {
+    let sets = |line: &str| {
+        let line = line.trim_start_matches('\u{feff}').trim_start();
+        let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
+        line.strip_prefix(name)
+            .is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
+    };
+    let number = text.lines().zip(1u32..).filter(|(line, _)| sets(line)).last();
+    number.map_or(0, |(_, number)| number)
+}
