@@ -86,9 +86,7 @@ fn search(tree: &dyn Tree, root: &str, found: &mut Vec<Candidate>) -> Result<(),
 fn manifest_files(directory: &str, entries: &[Entry]) -> Vec<String> {
     let find = |names: &[&str]| {
         names.iter().find_map(|name| {
-            let is_it = |entry: &&Entry| {
-                entry.name == *name && entry.kind != EntryKind::Directory
-            };
+            let is_it = |entry: &&Entry| entry.name == *name && entry.kind != EntryKind::Directory;
             entries.iter().find(is_it).map(|entry| repository::below(directory, entry))
         })
     };

@@ -46,7 +46,9 @@ pub struct LoadedStack {
 pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
     let candidates = match discover::candidates(revision, options) {
         Ok(candidates) => candidates,
-        Err(problem) => return Loaded { stacks: Vec::new(), problems: vec![problem], complete: false },
+        Err(problem) => {
+            return Loaded { stacks: Vec::new(), problems: vec![problem], complete: false };
+        }
     };
     let mut loaded = Loaded { stacks: Vec::new(), problems: Vec::new(), complete: true };
     let mut named = Vec::new();
@@ -144,7 +146,8 @@ impl Manifest {
             reading.add(file, revision, options);
         }
         let written = merge_all(&reading.trees, &mut reading.problems);
-        let unnamed = |candidate, problems| Box::new(Unnamed { candidate, guess: guess.clone(), problems });
+        let unnamed =
+            |candidate, problems| Box::new(Unnamed { candidate, guess: guess.clone(), problems });
         let (Some(written), true) = (written, reading.problems.is_empty()) else {
             return Err(unnamed(candidate, reading.problems));
         };
@@ -223,7 +226,11 @@ fn kept(bytes: &BTreeMap<String, Vec<u8>>) -> Traces {
     traces
 }
 
-fn working_dir(name: &StackName, settings: &StackOptions, options: &Options<'_>) -> std::path::PathBuf {
+fn working_dir(
+    name: &StackName,
+    settings: &StackOptions,
+    options: &Options<'_>,
+) -> std::path::PathBuf {
     settings.dir.clone().unwrap_or_else(|| options.data_dir.join(name.as_str()))
 }
 
@@ -431,7 +438,9 @@ fn written_name(
     })?;
     if let Some(name) = expanded.unset.first() {
         let problem = trouble(format!("the stack's name uses `{name}`, which is not set"));
-        return Err(Box::new(problem.note(format!("only {env} and EVENKEEL_… can be used in a name"))));
+        return Err(Box::new(
+            problem.note(format!("only {env} and EVENKEEL_… can be used in a name")),
+        ));
     }
     let name = expanded.text.reveal();
     names::check_project(name).map_err(|why| Box::new(trouble(why)))?;

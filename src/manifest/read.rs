@@ -130,10 +130,9 @@ impl<'a> At<'a> {
     /// The fields of a mapping; null has none, anything else is a problem.
     pub fn fields(&self) -> Vec<(&'a str, At<'a>)> {
         match &self.node.value {
-            Value::Mapping(fields) => fields
-                .iter()
-                .map(|(key, field)| (key.as_str(), self.field(key, field)))
-                .collect(),
+            Value::Mapping(fields) => {
+                fields.iter().map(|(key, field)| (key.as_str(), self.field(key, field))).collect()
+            }
             Value::Null => Vec::new(),
             Value::Scalar(_) | Value::Sequence(_) => {
                 self.expected("a mapping");

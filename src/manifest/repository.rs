@@ -51,7 +51,9 @@ pub fn look(tree: &dyn Tree, path: &str) -> Result<Found, TreeError> {
         match tree.kind(parent)? {
             Some(EntryKind::Directory) => {}
             None | Some(EntryKind::File { .. }) => return Ok(Found::Nothing),
-            Some(kind @ (EntryKind::Symlink | EntryKind::Other)) => return Ok(obstacle(parent, kind)),
+            Some(kind @ (EntryKind::Symlink | EntryKind::Other)) => {
+                return Ok(obstacle(parent, kind));
+            }
         }
     }
     Ok(match tree.kind(path)? {

@@ -150,8 +150,7 @@ fn line_of(text: &str, name: &str) -> u32 {
     let sets = |line: &str| {
         let line = line.trim_start_matches('\u{feff}').trim_start();
         let line = line.strip_prefix("export ").unwrap_or(line).trim_start();
-        line.strip_prefix(name)
-            .is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
+        line.strip_prefix(name).is_some_and(|rest| rest.trim_start().starts_with(['=', ':']))
     };
     let number = text.lines().zip(1u32..).filter(|(line, _)| sets(line)).last();
     number.map_or(0, |(_, number)| number)

@@ -25,7 +25,9 @@ pub fn edges(drafts: &[Draft<'_>]) -> Edges {
 /// Reports a circle.
 pub fn report_circle(drafts: &[Draft<'_>], circle: &[ServiceName]) {
     let names: Vec<&str> = circle.iter().map(ServiceName::as_str).collect();
-    let Some(first) = drafts.iter().find(|draft| circle.first() == Some(&draft.name)) else { return };
+    let Some(first) = drafts.iter().find(|draft| circle.first() == Some(&draft.name)) else {
+        return;
+    };
     let message = format!("services depend on each other in a circle: {}", names.join(" → "));
     let place = first.at.value("depends_on").map_or(first.at.place(), |at| at.key_place());
     first.at.report(
@@ -69,11 +71,12 @@ fn undefined(
     let (name, shown) = (&draft.name, at.quoted(wanted.as_str()));
     let place = at.key_place().clone();
     if inactive {
-        let message = format!("service `{name}` depends on {shown}, whose profiles are not active here");
+        let message =
+            format!("service `{name}` depends on {shown}, whose profiles are not active here");
         let problem = at.trouble("undefined-service", message).at(place);
-        return at.report(
-            problem.hint("add one of its profiles to the stack's `profiles`, or write `required: false`"),
-        );
+        return at.report(problem.hint(
+            "add one of its profiles to the stack's `profiles`, or write `required: false`",
+        ));
     }
     let message = format!("service `{name}` depends on {shown}, which is not there");
     let problem = at.trouble("undefined-service", message).at(place);
@@ -98,8 +101,7 @@ fn replicas(draft: &Draft<'_>) {
         complain(message, "take `container_name` out, or run one replica");
     }
     for port in draft.settings.ports.iter().filter(|port| room(&port.published) < count) {
-        let message =
-            format!("{count} replicas cannot share port {} of the host", port.published);
+        let message = format!("{count} replicas cannot share port {} of the host", port.published);
         complain(message, "publish a range as long as there are replicas, or run one replica");
     }
     let has_address = |endpoint: &crate::model::spec::Endpoint| {
@@ -128,7 +130,8 @@ fn same_names(drafts: &[Draft<'_>]) {
         let Some(name) = &draft.container_name else { continue };
         if let Some(other) = owners.insert(name.clone(), &draft.name) {
             let at = draft.at.value("container_name").unwrap_or_else(|| draft.at.clone());
-            let message = format!("service `{other}` already has the container name {}", at.shown());
+            let message =
+                format!("service `{other}` already has the container name {}", at.shown());
             at.problem("two-names", message);
         }
     }

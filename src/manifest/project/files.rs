@@ -111,7 +111,8 @@ fn from_file(key: &str, at: &At<'_>, kind: Kind, scene: &Scene<'_>) -> TopFile {
         Search::Found(file) => TopFile::with(file.bytes),
         Search::Failed => TopFile::default(),
         Search::Missing(missing) if scene.server.is_offline() => {
-            let text = format!("{} `{key}` has to be on the server, at {}", kind.word(), missing.put);
+            let text =
+                format!("{} `{key}` has to be on the server, at {}", kind.word(), missing.put);
             at.remark(None, text);
             TopFile::with(Vec::new())
         }

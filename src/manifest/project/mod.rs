@@ -179,7 +179,8 @@ fn name_of(at: &At<'_>, key: &str) -> (bool, Option<String>) {
 fn only_external(at: &At<'_>) {
     for (key, value) in at.fields() {
         if !["name", "external"].contains(&key) && !key.starts_with("x-") {
-            value.problem("contradiction", format!("`{key}` has no effect on something `external`"));
+            value
+                .problem("contradiction", format!("`{key}` has no effect on something `external`"));
         }
     }
 }

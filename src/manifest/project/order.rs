@@ -91,6 +91,8 @@ mod tests {
         let next = |index: usize| names.get(index + 1).cloned().into_iter().collect();
         let edges: Edges =
             names.iter().enumerate().map(|(index, name)| (name.clone(), next(index))).collect();
-        let _ = dependencies_first(&edges.iter().take(2000).map(|(k, v)| (k.clone(), v.clone())).collect());
+        let _ = dependencies_first(
+            &edges.iter().take(2000).map(|(k, v)| (k.clone(), v.clone())).collect(),
+        );
     }
 }

@@ -32,7 +32,9 @@ pub fn deploy<'a>(at: &At<'a>, draft: &mut Draft<'a>, scene: &Scene<'_>) {
             "restart_policy" => restart_policy(&value, draft),
             "update_config" => update_config(&value, draft),
             "mode" => mode(&value, draft),
-            "placement" => value.remark(Some(&draft.name), "`placement` has no effect outside a Swarm"),
+            "placement" => {
+                value.remark(Some(&draft.name), "`placement` has no effect outside a Swarm")
+            }
             "endpoint_mode" => endpoint_mode(&value),
             _ => {}
         }
@@ -91,8 +93,7 @@ fn restart_policy(at: &At<'_>, draft: &mut Draft<'_>) {
 }
 
 fn update_config(at: &At<'_>, draft: &mut Draft<'_>) {
-    let known =
-        ["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"];
+    let known = ["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"];
     at.only(&known, &[]);
     let rollout = &mut draft.rollout;
     if let Some(at) = at.value("order") {

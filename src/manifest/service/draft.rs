@@ -10,9 +10,7 @@ use super::networks::Joined;
 use super::{limits, networks, ports, sensitive};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::stack::{
-    Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service,
-};
+use crate::model::stack::{Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service};
 use crate::model::{ContainerName, ContainerSpec, ImageRef, Place, ServiceName};
 
 /// A service while it is read.

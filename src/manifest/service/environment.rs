@@ -96,7 +96,8 @@ fn report_missing(
         let text = format!("env file {path} has to be on the server, at {}", missing.put);
         return file.at.remark(Some(name), text);
     }
-    let message = format!("service `{name}` wants env file {path}, which this server does not have");
+    let message =
+        format!("service `{name}` wants env file {path}, which this server does not have");
     let problem = file.at.trouble("missing-env-file", message);
     file.at.report(missing.explain(problem, ", or mark it `required: false`"));
 }

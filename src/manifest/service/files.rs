@@ -44,8 +44,10 @@ fn grant(at: &At<'_>, kind: Kind, draft: &mut Draft<'_>, scene: &Scene<'_>) {
     };
     let Some(file) = declared.get(&grant.source) else {
         let (name, word) = (&draft.name, kind.word());
-        let message =
-            format!("service `{name}` wants {word} {}, which is not declared", at.quoted(&grant.source));
+        let message = format!(
+            "service `{name}` wants {word} {}, which is not declared",
+            at.quoted(&grant.source)
+        );
         let problem = at.trouble(kind.undefined(), message);
         return at.report(problem.hint(format!("declare it under `{word}s:` at the top")));
     };

@@ -33,7 +33,10 @@ pub fn healthcheck(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
 
 fn command(at: &At<'_>) -> Vec<String> {
     if at.is_scalar() {
-        return at.text().map(|text| vec!["CMD-SHELL".to_owned(), text.to_owned()]).unwrap_or_default();
+        return at
+            .text()
+            .map(|text| vec!["CMD-SHELL".to_owned(), text.to_owned()])
+            .unwrap_or_default();
     }
     let words = texts(at);
     match words.first().map(String::as_str) {

@@ -139,7 +139,10 @@ const KEYS: &[(&str, Rule)] = {
         ("user", Read(process::user)),
         ("userns_mode", Refuse(YET)),
         ("uts", Refuse(YET)),
-        ("volume_driver", Refuse("it is no part of Compose any more; write `driver` on the volume")),
+        (
+            "volume_driver",
+            Refuse("it is no part of Compose any more; write `driver` on the volume"),
+        ),
         ("volumes", Read(mounts::volumes)),
         ("volumes_from", Refuse(YET)),
         ("working_dir", Read(process::working_dir)),

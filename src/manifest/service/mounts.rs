@@ -10,8 +10,7 @@ use crate::manifest::scene::Scene;
 use crate::model::VolumeName;
 use crate::model::spec::{Mount, MountSource};
 
-const PROPAGATIONS: [&str; 6] =
-    ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
+const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
 
 /// `volumes`
 pub fn volumes(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
@@ -118,7 +117,10 @@ fn long<'a>(at: &At<'a>, draft: &mut Draft<'_>) -> Option<Wish<'a>> {
         bind_options(&bind, &mut wish);
     }
     if let Some(volume) = at.value("volume") {
-        volume.only(&["nocopy"], &[("subpath", "not supported yet"), ("labels", "not supported yet")]);
+        volume.only(
+            &["nocopy"],
+            &[("subpath", "not supported yet"), ("labels", "not supported yet")],
+        );
         wish.copy = volume.value("nocopy").and_then(|at| at.boolean()) != Some(true);
     }
     if kind == Kind::Tmpfs {
@@ -216,10 +218,9 @@ fn named(
     let Some(volume) = scene.volumes.get(key) else {
         let (name, shown) = (&draft.name, wish.source_at.quoted(key));
         let message = format!("service `{name}` mounts volume {shown}, which is not declared");
-        at.report(
-            at.trouble("undefined-volume", message)
-                .hint(format!("declare it under `volumes:` at the top, or write `./{key}` for a path")),
-        );
+        at.report(at.trouble("undefined-volume", message).hint(format!(
+            "declare it under `volumes:` at the top, or write `./{key}` for a path"
+        )));
         return None;
     };
     if wish.selinux.is_some() {
@@ -253,7 +254,8 @@ fn bound(
         }
         bind::Resolved::Tracked(export) => {
             if !wish.read_only {
-                let text = format!("`{}` is in git and is mounted read-only; write `:ro`", export.path);
+                let text =
+                    format!("`{}` is in git and is mounted read-only; write `:ro`", export.path);
                 wish.source_at.remark(Some(&draft.name), text);
             }
             scene.keep_mounted(&draft.name, &export.path);

@@ -59,7 +59,8 @@ fn long<'a>(key: &str, at: At<'a>) -> Joined<'a> {
     }
     at.only(&["aliases", "ipv4_address", "ipv6_address", "priority"], &LATER);
     let mut joined = Joined::new(key, at.clone());
-    joined.aliases = at.value("aliases").map(|at| texts(&at).into_iter().collect()).unwrap_or_default();
+    joined.aliases =
+        at.value("aliases").map(|at| texts(&at).into_iter().collect()).unwrap_or_default();
     joined.ipv4_address = at.value("ipv4_address").and_then(|at| {
         at.parse(|text| text.parse::<Ipv4Addr>().map_err(|_| no_address(text)))
             .map(|address| address.to_string())
@@ -84,12 +85,16 @@ pub fn network_mode<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) 
             draft.network_mode = Some((mode.to_owned(), at.clone()));
         }
         _ if mode.starts_with("service:") || mode.starts_with("container:") => {
-            at.unsupported("network_mode", "sharing another container's network is not supported yet");
+            at.unsupported(
+                "network_mode",
+                "sharing another container's network is not supported yet",
+            );
         }
         _ => {
             let problem = at.trouble("wrong-value", format!("{} is no network mode", at.shown()));
             at.report(
-                problem.hint("write `none`, `host` or `bridge`; a network is named under `networks:`"),
+                problem
+                    .hint("write `none`, `host` or `bridge`; a network is named under `networks:`"),
             );
         }
     }
@@ -118,7 +123,8 @@ fn endpoint(joined: Joined<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) -> Opt
     let Some(network) = scene.networks.get(&joined.key) else {
         let (name, shown) = (&draft.name, joined.at.quoted(&joined.key));
         let message = format!("service `{name}` joins network {shown}, which is not declared");
-        let problem = joined.at.trouble("undefined-network", message).at(joined.at.key_place().clone());
+        let problem =
+            joined.at.trouble("undefined-network", message).at(joined.at.key_place().clone());
         joined.at.report(problem.hint("declare it under `networks:` at the top"));
         return None;
     };

@@ -142,7 +142,9 @@ fn long(at: &At<'_>) -> Option<Vec<PortBinding>> {
     };
     let address = match at.value("host_ip") {
         // Without the short form's colons there is nothing that brackets would have to keep apart.
-        Some(at) => at.parse(|text| host_address(text).or_else(|_| host_address(&format!("[{text}]"))))?,
+        Some(at) => {
+            at.parse(|text| host_address(text).or_else(|_| host_address(&format!("[{text}]"))))?
+        }
         None => String::new(),
     };
     target.parse(|target| bindings(&address, text("published"), target, protocol))
@@ -183,8 +185,19 @@ mod tests {
     #[test]
     fn what_is_no_port_is_refused() {
         for text in [
-            "", "0", "tcp", "a:80", "80/xyz", "127.0.1:8080:80", "::1:80:80", "1-3:1-2", "5-4",
-            "65536", "80:", "+80", "80-",
+            "",
+            "0",
+            "tcp",
+            "a:80",
+            "80/xyz",
+            "127.0.1:8080:80",
+            "::1:80:80",
+            "1-3:1-2",
+            "5-4",
+            "65536",
+            "80:",
+            "+80",
+            "80-",
         ] {
             assert!(short(text).is_err(), "{text:?} was accepted");
         }

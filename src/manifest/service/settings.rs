@@ -62,7 +62,8 @@ pub fn restart(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         None => {
             let problem = at.trouble("wrong-value", format!("{} is no restart policy", at.shown()));
             at.report(
-                problem.hint("write `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`"),
+                problem
+                    .hint("write `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`"),
             );
         }
     }

@@ -58,11 +58,7 @@ mod tests {
 
     fn check(text: &str, source: Option<&str>, target: &str, options: &[&str]) {
         let found = parse(text).unwrap_or_else(|why| panic!("{text}: {why}"));
-        assert_eq!(
-            (found.source.as_deref(), found.target.as_str()),
-            (source, target),
-            "{text}"
-        );
+        assert_eq!((found.source.as_deref(), found.target.as_str()), (source, target), "{text}");
         assert_eq!(found.options, options, "{text}");
     }
 
