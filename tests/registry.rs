@@ -248,16 +248,33 @@ async fn trouble_at_the_registry_is_unknown_and_not_absent() {
 }
 
 #[tokio::test]
-async fn a_registry_that_went_away_is_unknown_and_the_cause_is_told() {
-    let registry = Registry::start(Auth::None);
+async fn a_registry_that_went_away_is_unknown_until_it_is_back() {
+    let mut registry = Registry::start(Auth::Basic);
+    let digest = registry.push("acme/web", "1", Kind::OciManifest);
     let host = registry.host().to_owned();
-    let asking = anonymous();
-    let absent = check(&asking, &host, "acme/web:1").await;
-    assert!(matches!(absent, Err(RegistryError::NoSuchImage { .. })), "{absent:?}");
+    let (asking, _home) = logged_in(&docker_config(&host, USER, PASSWORD));
+    assert_eq!(check(&asking, &host, "acme/web:1").await, Ok(digest.clone()));
     registry.stop();
-    let error = check(&asking, &host, "acme/web:1").await.expect_err("nobody there");
+    for _ in 0..2 {
+        let error = check(&asking, &host, "acme/web:1").await.expect_err("nobody there");
+        assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
+        assert!(error.to_string().contains("refused"), "the cause is told: {error}");
+    }
+    registry.resume();
+    assert_eq!(check(&asking, &host, "acme/web:1").await, Ok(digest));
+}
+
+#[tokio::test]
+async fn a_registry_that_stops_asking_for_a_token_is_asked_without_one() {
+    let registry = Registry::start(Auth::None);
+    let digest = registry.push("acme/web", "1", Kind::OciManifest);
+    let realm = Some("http://127.0.0.1:1/token".to_owned());
+    let gateway = Gateway::start(registry.host(), Door::Token { realm }).await;
+    let asking = anonymous();
+    let error = check(&asking, &gateway.host(), "acme/web:1").await.expect_err("no token server");
     assert!(matches!(error, RegistryError::Unknown { .. }), "{error}");
-    assert!(error.to_string().contains("refused"), "the cause is told: {error}");
+    gateway.open();
+    assert!(check(&asking, &gateway.host(), "acme/web:1").await == Ok(digest));
 }
 
 #[tokio::test]

@@ -16,7 +16,7 @@ use url::Url;
 use super::challenge::Challenge;
 use super::credentials::Credentials;
 use super::exchange::{Approach, Host, challenge_of, content_digest, denied, judge, lock, unknown};
-use super::host::{HostSettings, canonical, is_private};
+use super::host::{HostSettings, canonical};
 use super::token::{Request, TokenError};
 use super::{Registry, RegistryError, answer};
 use crate::model::login::Login;
@@ -95,30 +95,26 @@ impl Distribution {
         method: Method,
     ) -> Result<Response, RegistryError> {
         let path = format!("/v2/{}/manifests/{}", image.path(), image.tag_or_latest());
-        let approach = self.approach(host, image).await?;
-        let response = host.send(&method, &path, &approach).await?;
+        let first = self.approach(host, image).await?;
+        let response = host.send(&method, &path, &first).await?;
         if response.status() != StatusCode::UNAUTHORIZED {
             return judge(host, image, response);
         }
         let Some(challenge) = challenge_of(&response) else { return judge(host, image, response) };
         *lock(&host.challenge) = Some(challenge);
-        self.forget(host, image, &approach).await;
-        let refused = approach;
-        let approach = self.approach(host, image).await?;
-        match (&refused, &approach) {
-            (_, Approach::Anonymous) => {
-                let why = "it asks for credentials, and there are none".to_owned();
-                return Err(denied(host, image, why));
-            }
-            // The same password again would only bring the account nearer to being locked.
-            (Approach::Basic(old), Approach::Basic(new)) if old == new => {
-                return judge(host, image, response);
-            }
-            (_, Approach::Basic(_) | Approach::Bearer(_)) => {}
+        self.forget(host, image, &first).await;
+        let second = self.approach(host, image).await?;
+        if matches!(second, Approach::Anonymous) {
+            let why = "it asks for credentials, and there are none".to_owned();
+            return Err(denied(host, image, why));
         }
-        let response = host.send(&method, &path, &approach).await?;
+        // The same password again would only bring the account nearer to being locked.
+        if first.is_same_password(&second) {
+            return judge(host, image, response);
+        }
+        let response = host.send(&method, &path, &second).await?;
         if response.status() == StatusCode::UNAUTHORIZED {
-            self.forget(host, image, &approach).await;
+            self.forget(host, image, &second).await;
         }
         judge(host, image, response)
     }
@@ -126,15 +122,18 @@ impl Distribution {
     /// How to approach the registry, from what it last asked for.
     async fn approach(&self, host: &Host, image: &ImageRef) -> Result<Approach, RegistryError> {
         let challenge = lock(&host.challenge).clone();
-        match challenge {
+        let approach = match challenge {
             None => Ok(Approach::Anonymous),
             Some(Challenge::Basic) => {
-                Ok(self.credentials_for(host).await?.map_or(Approach::Anonymous, Approach::Basic))
+                let login = self.credentials_for(host).await;
+                login.map(|login| login.map_or(Approach::Anonymous, Approach::Basic))
             }
             Some(Challenge::Bearer { realm, service }) => {
                 self.bearer(host, image, &realm, service.as_deref()).await
             }
-        }
+        };
+        // It may ask for something else by now, or for nothing.
+        approach.inspect_err(|_| *lock(&host.challenge) = None)
     }
 
     async fn bearer(
@@ -163,10 +162,7 @@ impl Distribution {
     /// The credentials, unless somebody on the way could have written the challenge or read the answer.
     async fn credentials_for(&self, host: &Host) -> Result<Option<Login>, RegistryError> {
         let login = self.credentials.of(&host.registry, &host.settings).await?;
-        let private = lock(&host.base)
-            .as_deref()
-            .is_some_and(|base| Url::parse(base).is_ok_and(|url| is_private(&url)));
-        if login.is_some() && !private {
+        if login.is_some() && !host.is_private() {
             let why =
                 "they are not sent over plain http; give the registry a certificate".to_owned();
             return Err(RegistryError::Credentials { registry: host.registry.clone(), why });

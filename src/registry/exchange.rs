@@ -7,10 +7,11 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use reqwest::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::Semaphore;
+use url::Url;
 
 use super::RegistryError;
 use super::challenge::Challenge;
-use super::host::{Clients, HostSettings, bases, causes};
+use super::host::{Clients, HostSettings, bases, causes, is_private};
 use super::token::Tokens;
 use crate::model::login::Login;
 use crate::model::{Digest, Hidden, ImageRef};
@@ -42,6 +43,16 @@ pub(super) enum Approach {
     Bearer(Hidden),
 }
 
+impl Approach {
+    /// Whether both are the same user with the same password.
+    pub fn is_same_password(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Basic(one), Self::Basic(other)) => one == other,
+            (Self::Anonymous | Self::Bearer(_) | Self::Basic(_), _) => false,
+        }
+    }
+}
+
 impl Host {
     /// A registry that was not spoken to yet; the error is for people.
     pub fn new(registry: &str, settings: HostSettings) -> Result<Self, String> {
@@ -54,6 +65,13 @@ impl Host {
             challenge: Mutex::default(),
             tokens: Tokens::default(),
         })
+    }
+
+    /// Whether nobody on the way can read what is sent, or make up what is answered.
+    pub fn is_private(&self) -> bool {
+        bases(&self.registry, self.settings.plain_http)
+            .iter()
+            .all(|base| Url::parse(base).is_ok_and(|url| is_private(&url)))
     }
 
     /// Sends one request to where the registry answered last, else to each address it may have.
@@ -154,4 +172,24 @@ pub(super) fn unknown(registry: &str, why: String) -> RegistryError {
 /// A panic elsewhere leaves plain values behind, nothing half-done.
 pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_registry_of_another_machine_without_tls_is_told_no_secret() {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        for (registry, plain_http, private) in [
+            ("ghcr.io", false, true),
+            ("registry.lan:5000", true, false),
+            ("127.0.0.1:5000", true, true),
+            ("localhost:5000", false, true),
+        ] {
+            let settings = HostSettings { plain_http, ..HostSettings::default() };
+            let host = Host::new(registry, settings).unwrap();
+            assert_eq!(host.is_private(), private, "{registry}");
+        }
+    }
 }

@@ -1,6 +1,6 @@
 //! Stacks and what the registries say become the desired state.
 //!
-//! This file is the story; [`mod@choose`] knows which digest counts, [`mod@words`] what people are told. What
+//! This file is the story; `choose` knows which digest counts, `words` what people are told. What
 //! follows from a digest is decided in [`crate::plan`].
 
 mod choose;

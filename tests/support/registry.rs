@@ -40,7 +40,7 @@ pub struct Registry {
     process: Child,
     address: String,
     auth: Auth,
-    _storage: TempDir,
+    storage: TempDir,
 }
 
 /// A certificate for 127.0.0.1 that nobody trusts yet.
@@ -98,20 +98,21 @@ impl Registry {
 
     fn launch(auth: Auth, tls: &str) -> Self {
         let storage = tempfile::tempdir().expect("a directory for the registry");
-        let config = write_config(storage.path(), auth, tls);
-        let mut process = Command::new("docker-registry")
-            .arg("serve")
-            .arg(config)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("docker-registry (Debian package `docker-registry`) runs");
-        let log = BufReader::new(process.stderr.take().expect("a pipe"));
-        let mut lines = log.lines().map_while(Result::ok);
-        let address = lines.find_map(|line| listening(&line)).expect("the registry listens");
-        // Whoever does not read its log stops it sooner or later.
-        std::thread::spawn(move || lines.for_each(drop));
-        Self { process, address, auth, _storage: storage }
+        write_config(storage.path(), auth, tls);
+        let (process, address) = serve(storage.path(), "127.0.0.1:0");
+        Self { process, address, auth, storage }
+    }
+
+    /// Ends the registry: from now on nobody answers.
+    pub fn stop(&mut self) {
+        // It may have ended by itself; then there is nothing to kill.
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+
+    /// Starts it again after [`Registry::stop`], at the same address, with all that was pushed.
+    pub fn resume(&mut self) {
+        (self.process, self.address) = serve(self.storage.path(), &self.address);
     }
 
     /// Host and port, as image references name it.
@@ -130,9 +131,6 @@ impl Registry {
             Kind::DockerList => self.push_index(path, tag, kind, Kind::DockerManifest),
         }
     }
-
-    /// Ends the registry: from now on nobody answers.
-    pub fn stop(self) {}
 
     fn push_index(&self, path: &str, tag: &str, kind: Kind, child: Kind) -> Digest {
         let manifest = self.image(path, tag, child);
@@ -199,13 +197,29 @@ impl Registry {
 
 impl Drop for Registry {
     fn drop(&mut self) {
-        // It may have ended by itself; then there is nothing to kill.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
+        self.stop();
     }
 }
 
-fn write_config(directory: &Path, auth: Auth, tls: &str) -> PathBuf {
+/// Runs the registry of `directory`; returns once it listens, with the address it got.
+fn serve(directory: &Path, address: &str) -> (Child, String) {
+    let mut process = Command::new("docker-registry")
+        .arg("serve")
+        .arg(directory.join("config.yml"))
+        .env("REGISTRY_HTTP_ADDR", address)
+        .stdout(Stdio::null())
+        .stderr(Stdio::piped())
+        .spawn()
+        .expect("docker-registry (Debian package `docker-registry`) runs");
+    let log = BufReader::new(process.stderr.take().expect("a pipe"));
+    let mut lines = log.lines().map_while(Result::ok);
+    let address = lines.find_map(|line| listening(&line)).expect("the registry listens");
+    // Whoever does not read its log stops it sooner or later.
+    std::thread::spawn(move || lines.for_each(drop));
+    (process, address)
+}
+
+fn write_config(directory: &Path, auth: Auth, tls: &str) {
     let mut config = format!(
         "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'{tls}}}\n",
         directory.join("data").display()
@@ -217,9 +231,7 @@ fn write_config(directory: &Path, auth: Auth, tls: &str) -> PathBuf {
         std::fs::write(&users, made).expect("the directory is ours");
         config += &format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", users.display());
     }
-    let file = directory.join("config.yml");
-    std::fs::write(&file, config).expect("the directory is ours");
-    file
+    std::fs::write(directory.join("config.yml"), config).expect("the directory is ours");
 }
 
 /// The address in a log line such as `msg="listening on 127.0.0.1:41234"`.
