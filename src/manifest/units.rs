@@ -91,7 +91,8 @@ const BYTES: &str = "expected a number of bytes such as `512m` or `1.5g`";
 /// A number of bytes; units count by 1024, in either case: `512m`, `1.5GiB`, `64 kb`.
 ///
 /// # Errors
-/// A sentence for people; a negative number is one.
+/// A sentence for people. A negative number is an error: where `-1` means "no limit", the caller asks
+/// first.
 pub fn bytes(text: &str) -> Result<i64, String> {
     let end = text.rfind(|c: char| c.is_ascii_digit() || c == '.').map_or(0, |last| last + 1);
     let (number, suffix) = text.split_at(end);

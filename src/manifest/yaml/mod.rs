@@ -38,7 +38,7 @@ impl Default for Limits {
 /// Everything that is wrong with the text, each with line and column. Where the syntax breaks, reading
 /// ends, and that is the only problem.
 pub fn parse(file: &str, text: &[u8], limits: &Limits) -> Result<Vec<Node>, Vec<Problem>> {
-    let text = decode(file, text, limits).map_err(|problem| vec![problem])?;
+    let text = decode(file, text, limits)?;
     let source = SourceText::new(file, text);
     match steps::read(text, limits) {
         Ok(steps) => tree::build(&source, &steps),
@@ -47,14 +47,14 @@ pub fn parse(file: &str, text: &[u8], limits: &Limits) -> Result<Vec<Node>, Vec<
 }
 
 /// The text without its byte order mark.
-fn decode<'t>(file: &str, bytes: &'t [u8], limits: &Limits) -> Result<&'t str, Problem> {
+fn decode<'t>(file: &str, bytes: &'t [u8], limits: &Limits) -> Result<&'t str, Vec<Problem>> {
     if bytes.len() > limits.bytes {
         let message = format!("the file has {} bytes, the limit is {}", bytes.len(), limits.bytes);
-        return Err(Problem::new("too-large", message).at(Place::file(file)));
+        return Err(vec![Problem::new("too-large", message).at(Place::file(file))]);
     }
     match std::str::from_utf8(bytes) {
         Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
-        Err(error) => Err(not_utf8(file, bytes, error.valid_up_to())),
+        Err(error) => Err(vec![not_utf8(file, bytes, error.valid_up_to())]),
     }
 }
 

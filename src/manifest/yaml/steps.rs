@@ -13,6 +13,9 @@ use super::super::excerpt::SourceText;
 use super::{At, Limits, small};
 use crate::model::Problem;
 
+/// How many documents one file may hold.
+const MOST_DOCUMENTS: usize = 100;
+
 /// One step through a document.
 pub(super) struct Step<'t> {
     pub(super) at: At,
@@ -163,6 +166,10 @@ impl<'t, 'l> Reader<'t, 'l> {
         let start = self.found.steps.len();
         if self.open.is_empty() {
             self.found.documents.push(start);
+        }
+        if self.found.documents.len() > MOST_DOCUMENTS {
+            let message = format!("more than {MOST_DOCUMENTS} documents");
+            return Err(Fault::new("too-large", message, at));
         }
         let tag = tag.map(|tag| tag.original().into_boxed_str());
         self.found.steps.push(Step { at, kind, tag });
