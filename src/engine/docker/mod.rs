@@ -93,9 +93,9 @@ impl Docker {
         self.noticed(explain(&error))
     }
 
-    /// Who does not answer may come back as another version.
+    /// Who does not answer, or no longer in the version agreed on, is met anew at the next call.
     fn noticed(&self, error: EngineError) -> EngineError {
-        if matches!(error, EngineError::Unreachable(_)) {
+        if matches!(error, EngineError::Unreachable(_) | EngineError::Version(_)) {
             *self.session.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
         at_host(error, &self.host)
