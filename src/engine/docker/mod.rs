@@ -112,7 +112,8 @@ impl Docker {
         }
         let image = session.reading().inspect_image(&request.image.pull_reference()).await;
         let image = image.map_err(|error| self.failed(error))?;
-        Ok(image.config.and_then(|config| config.volumes).unwrap_or_default())
+        let volumes = image.config.and_then(|config| config.volumes).unwrap_or_default();
+        Ok(volumes.iter().map(|target| mounts::normal(target)).collect())
     }
 
     /// Connects what did not fit into the create request; a failure takes the container back.
