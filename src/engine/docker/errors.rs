@@ -10,8 +10,12 @@ use bollard::errors::Error;
 
 use crate::engine::EngineError;
 
+type Kind = fn(String) -> EngineError;
+
 /// Words of the engine that tell more than its status does, the strongest first.
-const WORDS: [(&str, fn(String) -> EngineError); 8] = [
+const WORDS: [(&str, Kind); 9] = [
+    // The engine was replaced since the version was agreed on.
+    ("client version ", EngineError::Version),
     ("no space left on device", EngineError::DiskFull),
     ("port is already allocated", EngineError::PortTaken),
     // Lower-case; with a capital it is an address on a container network, which is a conflict.
@@ -24,6 +28,10 @@ const WORDS: [(&str, fn(String) -> EngineError); 8] = [
 ];
 
 /// The kind and the words of a failed call.
+#[expect(
+    clippy::wildcard_enum_match_arm,
+    reason = "the others are told by their causes, new ones too"
+)]
 pub(super) fn explain(error: &Error) -> EngineError {
     match error {
         Error::DockerResponseServerError { status_code, message } => {
@@ -36,8 +44,12 @@ pub(super) fn explain(error: &Error) -> EngineError {
         Error::SocketNotFoundError(path) => {
             EngineError::Unreachable(format!("there is no socket at {path}; is Docker running?"))
         }
-        Error::JsonDataError { message, .. } => {
-            EngineError::Other(format!("the engine's answer cannot be read: {message}"))
+        Error::JsonDataError { message, column, .. } => {
+            // What stands behind a colon may be a value out of the answer.
+            let message = message.split(": ").next().unwrap_or_default();
+            EngineError::Other(format!(
+                "the engine's answer cannot be read: {message} (column {column})"
+            ))
         }
         other => match io_error(other) {
             Some(cause) => EngineError::Unreachable(io_words(cause)),
@@ -56,12 +68,13 @@ pub(super) fn is_not_found(error: &Error) -> bool {
 /// the registry is not trouble with the engine.
 pub(super) fn explain_pull(error: &Error) -> EngineError {
     let absent = ["not found", "manifest unknown", "no matching manifest", "does not exist"];
-    match explain(error) {
-        EngineError::Other(words) if absent.iter().any(|word| words.contains(word)) => {
-            EngineError::NotFound(words)
-        }
-        explained => explained,
+    let explained = explain(error);
+    if let EngineError::Other(words) = &explained
+        && absent.iter().any(|word| words.contains(word))
+    {
+        return EngineError::NotFound(words.clone());
     }
+    explained
 }
 
 fn by_status(status: u16, message: &str) -> EngineError {
@@ -137,6 +150,7 @@ mod tests {
         check(400, missing, EngineError::CannotStart);
         check(404, missing, EngineError::CannotStart);
         check(500, "exec /bin/x: exec format error", EngineError::CannotStart);
+        check(400, "client version 1.53 is too new", EngineError::Version);
     }
 
     #[test]
@@ -147,6 +161,13 @@ mod tests {
         check(404, "No such container: a", EngineError::NotFound);
         check(409, "Conflict. The container name \"/a\" is already in use", EngineError::Conflict);
         check(500, "something broke", EngineError::Other);
+    }
+
+    #[test]
+    fn an_unreadable_answer_is_reported_without_its_values() {
+        let message = "invalid type: string \"hunter2\", expected a map".to_owned();
+        let error = Error::JsonDataError { message, contents: "hunter2".to_owned(), column: 7 };
+        assert!(!format!("{:?}", explain(&error)).contains("hunter2"));
     }
 
     #[test]

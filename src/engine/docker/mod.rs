@@ -93,9 +93,9 @@ impl Docker {
         self.noticed(explain(&error))
     }
 
-    /// Who does not answer may come back as another version.
+    /// Who does not answer, or no longer in the version agreed on, is met anew at the next call.
     fn noticed(&self, error: EngineError) -> EngineError {
-        if matches!(error, EngineError::Unreachable(_)) {
+        if matches!(error, EngineError::Unreachable(_) | EngineError::Version(_)) {
             *self.session.write().unwrap_or_else(PoisonError::into_inner) = None;
         }
         at_host(error, &self.host)
@@ -112,7 +112,8 @@ impl Docker {
         }
         let image = session.reading().inspect_image(&request.image.pull_reference()).await;
         let image = image.map_err(|error| self.failed(error))?;
-        Ok(image.config.and_then(|config| config.volumes).unwrap_or_default())
+        let volumes = image.config.and_then(|config| config.volumes).unwrap_or_default();
+        Ok(volumes.iter().map(|target| mounts::normal(target)).collect())
     }
 
     /// Connects what did not fit into the create request; a failure takes the container back.

@@ -229,7 +229,8 @@ fn is_made_up(name: &str) -> bool {
     name.len() == 64 && name.bytes().all(|b| b.is_ascii_digit() || (b'a'..=b'f').contains(&b))
 }
 
-fn normal(target: &str) -> String {
+/// A target without trailing slashes, as [`Mount::target`] has it.
+pub(super) fn normal(target: &str) -> String {
     match target.trim_end_matches('/') {
         "" => "/".to_owned(),
         trimmed => trimmed.to_owned(),

@@ -25,44 +25,44 @@ pub(super) fn rescue<T: DeserializeOwned>(answer: Result<T, Error>) -> Result<T,
 }
 
 fn without_unknown_words<T: DeserializeOwned>(mut answer: Value) -> serde_json::Result<T> {
-    match &mut answer {
-        Value::Array(summaries) => summaries.iter_mut().for_each(clean_summary),
-        inspected => clean_inspected(inspected),
+    match answer.as_array_mut() {
+        Some(summaries) => summaries.iter_mut().for_each(clean_summary),
+        None => clean_inspected(&mut answer),
     }
     serde_json::from_value(answer)
 }
 
 fn clean_summary(summary: &mut Value) {
-    keep_known::<ContainerSummaryStateEnum>(summary, "State");
-    keep_known::<HealthStatusEnum>(&mut summary["Health"], "Status");
-    for port in items(&mut summary["Ports"]) {
-        keep_known::<PortSummaryTypeEnum>(port, "Type");
+    keep_known::<ContainerSummaryStateEnum>(summary.pointer_mut(""), "State");
+    keep_known::<HealthStatusEnum>(summary.pointer_mut("/Health"), "Status");
+    for port in items(summary.pointer_mut("/Ports")) {
+        keep_known::<PortSummaryTypeEnum>(Some(port), "Type");
     }
 }
 
 fn clean_inspected(inspected: &mut Value) {
-    keep_known::<ContainerStateStatusEnum>(&mut inspected["State"], "Status");
-    keep_known::<HealthStatusEnum>(&mut inspected["State"]["Health"], "Status");
-    let host = &mut inspected["HostConfig"];
-    keep_known::<HostConfigCgroupnsModeEnum>(host, "CgroupnsMode");
-    keep_known::<HostConfigIsolationEnum>(host, "Isolation");
-    keep_known::<RestartPolicyNameEnum>(&mut host["RestartPolicy"], "Name");
-    for mount in items(&mut host["Mounts"]) {
-        keep_known::<MountType>(mount, "Type");
-        keep_known::<MountBindOptionsPropagationEnum>(&mut mount["BindOptions"], "Propagation");
+    keep_known::<ContainerStateStatusEnum>(inspected.pointer_mut("/State"), "Status");
+    keep_known::<HealthStatusEnum>(inspected.pointer_mut("/State/Health"), "Status");
+    keep_known::<HostConfigCgroupnsModeEnum>(inspected.pointer_mut("/HostConfig"), "CgroupnsMode");
+    keep_known::<HostConfigIsolationEnum>(inspected.pointer_mut("/HostConfig"), "Isolation");
+    keep_known::<RestartPolicyNameEnum>(inspected.pointer_mut("/HostConfig/RestartPolicy"), "Name");
+    for mount in items(inspected.pointer_mut("/HostConfig/Mounts")) {
+        keep_known::<MountType>(Some(mount), "Type");
+        let options = mount.get_mut("BindOptions");
+        keep_known::<MountBindOptionsPropagationEnum>(options, "Propagation");
     }
 }
 
-fn keep_known<T: DeserializeOwned>(object: &mut Value, key: &str) {
-    let Some(object) = object.as_object_mut() else { return };
+fn keep_known<T: DeserializeOwned>(object: Option<&mut Value>, key: &str) {
+    let Some(object) = object.and_then(Value::as_object_mut) else { return };
     let unknown = object
         .get(key)
         .is_some_and(|word| !word.is_null() && serde_json::from_value::<T>(word.clone()).is_err());
     if unknown {
-        object.remove(key);
+        object.insert(key.to_owned(), Value::Null);
     }
 }
 
-fn items(list: &mut Value) -> impl Iterator<Item = &mut Value> {
-    list.as_array_mut().into_iter().flatten()
+fn items(list: Option<&mut Value>) -> impl Iterator<Item = &mut Value> {
+    list.and_then(Value::as_array_mut).into_iter().flatten()
 }

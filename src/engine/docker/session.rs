@@ -83,10 +83,10 @@ fn dial(host: &str) -> Result<bollard::Docker, bollard::errors::Error> {
 
 /// Adds the place to what went wrong there.
 pub(super) fn at_host(error: EngineError, host: &str) -> EngineError {
-    match error {
-        EngineError::Unreachable(words) => EngineError::Unreachable(format!("{words} ({host})")),
-        other => other,
+    if let EngineError::Unreachable(words) = &error {
+        return EngineError::Unreachable(format!("{words} ({host})"));
     }
+    error
 }
 
 fn check_version(engine: &SystemVersion, agreed: &ClientVersion) -> Result<(), EngineError> {

@@ -8,7 +8,7 @@ use bollard::models::{
     RestartPolicy as EngineRestartPolicy, RestartPolicyNameEnum,
 };
 
-use super::mounts::anonymous_mount;
+use super::mounts::{anonymous_mount, normal};
 use crate::model::spec::{
     ExposedPort, Healthcheck, Logging, PortBinding, Protocol, Resources, RestartPolicy,
 };
@@ -30,7 +30,7 @@ pub(super) fn of_image(image: ImageConfig) -> ContainerSpec {
         ..ContainerConfig::default()
     };
     let mut spec = of_config(&config);
-    spec.mounts = volumes.into_iter().map(anonymous_mount).collect();
+    spec.mounts = volumes.iter().map(|target| anonymous_mount(normal(target))).collect();
     spec.mounts.sort();
     spec
 }
