@@ -176,7 +176,7 @@ async fn a_redirect_to_another_server_gets_no_credentials() {
     assert_eq!(stack_of(&follower.latest().await.revision), "one");
     assert!(first.take_seen().iter().all(|seen| seen.with_credentials));
     let seen = second.take_seen();
-    assert_eq!(seen.len(), 2);
+    assert!(seen.len() >= 2);
     assert!(seen.iter().all(|seen| !seen.with_credentials));
 }
 

@@ -18,6 +18,8 @@ impl SshServer {
         for name in ["host_key", "key", "other_key"] {
             make_key(&directory.path().join(name));
         }
+        // Where the service manager has not started an sshd before; only needed, and possible, as root.
+        fs::create_dir_all("/run/sshd").ok();
         let authorized = directory.path().join("authorized_keys");
         fs::copy(directory.path().join("key.pub"), authorized).unwrap();
         // Another process may take the port between choosing and listening.

@@ -69,9 +69,12 @@ impl WebServer {
         std::mem::take(&mut self.state.seen.lock().unwrap())
     }
 
-    /// The kinds of the requests since the last call.
+    /// The kinds of the requests since the last call. A fetch takes one request or, as far as the protocol
+    /// for shallow repositories has it, two; it counts as one.
     pub fn take_kinds(&self) -> Vec<&'static str> {
-        self.take_seen().into_iter().map(|seen| seen.what).collect()
+        let mut kinds: Vec<_> = self.take_seen().into_iter().map(|seen| seen.what).collect();
+        kinds.dedup_by(|second, first| *first == "fetch" && second == first);
+        kinds
     }
 }
 
