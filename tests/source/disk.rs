@@ -43,6 +43,25 @@ async fn a_work_tree_is_read_by_commit_not_by_what_lies_in_it() {
 }
 
 #[tokio::test]
+async fn a_shallow_repository_on_disk_is_followed() {
+    let upstream = Upstream::new();
+    let second = upstream.commit("main", &[(STACK, "two")]);
+    let clone = tempfile::tempdir().unwrap();
+    let url = format!("file://{}", upstream.path().display());
+    let git = |arguments: &[&str]| {
+        let mut command = Command::new("git");
+        command.env("GIT_CONFIG_GLOBAL", "/dev/null").arg("-C").arg(clone.path()).args(arguments);
+        assert!(command.status().unwrap().success());
+    };
+    git(&["clone", "-q", "--bare", "--depth", "1", &url, "."]);
+    let follower = Follower::of(clone.path().display().to_string());
+    follower.check(&second, "two").await;
+    let third = upstream.commit("main", &[(STACK, "three")]);
+    git(&["fetch", "-q", "--depth", "1", "origin", "+main:main"]);
+    follower.check(&third, "three").await;
+}
+
+#[tokio::test]
 async fn a_missing_branch_and_an_empty_repository_on_disk_say_so() {
     let upstream = Upstream::empty();
     let follower = Follower::of(upstream.path().display().to_string());

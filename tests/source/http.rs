@@ -5,6 +5,7 @@ use std::fs;
 use evenkeel::model::CommitId;
 use evenkeel::model::tree::EntryKind;
 use evenkeel::source::{Credentials, Reference, SourceError};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 use crate::upstream::Upstream;
 use crate::web_server::WebServer;
@@ -202,6 +203,70 @@ async fn a_server_that_is_gone_is_unreachable_and_the_last_revision_stays() {
 
 fn closed_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
+}
+
+/// Accepts connections; reads a request from each, answers with `answer` and closes.
+async fn answers(answer: &'static str) -> u16 {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let port = listener.local_addr().unwrap().port();
+    tokio::spawn(async move {
+        while let Ok((mut connection, _)) = listener.accept().await {
+            if let Ok(1..) = connection.read(&mut [0; 4096]).await {
+                connection.write_all(answer.as_bytes()).await.ok();
+            }
+        }
+    });
+    port
+}
+
+#[tokio::test]
+async fn what_a_server_answers_decides_the_kind_of_error() {
+    let failure = async |answer| {
+        let port = answers(answer).await;
+        Follower::of(format!("http://127.0.0.1:{port}/repo.git")).failure().await
+    };
+    let page =
+        failure("HTTP/1.1 200 OK\r\ncontent-type: text/html\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(matches!(page, SourceError::NoSuchRepository { .. }), "{page}");
+    let down = failure("HTTP/1.1 503 Busy\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(matches!(down, SourceError::Unreachable { .. }), "{down}");
+    let cut = failure(
+        "HTTP/1.1 200 OK\r\ncontent-type: application/x-git-upload-pack-advertisement\r\n\
+         content-length: 500\r\n\r\n001e# service=git-upload-pack\n0000",
+    );
+    let cut = cut.await;
+    assert!(matches!(cut, SourceError::Unreachable { .. }), "{cut}");
+    let garbage = failure("garbage\r\n\r\n").await;
+    assert!(matches!(garbage, SourceError::Unreachable { .. }), "{garbage}");
+    let forbidden = failure("HTTP/1.1 403 No\r\ncontent-length: 0\r\n\r\n").await;
+    assert!(matches!(forbidden, SourceError::Denied { .. }), "{forbidden}");
+}
+
+#[tokio::test]
+async fn a_poll_that_is_dropped_lets_go_of_the_mirror() {
+    let upstream = Upstream::new();
+    let (_server, follower) = served(&upstream).await;
+    let silent = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/repo.git", silent.local_addr().unwrap());
+    let follower = follower.with(|spec| spec.repo = url);
+    for _ in 0..2 {
+        tokio::select! {
+            outcome = follower.source.latest() => panic!("{outcome:?}"),
+            // The second round gets here only if the first has given its lock back.
+            connection = silent.accept() => assert!(connection.is_ok()),
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_mirror_of_another_user_is_used() {
+    let upstream = Upstream::new();
+    let first = upstream.git(&["rev-parse", "main"]);
+    let (_server, follower) = served(&upstream).await;
+    follower.latest().await;
+    // Only root may give files away; for others the mirror stays their own.
+    std::os::unix::fs::chown(follower.mirror(), Some(65_534), None).ok();
+    assert_eq!(follower.check(&first, "one").await.healed, None);
 }
 
 #[tokio::test]

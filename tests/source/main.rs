@@ -1,5 +1,7 @@
 //! Sources against real peers: git's own http backend behind a web server, a real sshd, directories.
 
+#![expect(clippy::unwrap_used, clippy::expect_used, reason = "a test that cannot go on fails")]
+
 mod disk;
 mod http;
 mod ssh;

@@ -59,10 +59,10 @@ fn start(directory: &Path) -> Option<(Child, u16)> {
     let config = format!(
         "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\n\
          StrictModes no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\n\
-         KbdInteractiveAuthentication no\nSetEnv PATH={}\n",
+         KbdInteractiveAuthentication no\nSetEnv PATH={}:/usr/bin:/bin\n",
         file("host_key"),
         file("authorized_keys"),
-        std::env::var("PATH").unwrap(),
+        git_programs(),
     );
     fs::write(directory.join("sshd_config"), config).unwrap();
     let mut child = Command::new("/usr/sbin/sshd")
@@ -92,5 +92,11 @@ fn make_key(file: &Path) {
 
 fn user() -> String {
     let output = Command::new("id").arg("-un").output().unwrap();
+    String::from_utf8(output.stdout).unwrap().trim().to_owned()
+}
+
+/// The directory of `git-upload-pack`; sshd's own PATH may not have it.
+fn git_programs() -> String {
+    let output = Command::new("git").arg("--exec-path").output().unwrap();
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
 }
