@@ -12,6 +12,9 @@ use super::mirror::{Lock, Mirror, Opened};
 use super::transport::{self, Session};
 use super::{Reference, SourceError};
 
+/// The depth that completes a shallow history, as git's protocol has it.
+const UNSHALLOW: i32 = i32::MAX;
+
 /// Where a fetch has led.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Outcome {
@@ -162,9 +165,13 @@ impl Exchange<'_> {
         }
     }
 
+    /// Fetches every branch and tag with its whole history.
     fn download_all(&self) -> Result<(), Trouble> {
         let mut options = FetchOptions::new();
         options.download_tags(AutotagOption::None).update_fetchhead(false);
+        if !matches!(self.session.location, Location::Disk(_)) {
+            options.depth(UNSHALLOW);
+        }
         let refspecs =
             ["+refs/heads/*:refs/evenkeel/all/heads/*", "+refs/tags/*:refs/evenkeel/all/tags/*"];
         let mut remote = self.connect()?;

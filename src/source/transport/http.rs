@@ -208,11 +208,12 @@ impl HttpStream {
     fn accept_type(&self, response: Response) -> Result<Response, SourceError> {
         let wanted = if self.listing { LISTING_TYPE } else { RESULT_TYPE };
         let given = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
-        if given == Some(wanted) {
+        let given = given.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
+        if given == wanted {
             return Ok(response);
         }
         let repo = self.session.location.to_string();
-        let why = format!("it answers with `{}`", given.unwrap_or("nothing"));
+        let why = format!("it answers as no git server does (content type `{given}`)");
         Err(SourceError::NoSuchRepository { repo, why })
     }
 

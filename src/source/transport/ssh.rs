@@ -66,6 +66,9 @@ impl SshPeer {
             // A silent peer is given up after IDLE.
             "ServerAliveInterval=15",
             "ServerAliveCountMax=4",
+            // A connection shared with others was checked against other host keys.
+            "ControlMaster=no",
+            "ControlPath=none",
             "ForwardAgent=no",
             "ClearAllForwardings=yes",
         ] {
