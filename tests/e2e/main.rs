@@ -9,11 +9,14 @@
 mod support;
 
 mod bad_input;
+mod daemon;
 mod drift;
 mod failed_update;
 mod feature_examples;
+mod interrupted;
 mod labels;
 mod removal;
 mod secrets;
 mod seed;
 mod takeover;
+mod tour;

@@ -25,7 +25,8 @@ pub struct Host {
     pub repo: GitRepo,
     /// Where its images come from.
     pub registry: TestRegistry,
-    engine: CountingSocket,
+    /// What it takes for its engine.
+    pub engine: CountingSocket,
     directory: TempDir,
 }
 
@@ -49,7 +50,7 @@ impl Host {
         let path = |name| self.path(name).display().to_string();
         let config = format!(
             "host: test-host\n\
-             sources: [{{name: source-{}, repo: 'file://{}', branch: main}}]\n\
+             sources: [{{name: source-{}, repo: 'file://{}', branch: main, interval: 1s}}]\n\
              env_dir: {}\ndata_dir: {}\nstate_dir: {}\n\
              docker: {{host: '{}'}}\n{}\n",
             self.id,
@@ -95,16 +96,19 @@ impl Host {
         self.registry.push(name, tag, kind)
     }
 
-    /// Runs the program with the host's configuration.
-    pub fn run(&self, arguments: &[&str]) -> Run {
+    /// The program with the host's configuration.
+    pub fn command(&self, arguments: &[&str]) -> Command {
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
         command.arg("--config").arg(self.path("config.yaml"));
         command.args(arguments.iter().map(|argument| self.fill(argument)));
+        // Nothing of the person who runs the tests takes part.
+        command.env("HOME", self.directory.path()).env_remove("DOCKER_HOST");
         command
-            .env("HOME", self.directory.path())
-            .env_remove("DOCKER_HOST")
-            .env_remove("XDG_CONFIG_HOME");
-        Run::new(&command.output().unwrap(), &self.id)
+    }
+
+    /// Runs the program to its end.
+    pub fn run(&self, arguments: &[&str]) -> Run {
+        Run::new(&self.command(arguments).output().unwrap(), &self.id)
     }
 
     /// One pass.

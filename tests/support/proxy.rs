@@ -1,6 +1,7 @@
 //! A unix socket in front of the engine that remembers every request that changes something.
 //!
-//! Bytes go through as they are. Upgraded connections (`exec`, `attach`) are not followed.
+//! It can also stop answering at a chosen change, so that the program can be killed there. Bytes go through as they
+//! are. Upgraded connections (`exec`, `attach`) are not followed.
 
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
@@ -11,22 +12,29 @@ use std::sync::{Arc, Mutex};
 /// The socket, open as long as the process lives.
 pub struct CountingSocket {
     path: PathBuf,
-    mutations: Arc<Mutex<Vec<String>>>,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+#[derive(Default)]
+struct Traffic {
+    mutations: Vec<String>,
+    allowed: Option<usize>,
+    hangs: bool,
 }
 
 impl CountingSocket {
     /// Listens at `path` and hands everything on to the engine at `engine`.
     pub fn open(path: PathBuf, engine: &'static Path) -> Self {
         let listener = UnixListener::bind(&path).unwrap();
-        let mutations = Arc::new(Mutex::new(Vec::new()));
-        let seen = mutations.clone();
+        let traffic = Arc::new(Mutex::new(Traffic::default()));
+        let seen = traffic.clone();
         std::thread::spawn(move || {
             for client in listener.incoming().flatten() {
                 let seen = seen.clone();
                 std::thread::spawn(move || serve(client, engine, &seen));
             }
         });
-        Self { path, mutations }
+        Self { path, traffic }
     }
 
     /// As `DOCKER_HOST` takes it.
@@ -36,11 +44,37 @@ impl CountingSocket {
 
     /// The requests since the last call that may change something, such as `POST /containers/create`.
     pub fn take_mutations(&self) -> Vec<String> {
-        std::mem::take(&mut self.mutations.lock().unwrap())
+        std::mem::take(&mut self.traffic.lock().unwrap().mutations)
+    }
+
+    /// From now on lets `changes` requests that change something through, and never answers the next one.
+    pub fn hang_after(&self, changes: usize) {
+        *self.traffic.lock().unwrap() = Traffic { allowed: Some(changes), ..Traffic::default() };
+    }
+
+    /// Whether a request waits for an answer that it will not get.
+    pub fn hangs(&self) -> bool {
+        self.traffic.lock().unwrap().hangs
+    }
+
+    /// Lets new requests through again.
+    pub fn go_on(&self) {
+        *self.traffic.lock().unwrap() = Traffic::default();
     }
 }
 
-fn serve(client: UnixStream, engine: &Path, seen: &Mutex<Vec<String>>) -> io::Result<()> {
+impl Traffic {
+    /// Notes a change; `false` where it must not get through.
+    fn lets_through(&mut self, request: String) -> bool {
+        self.hangs |= self.allowed == Some(self.mutations.len());
+        if !self.hangs {
+            self.mutations.push(request);
+        }
+        !self.hangs
+    }
+}
+
+fn serve(client: UnixStream, engine: &Path, seen: &Mutex<Traffic>) -> io::Result<()> {
     let mut engine = UnixStream::connect(engine)?;
     let (mut answers, mut back) = (engine.try_clone()?, client.try_clone()?);
     std::thread::spawn(move || {
@@ -49,8 +83,9 @@ fn serve(client: UnixStream, engine: &Path, seen: &Mutex<Vec<String>>) -> io::Re
     });
     let mut requests = BufReader::new(client);
     while let Some(head) = read_head(&mut requests)? {
-        if let Some(request) = mutation(&head) {
-            seen.lock().unwrap().push(request);
+        if mutation(&head).is_some_and(|request| !seen.lock().unwrap().lets_through(request)) {
+            // Until the client dies: it gets neither an answer nor a closed connection.
+            return io::copy(&mut requests, &mut io::sink()).map(drop);
         }
         engine.write_all(head.as_bytes())?;
         forward_body(&head, &mut requests, &mut engine)?;
