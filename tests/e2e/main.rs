@@ -5,7 +5,6 @@
 #![cfg(feature = "engine-tests")]
 #![expect(clippy::unwrap_used, reason = "a set-up that does not work is a failed test")]
 
-#[path = "../support/mod.rs"]
 mod support;
 
 mod bad_input;

@@ -34,7 +34,7 @@ fn pause() {
     std::thread::sleep(Duration::from_millis(25));
 }
 
-/// Runs a script of this directory.
+/// Runs a script of `tests/support`.
 pub fn script(name: &str) -> Command {
     Command::new(format!("{}/tests/support/{name}", env!("CARGO_MANIFEST_DIR")))
 }
