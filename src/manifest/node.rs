@@ -48,6 +48,13 @@ pub struct Field {
     pub node: Node,
 }
 
+impl Value {
+    /// A text that means nothing but itself, as if it were written in quotes.
+    pub fn text(text: impl Into<String>) -> Self {
+        Self::Scalar(Scalar { text: text.into(), plain: false })
+    }
+}
+
 impl std::fmt::Debug for Scalar {
     /// Texts are not shown: they may be interpolated.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
@@ -69,6 +76,11 @@ impl std::fmt::Debug for Value {
 }
 
 impl Node {
+    /// A value without a tag, into which no server value went.
+    pub fn new(place: Place, value: Value) -> Self {
+        Self { place, value, tag: None, sensitive: false }
+    }
+
     /// The field `key` of a mapping.
     pub fn get(&self, key: &str) -> Option<&Node> {
         match &self.value {

@@ -4,12 +4,14 @@
 //! that room.
 
 pub mod desired;
+pub mod fingerprint;
 pub mod generation;
 pub mod hidden;
 pub mod image;
 pub mod labels;
 pub mod login;
 pub mod memory;
+pub mod memory_tree;
 pub mod names;
 pub mod observed;
 pub mod problem;
@@ -21,6 +23,7 @@ pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
 pub use generation::{GenerationOutcome, ServiceOutcome, Trigger};
 pub use hidden::{Hidden, Masks};
 pub use image::{Digest, ImageRef, PinnedImage, Platform};
+pub use memory_tree::MemoryTree;
 pub use names::{
     CommitId, ContainerId, ContainerName, GenerationNumber, HostName, ImageId, NetworkId,
     NetworkName, ServiceId, ServiceName, SourceName, SpecHash, StackName, VolumeName,

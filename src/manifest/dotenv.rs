@@ -1,0 +1,417 @@
+//! Env files in Compose's own grammar, and in Docker's raw one (`format: raw`).
+//!
+//! An env file may hold secrets, so a problem names the line and the key and never shows the text.
+
+use indexmap::IndexMap;
+
+use super::interpolate::{self, Lookup, Variable};
+use crate::model::{Hidden, Place, Problem};
+
+/// The entries of an env file, in their order; a name without a value is inherited. A name occurs once.
+pub type Entries = Vec<(String, Option<Hidden>)>;
+
+/// Reads an env file. `$X` in it is looked up in `outer` first, then among the entries before it; an
+/// unset variable is nothing.
+///
+/// # Errors
+/// Every line that is wrong, by number and name only: the file may hold secrets.
+pub fn parse(file: &str, text: &[u8], outer: &dyn Lookup) -> Result<Entries, Vec<Problem>> {
+    let text = decode(file, text).map_err(|problem| vec![problem])?.replace("\r\n", "\n");
+    let mut reader = Reader {
+        file,
+        outer,
+        rest: &text,
+        line: 1,
+        entries: IndexMap::new(),
+        problems: Vec::new(),
+    };
+    while reader.find_statement() {
+        reader.statement();
+    }
+    finish(reader.entries, reader.problems)
+}
+
+/// Reads an env file of `format: raw`: no quotes, no variables, blanks kept.
+///
+/// # Errors
+/// As [`parse`].
+pub fn parse_raw(file: &str, text: &[u8]) -> Result<Entries, Vec<Problem>> {
+    let text = decode(file, text).map_err(|problem| vec![problem])?;
+    let (mut entries, mut problems) = (IndexMap::new(), Vec::new());
+    for (number, line) in (1..).zip(text.lines()) {
+        let line = line.trim_start();
+        if line.is_empty() || line.starts_with('#') {
+            continue;
+        }
+        let (key, value) = match line.split_once('=') {
+            Some((key, value)) => (key, Some(Hidden::new(value))),
+            None => (line, None),
+        };
+        if key.is_empty() || key.contains(char::is_whitespace) {
+            let message = "the name before `=` is missing or has a blank in it";
+            problems.push(problem(file, number, message));
+        } else {
+            entries.insert(key.to_owned(), value);
+        }
+    }
+    finish(entries, problems)
+}
+
+fn finish(
+    entries: IndexMap<String, Option<Hidden>>,
+    problems: Vec<Problem>,
+) -> Result<Entries, Vec<Problem>> {
+    if problems.is_empty() { Ok(entries.into_iter().collect()) } else { Err(problems) }
+}
+
+fn decode<'t>(file: &str, bytes: &'t [u8]) -> Result<&'t str, Problem> {
+    match std::str::from_utf8(bytes) {
+        Ok(text) => Ok(text.strip_prefix('\u{feff}').unwrap_or(text)),
+        Err(error) => {
+            let before = bytes.iter().take(error.valid_up_to());
+            let line = 1 + before.filter(|byte| **byte == b'\n').count();
+            let line = u32::try_from(line).unwrap_or(u32::MAX);
+            Err(problem(file, line, "the file is not UTF-8").hint("save the file as UTF-8"))
+        }
+    }
+}
+
+fn problem(file: &str, line: u32, message: impl Into<String>) -> Problem {
+    let place = Place { file: file.to_owned(), line, column: 1 };
+    Problem::new("bad-env-file", message).at(place)
+}
+
+struct Reader<'t> {
+    file: &'t str,
+    outer: &'t dyn Lookup,
+    rest: &'t str,
+    line: u32,
+    entries: IndexMap<String, Option<Hidden>>,
+    problems: Vec<Problem>,
+}
+
+/// How a name ends.
+#[derive(Clone, Copy, PartialEq)]
+enum End {
+    /// With `=` or `:`; a value follows.
+    Value,
+    /// With its line.
+    Line,
+}
+
+impl<'t> Reader<'t> {
+    /// Moves to the next statement; false at the end of the file.
+    fn find_statement(&mut self) -> bool {
+        loop {
+            let blank = self.rest.len() - self.rest.trim_start().len();
+            self.take(blank);
+            if !self.rest.starts_with('#') {
+                return !self.rest.is_empty();
+            }
+            self.take_line();
+        }
+    }
+
+    fn take(&mut self, length: usize) -> &'t str {
+        let (taken, rest) = self.rest.split_at(length);
+        let lines = taken.bytes().filter(|byte| *byte == b'\n').count();
+        self.line = self.line.saturating_add(u32::try_from(lines).unwrap_or(u32::MAX));
+        self.rest = rest;
+        taken
+    }
+
+    fn take_line(&mut self) -> &'t str {
+        self.take(self.rest.find('\n').unwrap_or(self.rest.len()))
+    }
+
+    fn skip_blanks(&mut self) {
+        let inline = |c: char| c.is_whitespace() && c != '\n';
+        self.take(self.rest.len() - self.rest.trim_start_matches(inline).len());
+    }
+
+    fn report(&mut self, line: u32, message: impl Into<String>) {
+        self.problems.push(problem(self.file, line, message));
+    }
+
+    fn statement(&mut self) {
+        let line = self.line;
+        if let Some(rest) = self.rest.strip_prefix("export")
+            && rest.starts_with([' ', '\t'])
+        {
+            self.take("export".len());
+            self.skip_blanks();
+        }
+        let Some((key, end)) = self.key() else {
+            // What stands in the place of a name may be a secret.
+            self.report(line, "a line does not begin with a name and `=`");
+            self.take_line();
+            return;
+        };
+        let value = match end {
+            End::Line => None,
+            End::Value => match self.value() {
+                Ok(value) => Some(Hidden::new(value)),
+                Err(message) => return self.report(line, format!("{key}: {message}")),
+            },
+        };
+        self.entries.insert(key.to_owned(), value);
+    }
+
+    /// The name, and what it ends with.
+    fn key(&mut self) -> Option<(&'t str, End)> {
+        let blank = |c: char| c.is_whitespace() && c != '\n';
+        let part = |c: char| c.is_alphanumeric() || "_.-[]".contains(c) || blank(c);
+        let length = self.rest.find(|c| !part(c)).unwrap_or(self.rest.len());
+        let end = match self.rest[length..].chars().next() {
+            Some('=' | ':') => End::Value,
+            None | Some('\n') => End::Line,
+            Some(_) => return None,
+        };
+        let key = self.rest[..length].trim_end();
+        if key.contains(char::is_whitespace) {
+            return None;
+        }
+        self.take(length + usize::from(end == End::Value));
+        self.skip_blanks();
+        Some((key, end))
+    }
+
+    fn value(&mut self) -> Result<String, &'static str> {
+        let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
+            let line = self.take_line();
+            let value = line.split_once(" #").map_or(line, |(value, _)| value);
+            return self.expand(value.trim_end());
+        };
+        let Some(text) = self.quoted(quote) else {
+            self.take(self.rest.len());
+            return Err("the quoted value is not closed");
+        };
+        self.skip_blanks();
+        if !self.rest.is_empty() && !self.rest.starts_with(['\n', '#']) {
+            self.take_line();
+            return Err("text follows the closing quote");
+        }
+        if quote == '\'' { Ok(text) } else { self.expand(&unescape(&text)) }
+    }
+
+    /// What stands between the quotes, which may be several lines. Only an escaped quote loses its
+    /// backslash.
+    fn quoted(&mut self, quote: char) -> Option<String> {
+        let mut text = String::new();
+        let mut escaped = false;
+        for (index, c) in self.rest.char_indices().skip(1) {
+            match c {
+                _ if c == quote && !escaped => {
+                    self.take(index + 1);
+                    return Some(text);
+                }
+                '\\' if !escaped => {
+                    escaped = true;
+                    continue;
+                }
+                _ if escaped && c != quote => text.push('\\'),
+                _ => {}
+            }
+            escaped = false;
+            text.push(c);
+        }
+        None
+    }
+
+    fn expand(&self, template: &str) -> Result<String, &'static str> {
+        let vars = OuterFirst { outer: self.outer, entries: &self.entries };
+        match interpolate::expand(template, &vars) {
+            Ok(expanded) => Ok(expanded.text.reveal().to_owned()),
+            Err(_) => Err("a variable in the value is malformed, or required and not set"),
+        }
+    }
+}
+
+struct OuterFirst<'a> {
+    outer: &'a dyn Lookup,
+    entries: &'a IndexMap<String, Option<Hidden>>,
+}
+
+impl Lookup for OuterFirst<'_> {
+    fn get(&self, name: &str) -> Option<Variable> {
+        self.outer.get(name).or_else(|| {
+            let value = self.entries.get(name)?.clone()?;
+            Some(Variable { value, from_server: false })
+        })
+    }
+}
+
+/// The shell's escapes in double quotes; `\$` becomes `$$`, which interpolation turns into `$`.
+fn unescape(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find('\\') {
+        plain.push_str(&rest[..start]);
+        let escape = &rest[start..];
+        let length = match escape_of(escape) {
+            Some((meaning, length)) => {
+                plain.push_str(&meaning);
+                length
+            }
+            None => {
+                plain.push('\\');
+                1
+            }
+        };
+        rest = &escape[length..];
+    }
+    plain.push_str(rest);
+    plain
+}
+
+/// What the escape at the start of `text` means, and its length.
+fn escape_of(text: &str) -> Option<(String, usize)> {
+    let meaning = match text[1..].chars().next()? {
+        'a' => "\u{7}",
+        'b' => "\u{8}",
+        'f' => "\u{c}",
+        'n' => "\n",
+        'r' => "\r",
+        't' => "\t",
+        'v' => "\u{b}",
+        '"' => "\"",
+        '\\' => "\\",
+        '$' => "$$",
+        '0' => {
+            let digits = text.get(2..5)?;
+            let code = u8::from_str_radix(digits, 8).ok()?;
+            return Some((char::from(code).to_string(), 5));
+        }
+        _ => return None,
+    };
+    Some((meaning.to_owned(), 2))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    struct Outer(BTreeMap<&'static str, &'static str>);
+
+    impl Lookup for Outer {
+        fn get(&self, name: &str) -> Option<Variable> {
+            let value = Hidden::new(*self.0.get(name)?);
+            Some(Variable { value, from_server: true })
+        }
+    }
+
+    fn read(text: &str) -> Result<Entries, Vec<Problem>> {
+        parse("app.env", text.as_bytes(), &Outer([("HOME_TOWN", "Oslo")].into()))
+    }
+
+    fn check(text: &str, expected: &[(&str, &str)]) {
+        let entries = read(text).expect("an env file");
+        let entries: Vec<(&str, &str)> = entries
+            .iter()
+            .map(|(key, value)| {
+                (key.as_str(), value.as_ref().map_or("(inherited)", Hidden::reveal))
+            })
+            .collect();
+        assert_eq!(entries, expected, "{text}");
+    }
+
+    fn check_wrong(text: &str, expected: &[&str]) {
+        let problems = read(text).expect_err("problems");
+        let shown: Vec<String> = problems.iter().map(ToString::to_string).collect();
+        assert_eq!(shown, expected);
+        assert!(problems.iter().all(|problem| problem.excerpt.is_none()));
+    }
+
+    #[test]
+    fn a_plain_value_ends_before_a_comment_or_with_its_line() {
+        check(
+            "A=1 two  # three\nB=x#y\r\nC=\nD",
+            &[("A", "1 two"), ("B", "x#y"), ("C", ""), ("D", "(inherited)")],
+        );
+    }
+
+    #[test]
+    fn names_may_be_exported_indented_or_written_as_in_yaml() {
+        check(
+            "\u{feff}export A=1\n  B.c-d: 2\n# no\nexported=3",
+            &[("A", "1"), ("B.c-d", "2"), ("exported", "3")],
+        );
+    }
+
+    #[test]
+    fn the_last_of_two_entries_wins() {
+        check("A=1\nB=2\nA=3", &[("A", "3"), ("B", "2")]);
+    }
+
+    #[test]
+    fn single_quotes_are_literal() {
+        check(r"A='$HOME_TOWN \n it\'s' # yes", &[("A", r"$HOME_TOWN \n it's")]);
+    }
+
+    #[test]
+    fn double_quotes_expand_escapes_and_variables() {
+        check(r#"A="${HOME_TOWN}\n\"\$X\" \\n \q \0101""#, &[("A", "Oslo\n\"$X\" \\n \\q A")]);
+    }
+
+    #[test]
+    fn a_quoted_value_may_have_several_lines() {
+        check("KEY=\"one\ntwo\"\nB='3\n4'", &[("KEY", "one\ntwo"), ("B", "3\n4")]);
+    }
+
+    #[test]
+    fn the_outer_value_of_a_variable_beats_the_files_own() {
+        check(
+            "HOME_TOWN=Rome\nA=$HOME_TOWN\nB=${C:-${A}}$NOPE",
+            &[("HOME_TOWN", "Rome"), ("A", "Oslo"), ("B", "Oslo")],
+        );
+    }
+
+    #[test]
+    fn problems_name_line_and_key_and_never_show_the_text() {
+        check_wrong(
+            "A=1\nhunter2!\nB=\"x\" hunter3\nC=pa${ss!}\n\nD=\"hunter4",
+            &[
+                "app.env:2:1: a line does not begin with a name and `=`",
+                "app.env:3:1: B: text follows the closing quote",
+                "app.env:4:1: C: a variable in the value is malformed, or required and not set",
+                "app.env:6:1: D: the quoted value is not closed",
+            ],
+        );
+    }
+
+    #[test]
+    fn a_name_with_a_blank_is_refused_without_showing_it() {
+        check_wrong("hunter 2=x", &["app.env:1:1: a line does not begin with a name and `=`"]);
+    }
+
+    #[test]
+    fn a_file_that_is_not_utf8_says_so() {
+        let problems = parse("app.env", b"A=1\nB=\xff", &Outer([].into())).expect_err("problems");
+        assert_eq!(problems[0].to_string(), "app.env:2:1: the file is not UTF-8");
+    }
+
+    #[test]
+    fn a_bomb_of_variables_is_refused() {
+        let lines = (1..64).map(|n| format!("A{n}=$A{0}$A{0}\n", n - 1));
+        let text = format!("A0=0123456789\n{}", lines.collect::<String>());
+        assert!(read(&text).is_err());
+    }
+
+    #[test]
+    fn raw_files_know_neither_quotes_nor_variables() {
+        let entries = parse_raw("raw.env", b"A=\"$X\" # no\r\n # c\nB\n").expect("a raw file");
+        assert_eq!(entries[0], ("A".to_owned(), Some(Hidden::new("\"$X\" # no"))));
+        assert_eq!(entries[1], ("B".to_owned(), None));
+        assert!(parse_raw("raw.env", b"A B=1").is_err());
+        assert!(parse_raw("raw.env", b"=1").is_err());
+    }
+
+    proptest::proptest! {
+        #[test]
+        fn no_text_makes_it_panic(text in "(\\PC|[\n\"'\\\\$={}# ])*") {
+            let _ = (read(&text), parse_raw("x", text.as_bytes()));
+        }
+    }
+}

@@ -1,0 +1,182 @@
+//! Variables in values: `$VAR`, `${VAR:-default}` and their kin. Keys are never interpolated.
+//!
+//! Where variables come from, and which source wins, is the caller's business.
+
+mod template;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use indexmap::IndexMap;
+
+pub use self::template::{Expanded, TemplateError, Usage, expand};
+use super::excerpt::SourceTexts;
+use super::node::{Field, Node, Scalar, Value};
+use super::path;
+use crate::model::{Hidden, Place, Problem};
+
+/// What all values of a tree may come to, in bytes: a long variable can be used many times.
+const LARGEST_TREE: usize = 16 * 1024 * 1024;
+
+/// Where variables come from.
+pub trait Lookup {
+    /// The variable `name`, if it is set; it may be set to nothing.
+    fn get(&self, name: &str) -> Option<Variable>;
+}
+
+/// The value of a variable.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Variable {
+    /// The value itself.
+    pub value: Hidden,
+    /// Whether it is from the server's env files, and so must not be shown.
+    pub from_server: bool,
+}
+
+/// What an unset variable without a default is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Unset {
+    /// A problem.
+    Error,
+    /// An empty text, and a remark.
+    Blank,
+}
+
+/// `tree` with the variables in its values replaced.
+///
+/// A scalar into which a server value went is [`Node::sensitive`]. A scalar in which anything was
+/// replaced is no longer plain: as in Compose, `${VERSION}` is the text `1.10`, not a number. Every
+/// unset variable becomes a problem, or a remark if `unset` says so, and everything malformed a
+/// problem; in both cases the tree is still complete.
+pub fn interpolate(
+    tree: Node,
+    vars: &dyn Lookup,
+    unset: Unset,
+    texts: &SourceTexts,
+    problems: &mut Vec<Problem>,
+    remarks: &mut Vec<Problem>,
+) -> Node {
+    let mut pass = Pass { vars, unset, texts, problems, remarks, left: LARGEST_TREE };
+    pass.node(tree, "")
+}
+
+/// The variables that the values of `tree` use, defaults within defaults included.
+pub fn variables(tree: &Node) -> BTreeMap<String, Usage> {
+    let mut found = BTreeMap::new();
+    collect(tree, &mut found);
+    found
+}
+
+fn collect(node: &Node, found: &mut BTreeMap<String, Usage>) {
+    match &node.value {
+        Value::Null => {}
+        Value::Scalar(scalar) => template::collect(&scalar.text, found),
+        Value::Sequence(items) => items.iter().for_each(|item| collect(item, found)),
+        Value::Mapping(fields) => fields.values().for_each(|field| collect(&field.node, found)),
+    }
+}
+
+/// One walk over a tree.
+struct Pass<'a> {
+    vars: &'a dyn Lookup,
+    unset: Unset,
+    texts: &'a SourceTexts,
+    problems: &'a mut Vec<Problem>,
+    remarks: &'a mut Vec<Problem>,
+    /// How many bytes may still be put into values.
+    left: usize,
+}
+
+impl Pass<'_> {
+    fn node(&mut self, node: Node, at: &str) -> Node {
+        let value = match node.value {
+            Value::Null => Value::Null,
+            Value::Scalar(scalar) if !scalar.text.contains('$') => Value::Scalar(scalar),
+            Value::Scalar(scalar) => {
+                let (scalar, from_server) = self.scalar(scalar, &node.place, at);
+                let sensitive = node.sensitive || from_server;
+                return Node { value: Value::Scalar(scalar), sensitive, ..node };
+            }
+            Value::Sequence(items) => Value::Sequence(self.items(items, at)),
+            Value::Mapping(fields) => Value::Mapping(self.fields(fields, at)),
+        };
+        Node { value, ..node }
+    }
+
+    fn items(&mut self, items: Vec<Node>, at: &str) -> Vec<Node> {
+        let numbered = items.into_iter().enumerate();
+        numbered.map(|(index, item)| self.node(item, &path::item(at, index))).collect()
+    }
+
+    fn fields(&mut self, fields: IndexMap<String, Field>, at: &str) -> IndexMap<String, Field> {
+        let walked = fields.into_iter().map(|(key, field)| {
+            let node = self.node(field.node, &path::field(at, &key));
+            (key, Field { node, ..field })
+        });
+        walked.collect()
+    }
+
+    fn scalar(&mut self, scalar: Scalar, place: &Place, at: &str) -> (Scalar, bool) {
+        match expand(&scalar.text, self.vars) {
+            Ok(expanded) => {
+                for name in &expanded.unset {
+                    self.unset(name, place, at);
+                }
+                let text = self.within_limit(expanded.text.reveal(), place, at);
+                let plain = scalar.plain && text == scalar.text;
+                (Scalar { text, plain }, expanded.from_server)
+            }
+            Err(errors) => {
+                for error in errors {
+                    self.malformed(&error, place, at);
+                }
+                (scalar, false)
+            }
+        }
+    }
+
+    fn within_limit(&mut self, text: &str, place: &Place, at: &str) -> String {
+        let Some(left) = self.left.checked_sub(text.len()) else {
+            if self.left > 0 {
+                let message = format!("variables make the file larger than {LARGEST_TREE} bytes");
+                let problem = self.texts.problem_at("too-large", message, place);
+                self.problems.push(problem.path(at));
+            }
+            self.left = 0;
+            return String::new();
+        };
+        self.left = left;
+        text.to_owned()
+    }
+
+    fn unset(&mut self, name: &str, place: &Place, at: &str) {
+        let message = match self.unset {
+            Unset::Error => format!("variable `{name}` is not set and has no default"),
+            Unset::Blank => format!("variable `{name}` is not set; nothing is put in its place"),
+        };
+        let problem = self.texts.problem_at("missing-variable", message, place).path(at);
+        let problem = problem.hint(format!("set {name}, or give it a default: ${{{name}:-…}}"));
+        match self.unset {
+            Unset::Error => self.problems.push(problem),
+            Unset::Blank => self.remarks.push(problem),
+        }
+    }
+
+    fn malformed(&mut self, error: &TemplateError, place: &Place, at: &str) {
+        let (code, hint) = match error {
+            TemplateError::Required { name, .. } => ("missing-variable", format!("set {name}")),
+            TemplateError::Unset { name } => {
+                return self.unset(name, place, at);
+            }
+            TemplateError::Invalid(_) => {
+                ("invalid-variable", "write `$$` where a dollar sign is meant".to_owned())
+            }
+            TemplateError::TooDeep | TemplateError::TooLarge => {
+                ("invalid-variable", "write it without nesting variables so far".to_owned())
+            }
+        };
+        let problem = self.texts.problem_at(code, error.to_string(), place);
+        self.problems.push(problem.path(at).hint(hint));
+    }
+}

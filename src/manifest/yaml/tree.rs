@@ -1,0 +1,234 @@
+//! Steps become trees: aliases are followed, merge keys resolved, keys made unique.
+
+use std::collections::BTreeSet;
+
+use indexmap::IndexMap;
+
+use super::super::excerpt::SourceText;
+use super::super::node::{Field, Node, Scalar, Value};
+use super::steps::{Kind, Step, Steps};
+use crate::model::{Place, Problem};
+
+/// Problems beyond this many say nothing new.
+const MOST_PROBLEMS: usize = 100;
+
+/// Builds every document that has content.
+pub(super) fn build(source: &SourceText, steps: &Steps<'_>) -> Result<Vec<Node>, Vec<Problem>> {
+    let mut builder =
+        Builder { source, steps: &steps.steps, problems: Vec::new(), seen: BTreeSet::new() };
+    let documents = steps.documents.iter().map(|start| builder.node(&mut start.clone()));
+    let documents: Vec<Node> = documents.filter(|node| node.value != Value::Null).collect();
+    if builder.problems.is_empty() { Ok(documents) } else { Err(builder.problems) }
+}
+
+struct Builder<'s> {
+    source: &'s SourceText,
+    steps: &'s [Step<'s>],
+    problems: Vec<Problem>,
+    /// Places with a problem: an alias must not repeat it.
+    seen: BTreeSet<Place>,
+}
+
+/// A key, and whether it is the merge key.
+struct Key {
+    text: String,
+    place: Place,
+    merge: bool,
+}
+
+impl Builder<'_> {
+    /// The value that begins at `cursor`, which is moved behind it.
+    fn node(&mut self, cursor: &mut usize) -> Node {
+        let step = &self.steps[*cursor];
+        *cursor += 1;
+        let value = match &step.kind {
+            Kind::Alias(start) => return self.node(&mut start.clone()),
+            Kind::Scalar { text, plain } => return self.scalar(step, text, *plain),
+            Kind::Sequence => Value::Sequence(self.items(cursor)),
+            Kind::Mapping => Value::Mapping(self.fields(cursor)),
+            Kind::End => Value::Null,
+        };
+        let tag = self.collection_tag(step, &value);
+        Node { tag, ..Node::new(self.place(step), value) }
+    }
+
+    fn items(&mut self, cursor: &mut usize) -> Vec<Node> {
+        let mut items = Vec::new();
+        while !self.ended(cursor) {
+            items.push(self.node(cursor));
+        }
+        items
+    }
+
+    fn fields(&mut self, cursor: &mut usize) -> IndexMap<String, Field> {
+        let mut fields = Fields::default();
+        while !self.ended(cursor) {
+            let key = self.key(cursor);
+            let written = self.steps[*cursor].at.given;
+            let mut node = self.node(cursor);
+            let Some(key) = key else { continue };
+            if !written {
+                node.place = key.place.clone();
+            }
+            if key.merge {
+                self.merge(&mut fields, key, node)
+            } else {
+                self.add(&mut fields, key, node)
+            }
+        }
+        fields.all
+    }
+
+    fn ended(&self, cursor: &mut usize) -> bool {
+        let ended = matches!(self.steps[*cursor].kind, Kind::End);
+        *cursor += usize::from(ended);
+        ended
+    }
+
+    fn key(&mut self, cursor: &mut usize) -> Option<Key> {
+        let here = &self.steps[*cursor];
+        let meant = match here.kind {
+            Kind::Alias(start) => &self.steps[start],
+            Kind::Scalar { .. } | Kind::Sequence | Kind::Mapping | Kind::End => here,
+        };
+        let place = self.place(here);
+        if let Kind::Scalar { text, plain } = &meant.kind
+            && (!text.is_empty() || !plain)
+        {
+            *cursor += 1;
+            let merge = *plain && text == "<<" && meant.tag.is_none();
+            return Some(Key { text: text.to_string(), place, merge });
+        }
+        self.node(cursor);
+        self.report("bad-key", "a key has to be a single value", &place, None);
+        None
+    }
+
+    fn add(&mut self, fields: &mut Fields, key: Key, node: Node) {
+        if fields.merged.remove(&key.text) {
+            // Written out beats merged in, wherever the two stand.
+            fields.all.insert(key.text, Field { key_place: key.place, node });
+        } else if let Some(first) = fields.all.get(&key.text) {
+            let first = first.key_place.clone();
+            self.duplicate(&key, &first);
+        } else {
+            fields.all.insert(key.text, Field { key_place: key.place, node });
+        }
+    }
+
+    fn duplicate(&mut self, key: &Key, first: &Place) {
+        let message = format!("`{}` is written twice in this mapping", key.text);
+        let hint = "remove one of the two";
+        if let Some(problem) = self.report("duplicate-key", &message, &key.place, Some(hint)) {
+            problem.notes.push(format!("first written at {first}"));
+        }
+    }
+
+    fn merge(&mut self, fields: &mut Fields, key: Key, node: Node) {
+        if let Some(first) = fields.merge_at.replace(key.place.clone()) {
+            return self.duplicate(&key, &first);
+        }
+        let sources = match node.value {
+            Value::Sequence(items) => items,
+            Value::Null | Value::Scalar(_) | Value::Mapping(_) => vec![node],
+        };
+        for source in sources {
+            let Value::Mapping(more) = source.value else {
+                let message = "`<<` takes a mapping or a list of mappings";
+                self.report("bad-merge", message, &key.place, None);
+                return;
+            };
+            fields.merge(more);
+        }
+    }
+
+    fn scalar(&mut self, step: &Step<'_>, text: &str, plain: bool) -> Node {
+        let (plain, nothing) = match step.tag.as_deref() {
+            None => (plain, plain && is_null(text)),
+            Some("!!null") => (plain, true),
+            Some("!!str" | "!") => (false, false),
+            Some("!!int" | "!!float" | "!!bool") => (true, false),
+            Some(tag) => {
+                self.check_tag(tag, step);
+                (plain, plain && is_null(text))
+            }
+        };
+        let value = match nothing {
+            true => Value::Null,
+            false => Value::Scalar(Scalar { text: text.to_owned(), plain }),
+        };
+        Node { tag: local(step.tag.as_deref()), ..Node::new(self.place(step), value) }
+    }
+
+    fn collection_tag(&mut self, step: &Step<'_>, value: &Value) -> Option<String> {
+        match (step.tag.as_deref(), value) {
+            (None, _)
+            | (Some("!!map"), Value::Mapping(_))
+            | (Some("!!seq"), Value::Sequence(_)) => {}
+            (Some(tag), _) => self.check_tag(tag, step),
+        }
+        local(step.tag.as_deref())
+    }
+
+    /// Reports a tag that is neither YAML's own nor a local one.
+    fn check_tag(&mut self, tag: &str, step: &Step<'_>) {
+        if local(Some(tag)).is_none() {
+            let place = self.place(step);
+            self.report("unknown-tag", &format!("unknown tag `{tag}`"), &place, None);
+        }
+    }
+
+    fn report(
+        &mut self,
+        code: &'static str,
+        message: &str,
+        place: &Place,
+        hint: Option<&str>,
+    ) -> Option<&mut Problem> {
+        if self.problems.len() >= MOST_PROBLEMS || !self.seen.insert(place.clone()) {
+            return None;
+        }
+        let mut problem = self.source.problem_at(code, message, place);
+        problem.hint = hint.map(str::to_owned);
+        self.problems.push(problem);
+        self.problems.last_mut()
+    }
+
+    fn place(&self, step: &Step<'_>) -> Place {
+        step.at.place(self.source.file())
+    }
+}
+
+/// The fields of a mapping as they come together.
+#[derive(Default)]
+struct Fields {
+    all: IndexMap<String, Field>,
+    /// Keys that came in by `<<` only.
+    merged: BTreeSet<String>,
+    /// Where `<<` stands.
+    merge_at: Option<Place>,
+}
+
+impl Fields {
+    /// Takes over what is not there yet: of several mappings the first wins.
+    fn merge(&mut self, more: IndexMap<String, Field>) {
+        for (key, field) in more {
+            if !self.all.contains_key(&key) {
+                self.merged.insert(key.clone());
+                self.all.insert(key, field);
+            }
+        }
+    }
+}
+
+/// YAML 1.2 core schema, section 10.3.2.
+fn is_null(text: &str) -> bool {
+    matches!(text, "" | "~" | "null" | "Null" | "NULL")
+}
+
+/// The name of a local tag: `!reset` is `reset`.
+fn local(tag: Option<&str>) -> Option<String> {
+    let name = tag?.strip_prefix('!')?;
+    let local = !name.is_empty() && !name.contains(['!', '<']);
+    local.then(|| name.to_owned())
+}
