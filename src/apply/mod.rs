@@ -1,1 +1,85 @@
 //! Carries out a plan; decides nothing.
+//!
+//! Steps run as soon as what they wait for has succeeded, at most so many at once. When a step of a service
+//! fails, the way back that its change brings along is walked, and what waited for it is skipped. What to
+//! do, in which order and what leads back is decided in [`crate::plan`].
+
+pub mod outcome;
+pub mod files;
+pub mod gate;
+pub mod perform;
+pub mod schedule;
+pub mod crash;
+
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+
+use tokio_util::sync::CancellationToken;
+
+use crate::engine::{Engine, PullProgress};
+use crate::model::login::Login;
+use crate::model::spec::RestartPolicy;
+use crate::model::{ContainerId, Masks, ServiceId, StackName};
+use crate::plan::{Plan, PlannedStep, StepId};
+
+pub use outcome::{Failure, Outcome, ServiceResult};
+
+/// All that carrying out a plan needs.
+pub struct Hands<'a> {
+    /// The engine.
+    pub engine: &'a dyn Engine,
+    /// Credentials by registry host, for pulls.
+    pub logins: &'a BTreeMap<String, Login>,
+    /// Where a container that is set aside is written down first.
+    pub journal: &'a dyn Journal,
+    /// Who watches.
+    pub watcher: &'a dyn Watcher,
+    /// The server's values, to be masked in what containers and the engine say.
+    pub masks: &'a Masks,
+    /// Steps at once.
+    pub parallel: usize,
+    /// Ends the pass: the step under way is finished, waits are given up, nothing new begins.
+    pub stop: &'a CancellationToken,
+}
+
+/// The record of what was set aside: on disk before the engine is asked.
+pub trait Journal: Send + Sync {
+    /// Writes down that `container` loses its restart policy `had`.
+    fn set_aside(
+        &self,
+        stack: &StackName,
+        container: &ContainerId,
+        had: RestartPolicy,
+    ) -> Result<(), String>;
+
+    /// Writes down that `container` has its restart policy again, or is gone.
+    fn restored(&self, container: &ContainerId) -> Result<(), String>;
+}
+
+/// Someone who watches a plan being carried out. Nothing a watcher does can fail a pass.
+pub trait Watcher: Send + Sync {
+    /// Something happened.
+    fn event(&self, event: &Event<'_>);
+}
+
+/// What happens while a plan is carried out.
+#[derive(Debug)]
+pub enum Event<'a> {
+    /// A step begins.
+    StepStarted(&'a PlannedStep),
+    /// A step has succeeded.
+    StepDone(&'a PlannedStep),
+    /// A step has failed; the text is masked.
+    StepFailed(&'a PlannedStep, &'a str),
+    /// An image comes in.
+    Pulling(StepId, PullProgress),
+    /// A service goes back to what ran before.
+    GoingBack(&'a ServiceId),
+}
+
+/// Carries out `plan`.
+pub async fn apply(plan: &Plan, hands: &Hands<'_>) -> Outcome {
+    schedule::run(plan, hands).await
+}

@@ -1,1 +1,218 @@
 //! What the operator writes on the server.
+//!
+//! Plain data, checked and with its defaults filled in. The environment is not read here, no path is
+//! looked at but the configuration file's own, and what a setting does is the business of other rooms.
+
+mod file;
+mod load;
+mod not_yet;
+mod parse;
+mod place;
+mod registries;
+mod resolve;
+mod scalar;
+mod schema;
+mod settings;
+mod sources;
+#[cfg(test)]
+mod tests;
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use load::Ambient;
+pub use scalar::{Percent, Share, Window};
+pub use schema::schema;
+pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, UnsetVariables};
+
+use crate::model::{HostName, SourceName, StackName};
+
+/// Where the configuration is looked for unless `--config` names another place.
+pub const DEFAULT_PATH: &str = "/etc/evenkeel/config.yaml";
+
+/// The configuration of this host.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Config {
+    /// This server.
+    pub host: HostName,
+    /// At least one, no two of one name.
+    pub sources: Vec<Source>,
+    /// Settings for single stacks.
+    pub stacks: BTreeMap<StackName, StackSettings>,
+    /// The operator's env files.
+    pub env_dir: PathBuf,
+    /// Stacks' own directories and exported files.
+    pub data_dir: PathBuf,
+    /// Database, mirrors, secrets, lock.
+    pub state_dir: PathBuf,
+    /// The engine's address: `unix://…`.
+    pub docker_host: String,
+    /// Registries.
+    pub registry: Registry,
+    /// What a variable that nothing sets becomes.
+    pub unset_variables: UnsetVariables,
+    /// Rollouts, where the manifest says nothing.
+    pub rollout: Rollout,
+    /// What one pass may remove.
+    pub removals: Removals,
+    /// Which images stay.
+    pub retention: Retention,
+    /// When deployments may start; `None` is always.
+    pub window: Option<Window>,
+    /// What git may ask of this host, as written.
+    pub policy: BTreeMap<String, serde_json::Value>,
+    /// What one pass may take up.
+    pub limits: Limits,
+    /// Who writes image lines back to git.
+    pub write_back: WriteBack,
+    /// Who is told what happened, as written.
+    pub notify: Vec<serde_json::Value>,
+    /// The TCP listener.
+    pub http: Option<Http>,
+}
+
+/// A repository, a revision and a path in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Source {
+    /// Unique on this host.
+    pub name: SourceName,
+    /// Where the repository is.
+    pub repo: Repo,
+    /// Which revision of it.
+    pub follow: Follow,
+    /// Where stacks are looked for, with the host's name filled in; empty for the root.
+    pub path: String,
+    /// Globs of stack directories to take; `**` where nothing is written.
+    pub include: Vec<String>,
+    /// Globs of stack directories to leave out.
+    pub exclude: Vec<String>,
+    /// How often it is looked at, before jitter.
+    pub interval: Duration,
+    /// How to log in.
+    pub credentials: Option<GitCredentials>,
+}
+
+/// Where a repository is; its `Debug` form holds no password.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Repo(String);
+
+/// Which revision of a repository.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Follow {
+    /// The repository's default branch.
+    DefaultBranch,
+    /// The newest commit of a branch.
+    Branch(String),
+    /// What a tag points at.
+    Tag(String),
+    /// One commit.
+    Commit(String),
+}
+
+/// How to log in to a git server.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum GitCredentials {
+    /// A user with a password or token in a file.
+    Password {
+        /// The user.
+        username: String,
+        /// Holds the password.
+        password_file: PathBuf,
+    },
+    /// An SSH key.
+    Ssh {
+        /// The private key.
+        key_file: PathBuf,
+        /// The hosts to trust; the `ssh` program's own list where it is `None`.
+        known_hosts_file: Option<PathBuf>,
+    },
+    /// A command that prints credentials.
+    Command(Vec<String>),
+}
+
+/// Settings for one stack.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct StackSettings {
+    /// Compose profiles that are on.
+    pub profiles: Vec<String>,
+    /// Where its untracked directories live, in place of `<data_dir>/<stack>`.
+    pub dir: Option<PathBuf>,
+    /// In place of the host's.
+    pub unset_variables: Option<UnsetVariables>,
+    /// In place of the host's.
+    pub window: Option<Window>,
+}
+
+/// Registries.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Registry {
+    /// How often tags that are followed are asked for.
+    pub interval: Duration,
+    /// Docker's own `config.json`; `None` where nothing is written and the home is unknown.
+    pub docker_config: Option<PathBuf>,
+    /// By host, with the port where there is one.
+    pub hosts: BTreeMap<String, RegistryHost>,
+}
+
+/// One registry.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct RegistryHost {
+    /// How to log in.
+    pub credentials: Option<RegistryCredentials>,
+    /// Speak HTTP without TLS.
+    pub plain_http: bool,
+    /// Certificates to trust besides the system's.
+    pub ca_file: Option<PathBuf>,
+}
+
+/// How to log in to a registry.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum RegistryCredentials {
+    /// A user with a password or token in a file.
+    Password {
+        /// The user.
+        username: String,
+        /// Holds the password.
+        password_file: PathBuf,
+    },
+    /// A command that prints credentials.
+    Command(Vec<String>),
+}
+
+/// The author of commits that evenkeel makes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct WriteBack {
+    /// Name.
+    pub name: String,
+    /// Address.
+    pub email: String,
+}
+
+impl Repo {
+    /// The address, credentials included where it was written with some.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The address as people may see it.
+    pub fn shown(&self) -> String {
+        let Some((scheme, rest)) = self.0.split_once("://") else { return self.0.clone() };
+        let (authority, path) = rest.split_at(rest.find('/').unwrap_or(rest.len()));
+        match authority.rsplit_once('@') {
+            // The user of an SSH address is no secret, and without it the address is another.
+            Some((user, host)) if scheme == "ssh" && !user.contains(':') => {
+                format!("{scheme}://{user}@{host}{path}")
+            }
+            Some((_, host)) => format!("{scheme}://{host}{path}"),
+            None => self.0.clone(),
+        }
+    }
+}
+
+impl fmt::Debug for Repo {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(&self.shown(), f)
+    }
+}

@@ -3,6 +3,9 @@
 //! Nothing is decided here: no retries, no order, no health gate. A choice that seems to belong here
 //! belongs in [`crate::plan`] or [`crate::apply`]. bollard's types do not leave this room.
 
+pub mod docker;
+pub mod fake;
+
 use async_trait::async_trait;
 
 use crate::model::image::{PinnedImage, Platform};

@@ -1,1 +1,265 @@
 //! Pure: desired and observed state become steps, each with its reason.
+//!
+//! No I/O, no clock, no failure: the same input gives the same plan. [`change`] says WHAT changes and why,
+//! [`rollout`] says HOW. What must never happen has no step to express it: no step removes a volume or an
+//! image by id. Carrying steps out belongs in [`crate::apply`].
+
+pub mod step;
+pub mod compare;
+pub mod slots;
+pub mod drift;
+pub mod change;
+pub mod build;
+pub mod rollout;
+pub mod groundwork;
+pub mod removal;
+pub mod repair;
+
+use std::collections::BTreeSet;
+
+use jiff::Timestamp;
+
+use crate::model::memory::{HeldBy, Memory};
+use crate::model::spec::ContainerSpec;
+use crate::model::{
+    ContainerId, DesiredState, ImageId, ObservedState, ServiceId, SpecHash, StackName,
+};
+
+pub use step::{Gate, PlannedStep, Section, SectionId, Step, StepId, Target};
+
+/// What a pass would do, and why.
+#[derive(Clone, Debug, Default)]
+pub struct Plan {
+    /// One per service, also for those that stay: the explanation.
+    pub changes: Vec<Change>,
+    /// Dependencies first: the work.
+    pub steps: Vec<PlannedStep>,
+    /// Runs of steps in which nobody else may take or free an address on some networks.
+    pub sections: Vec<Section>,
+    /// Containers found to match a spec whose hash they do not carry, to be remembered.
+    pub matches: Vec<(ContainerId, SpecHash)>,
+}
+
+/// What happens to one service, and why.
+#[derive(Clone, Debug)]
+pub struct Change {
+    /// The service.
+    pub service: ServiceId,
+    /// What happens.
+    pub verdict: Verdict,
+    /// The spec it is to have; `None` where it is removed or its image is not known.
+    pub spec: Option<SpecHash>,
+    /// Steps that lead back when one of its steps fails, in order; each may find its work already done.
+    pub way_back: Vec<Step>,
+    /// Networks on which the way back frees and takes addresses.
+    pub way_back_networks: BTreeSet<crate::model::NetworkName>,
+    /// Whether the way back leads to a container that serves.
+    pub has_way_back: bool,
+    /// Things worth saying.
+    pub remarks: Vec<String>,
+}
+
+/// What happens to a service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Nothing.
+    InSync,
+    /// It is not there yet.
+    Create,
+    /// It is there and does not run.
+    Start(Vec<Difference>),
+    /// Its containers are changed in place: renamed, reconnected, unpaused, limits set.
+    Mend(Vec<Difference>),
+    /// The manifest, an image or a value changed: a new container takes over.
+    Update(Vec<Difference>),
+    /// The manifest is the same, and yet only a new container can be right.
+    Recreate(Vec<Difference>),
+    /// A rollout that did not end is finished.
+    CleanUp,
+    /// It is gone from git.
+    Remove,
+    /// Left as it is.
+    Held(Held),
+    /// It failed with this spec before.
+    Rejected {
+        /// Since when.
+        since: Timestamp,
+        /// What happened then.
+        error: String,
+        /// What would change.
+        differences: Vec<Difference>,
+    },
+    /// Something it needs is not there.
+    Blocked(Block),
+}
+
+/// Why a service is left as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Who holds it.
+    pub by: HeldBy,
+    /// Since when; `None` for what is decided anew in each pass.
+    pub since: Option<Timestamp>,
+    /// One sentence.
+    pub why: String,
+    /// Whether it counts as desired (exit code 0): an operator's wish, against a question to the operator.
+    pub desired: bool,
+    /// What would change.
+    pub differences: Vec<Difference>,
+}
+
+/// What a service waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Another service of its stack, which cannot be had.
+    On(Vec<ServiceId>),
+    /// A stack that must be in sync first.
+    OnStack(StackName),
+    /// The digest of its image could not be learnt.
+    Image {
+        /// What happened.
+        message: String,
+        /// The next move.
+        hint: Option<String>,
+    },
+    /// Something of the host: a name that is taken, an external network that is missing.
+    World {
+        /// What is in the way.
+        message: String,
+        /// The next move.
+        hint: Option<String>,
+    },
+    /// An earlier run of this job is still going.
+    RunningJob,
+}
+
+/// One thing that differs between what is wanted and what is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// The field, in the manifest's words: `image`, `environment.LOG_LEVEL`, `state`.
+    pub field: String,
+    /// What is there; `None` where it is nobody's business.
+    pub from: Option<String>,
+    /// What is wanted; `None` where it is nobody's business.
+    pub to: Option<String>,
+}
+
+impl Difference {
+    /// A difference whose values are shown.
+    pub fn shown(field: impl Into<String>, from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { field: field.into(), from: Some(from.into()), to: Some(to.into()) }
+    }
+
+    /// A difference whose values may hold a secret.
+    pub fn hidden(field: impl Into<String>) -> Self {
+        Self { field: field.into(), from: None, to: None }
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(f, "{}: {from} → {to}", self.field),
+            (None, Some(to)) => write!(f, "{}: {to}", self.field),
+            (Some(_), None) | (None, None) => write!(f, "{} changed", self.field),
+        }
+    }
+}
+
+impl Verdict {
+    /// The word in JSON and on the screen.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::InSync => "in-sync",
+            Self::Create => "create",
+            Self::Start(_) => "start",
+            Self::Mend(_) | Self::Update(_) | Self::CleanUp => "update",
+            Self::Recreate(_) => "recreate",
+            Self::Remove => "remove",
+            Self::Held(_) => "held",
+            Self::Rejected { .. } | Self::Blocked(_) => "blocked",
+        }
+    }
+
+    /// What differs.
+    pub fn differences(&self) -> &[Difference] {
+        match self {
+            Self::Start(differences)
+            | Self::Mend(differences)
+            | Self::Update(differences)
+            | Self::Recreate(differences)
+            | Self::Rejected { differences, .. } => differences,
+            Self::Held(held) => &held.differences,
+            Self::InSync | Self::Create | Self::CleanUp | Self::Remove | Self::Blocked(_) => &[],
+        }
+    }
+}
+
+/// What the operator's configuration says about planning.
+#[derive(Clone, Debug)]
+pub struct Rules {
+    /// One pass removes at most this share of the host's services, in percent.
+    pub removals_max_percent: u32,
+    /// Lifts the removal guard.
+    pub allow_removals: bool,
+    /// From create to good, where neither the manifest nor the health check says more.
+    pub deadline: std::time::Duration,
+    /// Only these stacks or services are changed; empty for all.
+    pub only: Vec<crate::model::memory::HoldScope>,
+}
+
+impl Rules {
+    /// Whether `service` may be changed in this pass.
+    pub fn includes(&self, service: &ServiceId) -> bool {
+        self.only.is_empty() || self.only.iter().any(|scope| scope.covers(service))
+    }
+}
+
+/// All that a plan is made from.
+#[derive(Clone, Copy)]
+pub struct Situation<'a> {
+    /// What should be.
+    pub desired: &'a DesiredState,
+    /// What is.
+    pub observed: &'a ObservedState,
+    /// What happened before.
+    pub memory: &'a Memory,
+    /// What the operator allows.
+    pub rules: &'a Rules,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// The way from the observed to the desired state.
+///
+/// Expects that [`repair::repair`] found nothing to do: rollouts that did not end are finished or taken
+/// back before anything new is planned.
+pub fn plan(situation: &Situation<'_>) -> Plan {
+    let verdicts = change::verdicts(situation);
+    let removals = removal::removals(situation);
+    build::build(situation, verdicts, removals)
+}
+
+/// The images whose contents [`plan`] needs in order to compare containers field by field.
+pub fn images_to_inspect(situation: &Situation<'_>) -> BTreeSet<ImageId> {
+    let mut images = BTreeSet::new();
+    for deployment in situation.desired.deployments() {
+        for desired in deployment.services.values() {
+            let Ok(pinned) = &desired.image else { continue };
+            let id = ServiceId::new(&deployment.stack.name, &desired.service.name);
+            let unknown = situation.observed.containers_of(&id).filter(|container| {
+                !compare::is_known_to_match(container, &pinned.hash, situation.memory)
+            });
+            images.extend(unknown.map(|container| container.image_id.clone()));
+        }
+    }
+    images
+}
+
+/// The defaults of an image that was not inspected: none.
+pub(crate) fn defaults_of<'a>(
+    observed: &'a ObservedState,
+    image: &ImageId,
+) -> Option<&'a ContainerSpec> {
+    observed.image_defaults.get(image)
+}

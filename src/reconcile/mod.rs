@@ -1,1 +1,15 @@
 //! One pass, and the loop around it.
+//!
+//! [`pass`] is the program in one function: read, look, plan, apply, record. Nothing here decides what is
+//! right; that is [`crate::plan`]. Nothing here talks to people; that is [`crate::report`].
+
+pub mod world;
+pub mod lock;
+pub mod sources;
+pub mod view;
+pub mod record;
+pub mod pass;
+pub mod daemon;
+
+pub use pass::{Pass, PassError, Request};
+pub use world::World;

@@ -2,6 +2,20 @@
 //!
 //! Only asks; which digest is used is decided in [`crate::resolve`].
 
+pub mod distribution;
+
+mod answer;
+mod challenge;
+mod credentials;
+mod exchange;
+pub mod fake;
+mod host;
+mod token;
+
+pub use distribution::Distribution;
+pub use fake::FakeRegistry;
+pub use host::HostSettings;
+
 use async_trait::async_trait;
 
 use crate::model::login::Login;
@@ -21,7 +35,7 @@ pub trait Registry: Send + Sync {
 /// Why a registry gave no digest.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum RegistryError {
-    /// The registry answered that there is no such tag or repository (404), or hides it (401/403).
+    /// The registry answered that there is no such tag or repository (404).
     #[error("{registry} has no image `{image}`")]
     NoSuchImage {
         /// The registry's host.
@@ -29,7 +43,7 @@ pub enum RegistryError {
         /// The image asked for.
         image: String,
     },
-    /// Wrong or missing credentials.
+    /// Wrong or missing credentials (401, 403). Many registries answer so too where there is no such image.
     #[error("{registry} refuses access to `{image}`: {why}")]
     Denied {
         /// The registry's host.

@@ -1,0 +1,321 @@
+//! One step, carried out: the engine's verb, and what counts as "already done".
+
+use super::crash;
+use super::files::{self, FileError};
+use super::gate::{self, Passed, Stuck};
+use super::outcome::Failure;
+use super::{Event, Hands};
+use crate::engine::{ContainerRef, ContainerUpdate, EngineError};
+use crate::model::spec::RestartPolicy;
+use crate::model::{ContainerName, PinnedImage, StackName};
+use crate::plan::step::Until;
+use crate::plan::{Gate, PlannedStep, Step, StepId, Target};
+
+/// What a step brought to light.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Done {
+    /// Nothing special.
+    Well,
+    /// The container ended with exit code 0: a job.
+    Completed,
+}
+
+/// Carries out one planned step.
+pub async fn perform(hands: &Hands<'_>, planned: &PlannedStep) -> Result<Done, Failure> {
+    hands.watcher.event(&Event::StepStarted(planned));
+    let result = step(hands, &planned.stack, Some(planned.id), &planned.step).await;
+    match &result {
+        Ok(_) => hands.watcher.event(&Event::StepDone(planned)),
+        Err(failure) => hands.watcher.event(&Event::StepFailed(planned, &failure.message)),
+    }
+    result
+}
+
+/// Carries out a step of a plan or of a way back.
+pub async fn step(
+    hands: &Hands<'_>,
+    stack: &StackName,
+    id: Option<StepId>,
+    step: &Step,
+) -> Result<Done, Failure> {
+    crash::point();
+    let result = match step {
+        Step::AwaitGate { container, gate } => return await_gate(hands, container, gate).await,
+        Step::Monitor { container, lasting, gate } => {
+            return monitor(hands, container, gate, *lasting).await;
+        }
+        Step::ExportFiles(export) => {
+            let export = export.clone();
+            return write(hands, move || files::export(&export)).await;
+        }
+        Step::WriteSecret(secret) => {
+            let secret = secret.clone();
+            return write(hands, move || files::write_secret(&secret)).await;
+        }
+        Step::MakeDirectory(path) => {
+            let path = path.clone();
+            return write(hands, move || files::make_directory(&path)).await;
+        }
+        Step::PullImage { image, platform, .. } => pull(hands, id, image, platform.as_ref()).await,
+        Step::SetAside { container, had } => set_aside(hands, stack, container, *had).await?,
+        Step::Restore { container, policy } => restore(hands, container, *policy).await?,
+        Step::CreateNetwork { .. }
+        | Step::RemoveNetwork(_)
+        | Step::CreateVolume { .. }
+        | Step::CreateContainer(_)
+        | Step::UpdateContainer { .. }
+        | Step::StopContainer(_)
+        | Step::RenameContainer { .. }
+        | Step::StartContainer(_)
+        | Step::UnpauseContainer(_)
+        | Step::ConnectNetwork { .. }
+        | Step::DisconnectNetwork { .. }
+        | Step::RemoveContainer(_) => call(hands, step).await,
+    };
+    crash::point();
+    result.map(|()| Done::Well).map_err(|error| engine_failure(hands, step, &error))
+}
+
+/// The steps that are one call to the engine and nothing else.
+async fn call(hands: &Hands<'_>, step: &Step) -> Result<(), EngineError> {
+    let engine = hands.engine;
+    match step {
+        Step::CreateNetwork { network, labels } => engine.create_network(network, labels).await,
+        Step::RemoveNetwork(name) => gone_is_done(engine.remove_network(name).await),
+        Step::CreateVolume { volume, labels } => engine.create_volume(volume, labels).await,
+        Step::CreateContainer(request) => engine.create_container(request).await.map(|_| ()),
+        Step::UpdateContainer { container, update } => match find(hands, container).await? {
+            Some(found) => engine.update(&found, update).await,
+            None => Ok(()),
+        },
+        Step::StopContainer(container) => match find(hands, container).await? {
+            Some(found) => gone_is_done(engine.stop(&found).await),
+            None => Ok(()),
+        },
+        Step::RemoveContainer(container) => match find(hands, container).await? {
+            Some(found) => remove(hands, &found).await,
+            None => Ok(()),
+        },
+        Step::RenameContainer { container, to } => rename(hands, &reference(container), to).await,
+        Step::StartContainer(container) => engine.start(&reference(container)).await,
+        Step::UnpauseContainer(container) => engine.unpause(&reference(container)).await,
+        Step::ConnectNetwork { container, endpoint, own_alias } => {
+            engine.connect(&reference(container), endpoint, &[own_alias.to_string()]).await
+        }
+        Step::DisconnectNetwork { container, network } => {
+            gone_is_done(engine.disconnect(&reference(container), network).await)
+        }
+        Step::PullImage { .. }
+        | Step::ExportFiles(_)
+        | Step::WriteSecret(_)
+        | Step::MakeDirectory(_)
+        | Step::SetAside { .. }
+        | Step::Restore { .. }
+        | Step::AwaitGate { .. }
+        | Step::Monitor { .. } => Ok(()),
+    }
+}
+
+fn gone_is_done(result: Result<(), EngineError>) -> Result<(), EngineError> {
+    match result {
+        Err(EngineError::NotFound(_)) => Ok(()),
+        other => other,
+    }
+}
+
+fn reference(target: &Target) -> ContainerRef {
+    match target {
+        Target::Id(id) => ContainerRef::Id(id.clone()),
+        Target::Name(name) | Target::NameUnless(name, _) => ContainerRef::Name(name.clone()),
+    }
+}
+
+/// The container a step is about; `None` where there is none, or only the one that is to be spared.
+async fn find(hands: &Hands<'_>, target: &Target) -> Result<Option<ContainerRef>, EngineError> {
+    match target {
+        Target::Id(_) | Target::Name(_) => Ok(Some(reference(target))),
+        Target::NameUnless(name, spared) => {
+            let found = hands.engine.inspect(&ContainerRef::Name(name.clone())).await?;
+            Ok(found.filter(|found| found.id != *spared).map(|found| ContainerRef::Id(found.id)))
+        }
+    }
+}
+
+/// Removes a container; one that runs after all (somebody started it) is stopped first.
+async fn remove(hands: &Hands<'_>, container: &ContainerRef) -> Result<(), EngineError> {
+    match hands.engine.remove_container(container).await {
+        Err(EngineError::Conflict(_)) => {
+            gone_is_done(hands.engine.stop(container).await)?;
+            gone_is_done(hands.engine.remove_container(container).await)
+        }
+        other => gone_is_done(other),
+    }
+}
+
+async fn rename(
+    hands: &Hands<'_>,
+    container: &ContainerRef,
+    to: &ContainerName,
+) -> Result<(), EngineError> {
+    let result = hands.engine.rename(container, to).await;
+    if result.is_ok() {
+        return result;
+    }
+    // The engine refuses to rename a container to the name it has.
+    match hands.engine.inspect(container).await {
+        Ok(Some(found)) if found.name == *to => Ok(()),
+        Ok(_) | Err(_) => result,
+    }
+}
+
+async fn pull(
+    hands: &Hands<'_>,
+    id: Option<StepId>,
+    image: &PinnedImage,
+    platform: Option<&crate::model::Platform>,
+) -> Result<(), EngineError> {
+    let login = hands.logins.get(image.reference().registry());
+    let watcher = hands.watcher;
+    let progress = move |progress| {
+        if let Some(id) = id {
+            watcher.event(&Event::Pulling(id, progress));
+        }
+    };
+    hands.engine.pull(image, platform, login, &progress).await
+}
+
+type EngineResult = Result<(), EngineError>;
+
+async fn set_aside(
+    hands: &Hands<'_>,
+    stack: &StackName,
+    container: &crate::model::ContainerId,
+    had: RestartPolicy,
+) -> Result<EngineResult, Failure> {
+    hands.journal.set_aside(stack, container, had).map_err(Failure::of_the_world)?;
+    crash::point();
+    if had.same_for_the_engine(RestartPolicy::No) {
+        return Ok(Ok(()));
+    }
+    let update = ContainerUpdate { restart: Some(RestartPolicy::No), resources: None };
+    Ok(hands.engine.update(&ContainerRef::Id(container.clone()), &update).await)
+}
+
+async fn restore(
+    hands: &Hands<'_>,
+    container: &crate::model::ContainerId,
+    policy: RestartPolicy,
+) -> Result<EngineResult, Failure> {
+    let update = ContainerUpdate { restart: Some(policy), resources: None };
+    let result = hands.engine.update(&ContainerRef::Id(container.clone()), &update).await;
+    if result.is_ok() {
+        hands.journal.restored(container).map_err(Failure::of_the_world)?;
+    }
+    Ok(result)
+}
+
+async fn write(
+    hands: &Hands<'_>,
+    work: impl FnOnce() -> Result<(), FileError> + Send + 'static,
+) -> Result<Done, Failure> {
+    match tokio::task::spawn_blocking(work).await {
+        Ok(Ok(())) => Ok(Done::Well),
+        Ok(Err(error)) => Err(Failure::of_the_world(hands.masks.mask(&error.to_string()))),
+        Err(error) => Err(Failure::of_the_world(format!("writing files did not end: {error}"))),
+    }
+}
+
+async fn await_gate(hands: &Hands<'_>, container: &Target, gate: &Gate) -> Result<Done, Failure> {
+    let container = reference(container);
+    match gate::pass(hands.engine, &container, gate, hands.stop).await {
+        Ok(Passed::Running) => Ok(Done::Well),
+        Ok(Passed::Completed) => Ok(Done::Completed),
+        Err(stuck) => Err(gate_failure(hands, &container, gate, &stuck).await),
+    }
+}
+
+async fn monitor(
+    hands: &Hands<'_>,
+    container: &Target,
+    gate: &Gate,
+    lasting: std::time::Duration,
+) -> Result<Done, Failure> {
+    let container = reference(container);
+    match gate::monitor(hands.engine, &container, gate, lasting, hands.stop).await {
+        Ok(()) => Ok(Done::Well),
+        Err(stuck) => Err(gate_failure(hands, &container, gate, &stuck).await),
+    }
+}
+
+async fn gate_failure(
+    hands: &Hands<'_>,
+    container: &ContainerRef,
+    gate: &Gate,
+    stuck: &Stuck,
+) -> Failure {
+    // Without logs the failure is still worth reporting.
+    let logs = hands.engine.logs(container, gate::LOG_LINES).await.unwrap_or_default();
+    let waits_for_another = gate.until == Until::Healthy;
+    Failure {
+        message: hands.masks.mask(&format!("{container} did not pass its gate: {stuck}")),
+        logs: logs.iter().map(|line| hands.masks.mask(line)).collect(),
+        hint: None,
+        blames_spec: stuck.blames_the_spec() && !waits_for_another,
+        half_done: *stuck != Stuck::Stopped && !waits_for_another,
+    }
+}
+
+fn engine_failure(hands: &Hands<'_>, step: &Step, error: &EngineError) -> Failure {
+    Failure {
+        message: hands.masks.mask(&format!("{} {}: {error}", step.word(), step.subject())),
+        logs: Vec::new(),
+        hint: hint(error).map(str::to_owned),
+        blames_spec: error.blames_the_spec(),
+        half_done: changes_containers(step),
+    }
+}
+
+/// Whether something is left half-way when this step fails.
+fn changes_containers(step: &Step) -> bool {
+    match step {
+        Step::CreateContainer(_)
+        | Step::SetAside { .. }
+        | Step::Restore { .. }
+        | Step::UpdateContainer { .. }
+        | Step::StopContainer(_)
+        | Step::RenameContainer { .. }
+        | Step::StartContainer(_)
+        | Step::UnpauseContainer(_)
+        | Step::ConnectNetwork { .. }
+        | Step::DisconnectNetwork { .. }
+        | Step::AwaitGate { .. }
+        | Step::Monitor { .. } => true,
+        Step::PullImage { .. }
+        | Step::ExportFiles(_)
+        | Step::WriteSecret(_)
+        | Step::MakeDirectory(_)
+        | Step::CreateNetwork { .. }
+        | Step::RemoveNetwork(_)
+        | Step::CreateVolume { .. }
+        // The last step of a rollout: what is left over is no reason to go back.
+        | Step::RemoveContainer(_) => false,
+    }
+}
+
+fn hint(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::PortTaken(_) => Some(
+            "something else on this host listens on that port: `ss -ltnp` and `docker ps` show what",
+        ),
+        EngineError::DiskFull(_) => {
+            Some("make room on the engine's disk, then wait for the next pass")
+        }
+        EngineError::Unreachable(_) => Some("see that the engine runs: `systemctl status docker`"),
+        EngineError::Version(_)
+        | EngineError::NotFound(_)
+        | EngineError::Conflict(_)
+        | EngineError::Refused(_)
+        | EngineError::CannotStart(_)
+        | EngineError::Other(_) => None,
+    }
+}

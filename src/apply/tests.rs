@@ -1,0 +1,1 @@
+//! What must hold while a plan is carried out.

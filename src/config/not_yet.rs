@@ -1,0 +1,34 @@
+//! Keys that are read and checked, and whose feature does not exist yet.
+
+use super::{Config, Disk, GitCredentials, RegistryCredentials};
+
+impl Config {
+    /// The keys that are set and have no effect in this version, for a warning: nothing that an operator
+    /// writes is dropped in silence.
+    pub fn not_yet(&self) -> Vec<String> {
+        let mut keys = Vec::new();
+        let mut add = |set: bool, key: &str| {
+            if set {
+                keys.push(key.to_owned());
+            }
+        };
+        for (index, source) in self.sources.iter().enumerate() {
+            let command = matches!(source.credentials, Some(GitCredentials::Command(_)));
+            add(command, &format!("sources[{index}].credentials.credential_command"));
+        }
+        for (name, stack) in &self.stacks {
+            add(stack.window.is_some(), &format!("stacks.{name}.window"));
+        }
+        for (name, host) in &self.registry.hosts {
+            let command = matches!(host.credentials, Some(RegistryCredentials::Command(_)));
+            add(command, &format!("registry.hosts.{name}.credential_command"));
+        }
+        add(self.retention.disk != Disk::default(), "retention.disk");
+        add(self.window.is_some(), "window");
+        add(!self.policy.is_empty(), "policy");
+        add(self.write_back != super::WriteBack::of(&self.host), "write_back");
+        add(!self.notify.is_empty(), "notify");
+        add(self.http.is_some(), "http");
+        keys
+    }
+}

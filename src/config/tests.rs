@@ -1,0 +1,439 @@
+//! What the configuration file means, key by key, and what is said when it is wrong.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use super::*;
+use crate::model::Problem;
+
+const FULL: &str = r#"
+host: web-1
+sources:
+  - name: infra
+    repo: https://github.com/acme/infra.git
+    branch: main
+    path: hosts/{host}
+    stacks: {include: ["**"], exclude: [infra/local/**]}
+    interval: 45s
+    credentials: {username: x-access-token, password_file: /etc/evenkeel/git-token}
+stacks:
+  shop: {profiles: [web], dir: /opt/shop, unset_variables: blank, window: "Sat,Sun 02:00-05:00"}
+env_dir: /etc/evenkeel/env
+data_dir: /var/lib/evenkeel/data
+state_dir: /var/lib/evenkeel/state
+docker: {host: unix:///var/run/docker.sock}
+registry:
+  interval: 5m
+  docker_config: ~/.docker/config.json
+  hosts:
+    ghcr.io: {username: acme-bot, password_file: /etc/evenkeel/ghcr-token}
+    registry.lan:5000: {plain_http: true, ca_file: /etc/evenkeel/ca.pem}
+unset_variables: error
+rollout: {stable: 10s, monitor: 10s, deadline: 5m}
+removals: {max: 50%, allow: false}
+retention: {keep: 3, disk: {high: 80%, low: 70%, build_cache: false}, interval: 1h}
+window: null
+policy: {}
+limits: {parallel: 8, file: 1MiB, services: 2000}
+write_back: {name: evenkeel, email: evenkeel@web-1}
+notify: []
+http: {listen: "127.0.0.1:8420", token_file: /etc/evenkeel/token, webhook_secret_file: /etc/evenkeel/hook}
+"#;
+
+const SMALLEST: &str = "sources:\n  - repo: https://github.com/acme/infra.git\n";
+
+fn ambient() -> Ambient {
+    Ambient { hostname: "web-1".into(), docker_host: None, home: Some("/root".into()) }
+}
+
+fn read(text: &str) -> Config {
+    Config::parse("config.yaml", text, &ambient()).unwrap()
+}
+
+/// The problems with `text`, each as `place path: message (hint)`.
+fn check(text: &str, expected: &str) {
+    let problems = Config::parse("config.yaml", text, &ambient()).unwrap_err();
+    let told: Vec<String> = problems.iter().map(tell).collect();
+    assert_eq!(told.join("\n"), expected);
+}
+
+/// As [`check`], below the smallest configuration; line 3 is the first of `text`.
+fn check_key(text: &str, expected: &str) {
+    check(&format!("{SMALLEST}{text}"), expected);
+}
+
+fn tell(problem: &Problem) -> String {
+    let place = problem.place.as_ref().map(ToString::to_string).unwrap_or_default();
+    let path = problem.path.as_deref().unwrap_or("-");
+    let hint = problem.hint.as_ref().map(|hint| format!(" ({hint})")).unwrap_or_default();
+    format!("{place} {path}: {}{hint}", problem.message)
+}
+
+#[test]
+fn the_whole_file_is_understood() {
+    let config = read(FULL);
+    let source = &config.sources[0];
+    assert_eq!((source.name.as_str(), source.path.as_str()), ("infra", "hosts/web-1"));
+    assert_eq!(source.follow, Follow::Branch("main".into()));
+    assert_eq!(source.exclude, ["infra/local/**"]);
+    assert_eq!(source.interval, Duration::from_secs(45));
+    let login = GitCredentials::Password {
+        username: "x-access-token".into(),
+        password_file: "/etc/evenkeel/git-token".into(),
+    };
+    assert_eq!(source.credentials, Some(login));
+    let shop = &config.stacks[&StackName::from("shop")];
+    assert_eq!(shop.profiles, ["web"]);
+    assert_eq!(shop.dir, Some(PathBuf::from("/opt/shop")));
+    assert_eq!(shop.unset_variables, Some(UnsetVariables::Blank));
+    assert_eq!(shop.window, Some(Window("Sat,Sun 02:00-05:00".into())));
+    assert_eq!(config.registry.docker_config, Some(PathBuf::from("/root/.docker/config.json")));
+    assert!(config.registry.hosts["registry.lan:5000"].plain_http);
+    assert!(config.registry.hosts["ghcr.io"].credentials.is_some());
+    assert_eq!(config.not_yet(), ["stacks.shop.window", "http"]);
+}
+
+#[test]
+fn what_is_left_out_has_the_default_that_the_whole_file_writes_out() {
+    let full = read(FULL);
+    let config = read(SMALLEST);
+    let stripped = Config {
+        stacks: BTreeMap::new(),
+        http: None,
+        sources: config.sources.clone(),
+        registry: config.registry.clone(),
+        ..full.clone()
+    };
+    assert_eq!(config, stripped);
+    assert_eq!(config.registry.interval, full.registry.interval);
+    assert_eq!(config.registry.docker_config, full.registry.docker_config);
+    let source = &config.sources[0];
+    assert_eq!((source.name.as_str(), source.path.as_str()), ("infra", ""));
+    assert_eq!((source.follow.clone(), source.credentials.clone()), (Follow::DefaultBranch, None));
+    assert_eq!((source.interval, &source.include), (Duration::from_secs(30), &vec!["**".into()]));
+    assert_eq!(config.not_yet(), Vec::<String>::new());
+}
+
+#[test]
+fn a_section_whose_keys_are_all_commented_out_is_as_if_absent() {
+    let text = "registry:\nrollout:\nstacks:\npolicy:\nlimits:\nnotify:\nhttp:\n";
+    assert_eq!(read(&format!("{SMALLEST}{text}")), read(SMALLEST));
+    let nulls = "    interval: null\n    credentials:\nregistry:\n  interval:\n  hosts:\n";
+    assert_eq!(read(&format!("{SMALLEST}{nulls}")), read(SMALLEST));
+}
+
+#[test]
+fn the_engine_is_the_files_then_the_environments_then_the_usual_one() {
+    let remote = Ambient { docker_host: Some("tcp://a:1".into()), ..ambient() };
+    let engine = |text: &str| Config::parse("f", text, &remote).unwrap().docker_host;
+    assert_eq!(engine(SMALLEST), "tcp://a:1");
+    assert_eq!(engine(FULL), "unix:///var/run/docker.sock");
+    assert_eq!(read(SMALLEST).docker_host, "unix:///var/run/docker.sock");
+    let blank = Ambient { docker_host: Some(String::new()), ..ambient() };
+    let config = Config::parse("f", SMALLEST, &blank).unwrap();
+    assert_eq!(config.docker_host, "unix:///var/run/docker.sock");
+}
+
+#[test]
+fn a_repository_on_the_command_line_needs_no_file() {
+    let config =
+        Config::for_repo("git@git.lan:acme/infra.git", Some("next"), Some("/./x/"), &ambient());
+    let problems = config.unwrap_err();
+    assert!(problems[0].message.contains("leads out of the repository"), "{problems:?}");
+    let config =
+        Config::for_repo("git@git.lan:acme/infra.git", Some("next"), Some("./{host}/"), &ambient())
+            .unwrap();
+    assert_eq!(config.sources[0].name.as_str(), "infra");
+    assert_eq!(config.sources[0].path, "web-1");
+    assert_eq!(config.sources[0].follow, Follow::Branch("next".into()));
+    for (repo, name) in [
+        ("/srv/git/infra", "infra"),
+        ("/srv/git/infra.git/", "infra"),
+        ("file:///srv/infra", "infra"),
+        ("host:infra.git", "infra"),
+        (".", "repository"),
+    ] {
+        let config = Config::for_repo(repo, None, None, &ambient()).unwrap();
+        assert_eq!(config.sources[0].name.as_str(), name, "{repo}");
+    }
+}
+
+#[test]
+fn an_unknown_key_is_named_with_its_place_and_a_suggestion() {
+    check_key(
+        "registri: {}\n",
+        "config.yaml:3:1 -: unknown key `registri` (did you mean `registry`?)",
+    );
+    check_key(
+        "registry:\n  intervall: 5m\n",
+        "config.yaml:4:3 registry: unknown key `intervall` (did you mean `interval`?)",
+    );
+    check_key(
+        "docker: {zebra: 1}\n",
+        "config.yaml:3:10 docker: unknown key `zebra` (known here: host)",
+    );
+}
+
+#[test]
+fn a_problem_shows_its_line() {
+    let problems = Config::parse("f", "sorces: []\n", &ambient()).unwrap_err();
+    assert_eq!(problems[0].excerpt.as_deref(), Some("sorces: []"));
+    assert_eq!(problems[0].code, "unknown-key");
+}
+
+#[test]
+fn a_wrong_type_is_named_with_its_place() {
+    check(
+        "sources: infra\n",
+        "config.yaml:1:10 sources: invalid type: string \"infra\", expected a sequence",
+    );
+    check_key(
+        "limits:\n  parallel: many\n",
+        "config.yaml:4:13 limits.parallel: invalid type: string \"many\", expected u32",
+    );
+    check_key(
+        "unset_variables: empty\n",
+        "config.yaml:3:18 unset_variables: unknown variant `empty`, expected `error` or `blank`",
+    );
+    check("sources:\n  - name: a\n", "config.yaml:2:5 sources[0]: the key `repo` is missing");
+}
+
+#[test]
+fn a_value_with_a_unit_is_checked_in_its_place() {
+    let check = |key: &str, value: &str, expected: &str| {
+        let text = format!("{SMALLEST}{key}: {value}\n");
+        let problem = &Config::parse("f", &text, &ambient()).unwrap_err()[0];
+        assert!(problem.message.ends_with(expected), "{key}: {value}: {problem:?}");
+        assert_eq!(problem.place.as_ref().unwrap().line, 3);
+    };
+    check("rollout", "{stable: 10}", "expected a duration such as `30s`, `5m` or `1d`");
+    check("rollout", "{stable: -1s}", "expected a duration such as `30s`, `5m` or `1d`");
+    check("registry", "{interval: 0s}", "at least a second, such as `30s` or `5m`");
+    check("registry", "{interval: 10ms}", "at least a second, such as `30s` or `5m`");
+    check("removals", "{max: 101%}", "expected a share such as `50%` or a number");
+    check("removals", "{max: -1}", "expected a share such as `50%` or a number");
+    check("retention", "{disk: {high: 80}}", "expected a share such as `80%`");
+    check("limits", "{file: 1XB}", "or a number of bytes");
+    check("limits", "{file: 0}", "or a number of bytes");
+    check("limits", "{file: 99999999999GiB}", "or a number of bytes");
+    check("window", "Sat 25:00-26:00", "days and hours such as `Sat,Sun 02:00-05:00`");
+    check("window", "Caturday 02:00-05:00", "days and hours such as `Sat,Sun 02:00-05:00`");
+    check("http", "{listen: nowhere}", "invalid socket address syntax");
+}
+
+#[test]
+fn values_with_a_unit_are_read_in_all_their_forms() {
+    let with = |text: &str| read(&format!("{SMALLEST}{text}"));
+    assert_eq!(with("rollout: {stable: 0s}").rollout.stable, Duration::ZERO);
+    assert_eq!(with("rollout: {deadline: 1h 30m}").rollout.deadline, Duration::from_secs(5400));
+    assert_eq!(with("limits: {file: 512KiB}").limits.file, 512 * 1024);
+    assert_eq!(with("limits: {file: 2MB}").limits.file, 2_000_000);
+    assert_eq!(with("limits: {file: 4096}").limits.file, 4096);
+    assert_eq!(with("removals: {max: 3}").removals.max, Share::Count(3));
+    assert_eq!(with("removals: {max: 25%}").removals.max.of(7), 1);
+    for window in ["02:00-05:00", "Sat,Sun 02:00-05:00", "Mon-Fri 22:00-24:00"] {
+        assert_eq!(with(&format!("window: \"{window}\"")).window, Some(Window(window.into())));
+    }
+}
+
+#[test]
+fn a_key_that_stands_twice_is_refused_also_among_names() {
+    check_key(
+        "registry:\n  interval: 5m\n  interval: 6m\n",
+        "config.yaml:4:3 registry: `interval` stands twice in what starts here \
+         (write each key once)",
+    );
+    check_key(
+        "stacks: {a: {}, a: {}}\n",
+        "config.yaml:3:9 stacks: `a` stands twice in what starts here (write each key once)",
+    );
+}
+
+#[test]
+fn two_sources_of_one_name_are_refused() {
+    check(
+        "sources:\n  - {repo: https://a/infra.git}\n  - {repo: https://b/infra, path: x}\n",
+        "config.yaml:3:5 sources[1].name: two sources are called `infra` \
+         (give each a `name:` of its own)",
+    );
+}
+
+#[test]
+fn values_that_do_not_fit_together_are_all_told_at_once() {
+    let text = "
+host: a/b
+sources:
+  - {repo: x, branch: a, tag: b}
+  - {repo: y, commit: abc, path: ../up}
+  - {repo: z, path: '{hots}', credentials: {username: me}, stacks: {include: ['[']}}
+  - {repo: ' ', name: w, credentials: {ssh_key_file: key}}
+stacks: {Shop: {dir: rel}}
+env_dir: env
+registry: {hosts: {a/b: {username: x}}}
+retention: {keep: 0, disk: {high: 50%, low: 60%}}
+limits: {parallel: 0}
+rollout: {deadline: 0s}
+http: {listen: '[::1]:80', token_file: token}
+";
+    let problems = Config::parse("f", text, &ambient()).unwrap_err();
+    let paths: Vec<_> = problems.iter().filter_map(|problem| problem.path.as_deref()).collect();
+    assert_eq!(
+        paths,
+        [
+            "host",
+            "sources[0]",
+            "sources[1].commit",
+            "sources[1].path",
+            "sources[2].path",
+            "sources[2].credentials",
+            "sources[2].stacks",
+            "sources[3].repo",
+            "sources[3].credentials.ssh_key_file",
+            "stacks.Shop",
+            "stacks.Shop.dir",
+            "env_dir",
+            "registry.hosts.a/b",
+            "registry.hosts.a/b",
+            "http.token_file",
+            "retention.disk",
+            "retention.keep",
+            "limits.parallel",
+            "rollout.deadline",
+        ]
+    );
+}
+
+#[test]
+fn a_file_without_a_source_says_what_to_add() {
+    for (text, place) in [
+        ("", "config.yaml"),
+        ("# nothing yet\n", "config.yaml"),
+        ("host: a\n", "config.yaml"),
+        ("sources: []\n", "config.yaml:1:10"),
+    ] {
+        let told = "sources: no source is configured \
+                    (add `sources: [{repo: …}]`, or name a repository with --repo URL)";
+        check(text, &format!("{place} {told}"));
+    }
+}
+
+#[test]
+fn a_value_that_does_not_fit_is_found_in_the_file() {
+    check_key(
+        "registry:\n  hosts:\n    ghcr.io:\n      username: bot\n      ca_file: ca.pem\n",
+        "config.yaml:6:7 registry.hosts.ghcr.io: these keys do not make up a login \
+         (write `username` and `password_file`, or `credential_command`)\n\
+         config.yaml:7:16 registry.hosts.ghcr.io.ca_file: `ca.pem` is not an absolute path \
+         (write it from the root: `/etc/…`)",
+    );
+    check_key(
+        "env_dir: env # here\n",
+        "config.yaml:3:10 env_dir: `env` is not an absolute path \
+         (write it from the root: `/etc/…`)",
+    );
+    let problems = Config::parse("f", "sources: [{repo: x, path: /}]", &ambient()).unwrap_err();
+    assert_eq!(problems[0].excerpt.as_deref(), Some("sources: [{repo: x, path: /}]"));
+}
+
+#[test]
+fn what_is_no_mapping_is_refused() {
+    for text in ["- a\n", "text\n", "1\n"] {
+        check(
+            text,
+            "config.yaml:1:1 -: the configuration is not a mapping of keys to values \
+             (start with `sources:`; see `evenkeel schema config`)",
+        );
+    }
+    let problems = Config::parse("f", "sources: [\n", &ambient()).unwrap_err();
+    assert_eq!(problems[0].code, "yaml");
+    assert!(problems[0].place.as_ref().unwrap().line > 0);
+}
+
+#[test]
+fn depth_is_refused_before_it_costs_time() {
+    let text = "[".repeat(200_000);
+    let problems = Config::parse("f", &text, &ambient()).unwrap_err();
+    assert_eq!(problems[0].code, "too-deep");
+}
+
+#[test]
+fn a_secret_in_the_wrong_place_is_not_shown() {
+    for text in [
+        "sources:\n  - {repo: x, credentials: {username: a, password: hunter2}}\n",
+        "sources:\n  - repo: x\n    credentials:\n      token: hunter2\n",
+        "sources:\n  - {repo: 'https://a:hunter2@b/c.git', branhc: x}\n",
+    ] {
+        let problems = Config::parse("f", text, &ambient()).unwrap_err();
+        assert!(!format!("{problems:?}").contains("hunter2"), "{problems:?}");
+    }
+    let repo = "https://bot:hunter2@git.lan/infra.git";
+    let config = Config::for_repo(repo, None, None, &ambient()).unwrap();
+    assert!(!format!("{config:?}").contains("hunter2"));
+    assert_eq!(config.sources[0].repo.as_str(), repo);
+    assert_eq!(config.sources[0].repo.shown(), "https://git.lan/infra.git");
+    let ssh = Config::for_repo("ssh://git@git.lan/infra", None, None, &ambient()).unwrap();
+    assert_eq!(ssh.sources[0].repo.shown(), "ssh://git@git.lan/infra");
+}
+
+#[test]
+fn a_missing_file_says_how_to_start() {
+    let dir = tempfile::tempdir().unwrap();
+    let problems = Config::load(&dir.path().join("none.yaml"), &ambient()).unwrap_err();
+    assert_eq!(problems[0].code, "missing-file");
+    assert!(problems[0].hint.as_ref().unwrap().contains("--repo URL"));
+    let smallest: String = problems[0].notes[1..].join("\n");
+    assert_eq!(read(&smallest), read(SMALLEST), "the file it shows is a good one");
+}
+
+#[test]
+fn what_cannot_be_read_is_told_from_what_is_missing() {
+    let dir = tempfile::tempdir().unwrap();
+    let file = dir.path().join("config.yaml");
+    let code = |path: &Path| Config::load(path, &ambient()).unwrap_err()[0].code;
+    assert_eq!(code(dir.path()), "unreadable");
+    fs::write(&file, b"host: \xff\n").unwrap();
+    assert_eq!(code(&file), "encoding");
+    fs::write(&file, "# \n".repeat(1_000_000)).unwrap();
+    assert_eq!(code(&file), "too-large");
+    fs::write(&file, SMALLEST).unwrap();
+    assert_eq!(Config::load(&file, &ambient()).unwrap(), read(SMALLEST));
+}
+
+#[test]
+fn a_feature_that_does_not_exist_yet_is_named() {
+    let text = "
+sources: [{repo: x, credentials: {credential_command: [gh-app-token]}}]
+registry: {hosts: {ghcr.io: {credential_command: [token]}}}
+retention: {disk: {high: 90%}}
+window: 02:00-05:00
+policy: {privileged: false}
+write_back: {name: bot}
+notify: [{webhook: https://chat.lan}]
+";
+    assert_eq!(
+        read(text).not_yet(),
+        [
+            "sources[0].credentials.credential_command",
+            "registry.hosts.ghcr.io.credential_command",
+            "retention.disk",
+            "window",
+            "policy",
+            "write_back",
+            "notify",
+        ]
+    );
+}
+
+#[test]
+fn the_schema_knows_every_key_of_the_whole_file() {
+    let schema = schema();
+    let keys: serde_yaml::Mapping = serde_yaml::from_str(FULL).unwrap();
+    let properties = schema["properties"].as_object().unwrap();
+    for key in keys.keys() {
+        assert!(properties.contains_key(key.as_str().unwrap()), "{key:?}");
+    }
+    assert_eq!(properties.len(), keys.len());
+    assert_eq!(schema["additionalProperties"], false);
+    assert!(schema["$defs"]["Source"]["properties"]["interval"].is_object());
+}

@@ -1,0 +1,132 @@
+//! A connection to the engine: the socket, the version agreed on, and what every request needs.
+
+use std::time::Duration;
+
+use bollard::models::SystemVersion;
+use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
+
+use super::errors::explain;
+use crate::engine::EngineError;
+
+/// The oldest API there is a test for (Engine 20.10).
+const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
+/// From here on a create request may name several networks.
+const SEVERAL_ENDPOINTS: ClientVersion = ClientVersion { major_version: 1, minor_version: 44 };
+/// How long the engine may take to begin its answer to a question.
+const READING: Duration = Duration::from_secs(120);
+/// How long it may take to change something: creating copies an image's files into empty volumes.
+const CHANGING: Duration = Duration::from_secs(600);
+
+/// What was agreed on with the engine that answered.
+#[derive(Clone)]
+pub(super) struct Session {
+    client: bollard::Docker,
+    version: ClientVersion,
+    /// The engine's default log driver.
+    pub(super) log_driver: String,
+    /// The host's name, which containers in the host's network carry.
+    pub(super) host_name: String,
+}
+
+impl Session {
+    /// Connects to `host` and agrees on a version.
+    pub(super) async fn open(host: &str) -> Result<Self, EngineError> {
+        let failed = |error| at_host(explain(&error), host);
+        let client = dial(host).map_err(failed)?.negotiate_version().await.map_err(failed)?;
+        let version = client.client_version();
+        check_version(&client.version().await.map_err(failed)?, &version)?;
+        let prefix = format!("/v{}.{}", version.major_version, version.minor_version);
+        let client = client.with_request_modifier(move |request| prepare(request, &prefix));
+        let info = client.info().await.map_err(failed)?;
+        Ok(Self {
+            client,
+            version,
+            log_driver: info.logging_driver.unwrap_or_default(),
+            host_name: info.name.unwrap_or_default(),
+        })
+    }
+
+    /// For questions.
+    pub(super) fn reading(&self) -> &bollard::Docker {
+        &self.client
+    }
+
+    /// For changes.
+    pub(super) fn changing(&self) -> bollard::Docker {
+        self.client.clone().with_timeout(CHANGING)
+    }
+
+    /// For a change that takes `time` by itself.
+    pub(super) fn changing_for(&self, time: Duration) -> bollard::Docker {
+        self.client.clone().with_timeout(time.saturating_add(READING))
+    }
+
+    /// `1.41`
+    pub(super) fn api_version(&self) -> String {
+        format!("{}.{}", self.version.major_version, self.version.minor_version)
+    }
+
+    /// Whether a create request may name several networks.
+    pub(super) fn takes_several_endpoints(&self) -> bool {
+        self.version >= SEVERAL_ENDPOINTS
+    }
+}
+
+fn dial(host: &str) -> Result<bollard::Docker, bollard::errors::Error> {
+    match host.strip_prefix("unix://") {
+        Some(path) => {
+            bollard::Docker::connect_with_unix(path, READING.as_secs(), API_DEFAULT_VERSION)
+        }
+        None => bollard::Docker::connect_with_http(host, READING.as_secs(), API_DEFAULT_VERSION),
+    }
+}
+
+/// Adds the place to what went wrong there.
+pub(super) fn at_host(error: EngineError, host: &str) -> EngineError {
+    if let EngineError::Unreachable(words) = &error {
+        return EngineError::Unreachable(format!("{words} ({host})"));
+    }
+    error
+}
+
+fn check_version(engine: &SystemVersion, agreed: &ClientVersion) -> Result<(), EngineError> {
+    let release = engine.version.as_deref().unwrap_or("?");
+    if *agreed < OLDEST {
+        return Err(EngineError::Version(format!(
+            "Docker {release} speaks API {agreed}; evenkeel needs {OLDEST} (Docker 20.10) or newer"
+        )));
+    }
+    match engine.min_api_version.as_deref().and_then(parse_version) {
+        Some(oldest) if oldest > *agreed => Err(EngineError::Version(format!(
+            "Docker {release} wants API {oldest} or newer; this evenkeel speaks {agreed} at most"
+        ))),
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn parse_version(text: &str) -> Option<ClientVersion> {
+    let (major, minor) = text.split_once('.')?;
+    Some(ClientVersion { major_version: major.parse().ok()?, minor_version: minor.parse().ok()? })
+}
+
+/// Mends two things on the way out: bollard leaves the version out of the path, so that an engine newer
+/// than its models would answer in words they do not know; and it writes the login in plain base64, where
+/// the engine reads the URL-safe alphabet and takes anything else for no login at all.
+fn prepare(mut request: BollardRequest, prefix: &str) -> BollardRequest {
+    let uri = request.uri();
+    if let (Some(scheme), Some(authority), Some(path)) =
+        (uri.scheme_str(), uri.authority(), uri.path_and_query())
+        && !path.as_str().starts_with("/v1.")
+        && let Ok(versioned) = format!("{scheme}://{authority}{prefix}{path}").parse()
+    {
+        *request.uri_mut() = versioned;
+    }
+    if let Some(login) = request.headers_mut().get_mut("x-registry-auth") {
+        let safe = login.to_str().ok().map(|text| text.replace('+', "-").replace('/', "_"));
+        if let Some(Ok(mut safe)) = safe.map(|text| text.parse()) {
+            std::mem::swap(login, &mut safe);
+            login.set_sensitive(true);
+        }
+    }
+    request
+}

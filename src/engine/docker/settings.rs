@@ -1,0 +1,204 @@
+//! `Config` and `HostConfig`, as the engine shows them → [`ContainerSpec`].
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use bollard::models::{
+    ContainerConfig, HealthConfig, HostConfig, HostConfigLogConfig, ImageConfig, PortMap,
+    RestartPolicy as EngineRestartPolicy, RestartPolicyNameEnum,
+};
+
+use super::mounts::{anonymous_mount, normal};
+use crate::model::spec::{
+    ExposedPort, Healthcheck, Logging, PortBinding, Protocol, Resources, RestartPolicy,
+};
+use crate::model::{ContainerSpec, Hidden, labels};
+
+/// What an image brings along.
+pub(super) fn of_image(image: ImageConfig) -> ContainerSpec {
+    let volumes = image.volumes.unwrap_or_default();
+    let config = ContainerConfig {
+        user: image.user,
+        exposed_ports: image.exposed_ports,
+        env: image.env,
+        cmd: image.cmd,
+        healthcheck: image.healthcheck,
+        working_dir: image.working_dir,
+        entrypoint: image.entrypoint,
+        labels: image.labels,
+        stop_signal: image.stop_signal,
+        ..ContainerConfig::default()
+    };
+    let mut spec = of_config(&config);
+    spec.mounts = volumes.iter().map(|target| anonymous_mount(normal(target))).collect();
+    spec.mounts.sort();
+    spec
+}
+
+/// The part of the settings that `Config` holds; host name and volumes aside, which need more than it.
+pub(super) fn of_config(config: &ContainerConfig) -> ContainerSpec {
+    let written = |text: &Option<String>| text.clone().filter(|text| !text.is_empty());
+    ContainerSpec {
+        command: config.cmd.clone(),
+        entrypoint: config.entrypoint.clone(),
+        environment: config.env.iter().flatten().map(|entry| variable(entry)).collect(),
+        labels: manifest_labels(config),
+        user: written(&config.user),
+        working_dir: written(&config.working_dir),
+        healthcheck: config.healthcheck.as_ref().map(healthcheck),
+        expose: config.exposed_ports.iter().flatten().filter_map(|port| parse_port(port)).collect(),
+        stop_grace_period: config.stop_timeout.and_then(seconds),
+        stop_signal: written(&config.stop_signal),
+        ..ContainerSpec::default()
+    }
+}
+
+/// Adds the part that `HostConfig` holds; mounts and networks aside.
+pub(super) fn add_host_config(spec: &mut ContainerSpec, host: &HostConfig, log_driver: &str) {
+    spec.ports = ports(host.port_bindings.as_ref());
+    spec.expose.retain(|port| !spec.ports.iter().any(|binding| binding.target == *port));
+    spec.extra_hosts = host.extra_hosts.clone().unwrap_or_default();
+    spec.restart = host.restart_policy.as_ref().map(restart).unwrap_or_default();
+    spec.init = host.init;
+    spec.read_only = host.readonly_rootfs.unwrap_or(false);
+    spec.privileged = host.privileged.unwrap_or(false);
+    spec.cap_add = capabilities(host.cap_add.as_deref());
+    spec.cap_drop = capabilities(host.cap_drop.as_deref());
+    spec.logging = host.log_config.as_ref().and_then(|config| logging(config, log_driver));
+    spec.resources = resources(host);
+}
+
+fn variable(entry: &str) -> (String, Option<Hidden>) {
+    match entry.split_once('=') {
+        Some((name, value)) => (name.to_owned(), Some(Hidden::new(value))),
+        None => (entry.to_owned(), None),
+    }
+}
+
+fn manifest_labels(config: &ContainerConfig) -> BTreeMap<String, String> {
+    config
+        .labels
+        .iter()
+        .flatten()
+        .filter(|(name, _)| !labels::is_bookkeeping(name))
+        .map(|(name, value)| (name.clone(), value.clone()))
+        .collect()
+}
+
+fn healthcheck(config: &HealthConfig) -> Healthcheck {
+    Healthcheck {
+        test: config.test.clone().unwrap_or_default(),
+        interval: config.interval.and_then(nanoseconds),
+        timeout: config.timeout.and_then(nanoseconds),
+        start_period: config.start_period.and_then(nanoseconds),
+        retries: config
+            .retries
+            .and_then(|retries| u32::try_from(retries).ok())
+            .filter(|retries| *retries > 0),
+    }
+}
+
+/// The engine writes 0 for what is not set.
+fn nanoseconds(nanoseconds: i64) -> Option<Duration> {
+    u64::try_from(nanoseconds).ok().filter(|ns| *ns > 0).map(Duration::from_nanos)
+}
+
+/// 0 is a grace period like any other; a negative one is "without end", which manifests cannot say.
+fn seconds(seconds: i64) -> Option<Duration> {
+    u64::try_from(seconds).ok().map(Duration::from_secs)
+}
+
+fn parse_port(text: &str) -> Option<ExposedPort> {
+    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    let protocol = match protocol {
+        "tcp" => Protocol::Tcp,
+        "udp" => Protocol::Udp,
+        "sctp" => Protocol::Sctp,
+        _ => return None,
+    };
+    Some(ExposedPort { port: port.parse().ok()?, protocol })
+}
+
+fn ports(bindings: Option<&PortMap>) -> Vec<PortBinding> {
+    let mut ports = Vec::new();
+    for (target, bindings) in bindings.into_iter().flatten() {
+        let Some(target) = parse_port(target) else { continue };
+        ports.extend(bindings.iter().flatten().map(|binding| PortBinding {
+            target,
+            host_ip: binding.host_ip.clone().unwrap_or_default(),
+            published: binding.host_port.clone().unwrap_or_default(),
+        }));
+    }
+    ports.sort();
+    ports
+}
+
+fn restart(policy: &EngineRestartPolicy) -> RestartPolicy {
+    match policy.name {
+        None | Some(RestartPolicyNameEnum::EMPTY | RestartPolicyNameEnum::NO) => {
+            RestartPolicy::Unset
+        }
+        Some(RestartPolicyNameEnum::ALWAYS) => RestartPolicy::Always,
+        Some(RestartPolicyNameEnum::UNLESS_STOPPED) => RestartPolicy::UnlessStopped,
+        Some(RestartPolicyNameEnum::ON_FAILURE) => {
+            let times = policy.maximum_retry_count.unwrap_or(0);
+            RestartPolicy::OnFailure(u32::try_from(times).unwrap_or(0))
+        }
+    }
+}
+
+fn capabilities(names: Option<&[String]>) -> BTreeSet<String> {
+    let bare = |name: &String| name.strip_prefix("CAP_").unwrap_or(name).to_owned();
+    names.unwrap_or_default().iter().map(bare).collect()
+}
+
+fn logging(config: &HostConfigLogConfig, default_driver: &str) -> Option<Logging> {
+    let driver = config.typ.clone().unwrap_or_default();
+    let options: BTreeMap<String, String> =
+        config.config.clone().unwrap_or_default().into_iter().collect();
+    let is_default = options.is_empty() && (driver.is_empty() || driver == default_driver);
+    (!is_default).then_some(Logging { driver, options })
+}
+
+fn resources(host: &HostConfig) -> Resources {
+    // A negative limit is the engine's "unlimited", as 0 is.
+    let limit = |limit: Option<i64>| limit.unwrap_or(0).max(0);
+    Resources {
+        memory: limit(host.memory),
+        memory_reservation: limit(host.memory_reservation),
+        nano_cpus: limit(host.nano_cpus),
+        pids_limit: limit(host.pids_limit),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_engines_own_log_driver_is_no_setting() {
+        let shown = |options: &[(&str, &str)]| HostConfigLogConfig {
+            typ: Some("journald".to_owned()),
+            config: Some(options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()),
+        };
+        assert_eq!(logging(&shown(&[]), "journald"), None);
+        assert!(logging(&shown(&[("tag", "a")]), "journald").is_some());
+        assert!(logging(&shown(&[]), "json-file").is_some());
+    }
+
+    #[test]
+    fn bookkeeping_labels_are_not_compared() {
+        let labels = ["a", "evenkeel.spec", "com.docker.compose.project"];
+        let config = ContainerConfig {
+            labels: Some(labels.map(|name| (name.to_owned(), String::new())).into()),
+            ..ContainerConfig::default()
+        };
+        assert_eq!(of_config(&config).labels.into_keys().collect::<Vec<_>>(), ["a"]);
+    }
+
+    #[test]
+    fn an_unlimited_container_shows_no_limits_however_the_engine_writes_it() {
+        let host = HostConfig { pids_limit: Some(-1), memory: Some(0), ..HostConfig::default() };
+        assert_eq!(resources(&host), Resources::default());
+    }
+}

@@ -1,0 +1,236 @@
+//! Containers by request: create, start, stop, remove, rename, update.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use super::images::complete;
+use super::life::{Life, Phase};
+use super::networks::attachments;
+use super::ports::candidates;
+use super::world::{Container, Host};
+use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
+use crate::model::spec::{MountSource, Resources};
+use crate::model::{ContainerId, ContainerName, VolumeName};
+
+/// The least memory the engine gives a container, bytes.
+const LEAST_MEMORY: i64 = 6 * 1024 * 1024;
+/// The grace period of a container that sets none.
+const GRACE: Duration = Duration::from_secs(10);
+
+impl Host {
+    pub(super) fn create(
+        &mut self,
+        request: &ContainerRequest,
+    ) -> Result<ContainerId, EngineError> {
+        let (image_id, behaviour) = self.local_image(&request.image)?;
+        self.check_name(&request.name)?;
+        check_request(request)?;
+        let id = ContainerId::new(self.new_id());
+        let mut settings = complete(&request.settings, &behaviour.defaults);
+        let mut labels = behaviour.defaults.labels.clone();
+        labels.extend(request.labels.clone());
+        settings.labels = labels
+            .iter()
+            .filter(|(name, _)| !crate::model::labels::is_bookkeeping(name))
+            .map(|(name, value)| (name.clone(), value.clone()))
+            .collect();
+        let mut container = Container {
+            attached: attachments(request, &id),
+            id: id.clone(),
+            name: request.name.clone(),
+            image: request.image.to_string(),
+            image_id,
+            labels,
+            created_at: self.now(),
+            settings,
+            behaviour,
+            volumes: BTreeMap::new(),
+            anonymous: std::collections::BTreeSet::new(),
+            ports: std::collections::BTreeSet::new(),
+            logs: Vec::new(),
+            life: Life::new(),
+        };
+        self.mount_volumes(&mut container, &request.inherited_volumes);
+        self.containers.insert(id.clone(), container);
+        Ok(id)
+    }
+
+    fn check_name(&self, name: &ContainerName) -> Result<(), EngineError> {
+        match self.containers.values().find(|container| container.name == *name) {
+            None => Ok(()),
+            Some(owner) => Err(EngineError::Conflict(format!(
+                "The container name \"/{name}\" is already in use by container {}",
+                owner.id
+            ))),
+        }
+    }
+
+    /// Named volumes are made on demand; anonymous ones are taken over or made.
+    fn mount_volumes(
+        &mut self,
+        container: &mut Container,
+        inherited: &BTreeMap<String, VolumeName>,
+    ) {
+        for mount in container.settings.mounts.clone() {
+            let name = match mount.source {
+                MountSource::Bind { .. } => continue,
+                MountSource::Volume { name, .. } => name,
+                MountSource::Anonymous => {
+                    container.anonymous.insert(mount.target.clone());
+                    let taken_over = inherited.get(&mount.target).cloned();
+                    taken_over.unwrap_or_else(|| VolumeName::new(self.new_id()))
+                }
+            };
+            self.volumes.entry(name.clone()).or_default();
+            container.volumes.insert(mount.target, name);
+        }
+    }
+
+    pub(super) fn start(&mut self, wanted: &ContainerRef) -> Result<(), EngineError> {
+        let now = self.now();
+        let container = self.container_mut(wanted)?;
+        match container.life.phase {
+            Phase::Running | Phase::Restarting { .. } => return Ok(()),
+            Phase::Paused { .. } => {
+                let text = "cannot start a paused container, try unpause instead";
+                return Err(EngineError::Conflict(text.into()));
+            }
+            Phase::Created | Phase::Exited { .. } => {}
+        }
+        let fresh = container.life.anew();
+        let before = std::mem::replace(&mut container.life, fresh);
+        let id = container.id.clone();
+        let started = self.launch(&id, now);
+        if started.is_err()
+            && let Some(container) = self.containers.get_mut(&id)
+        {
+            container.life = failed_start(before);
+        }
+        started
+    }
+
+    /// How long a stop takes, to be waited for before [`Host::stop`].
+    pub(super) fn grace(&self, wanted: &ContainerRef) -> Result<Duration, EngineError> {
+        let id = self.id_of(wanted)?;
+        Ok(self.containers.get(&id).map_or(Duration::ZERO, Container::grace))
+    }
+
+    pub(super) fn stop(&mut self, wanted: &ContainerRef) -> Result<(), EngineError> {
+        let container = self.container_mut(wanted)?;
+        if container.life.is_active() {
+            let killed = container.grace() > Duration::ZERO;
+            container.life.manually_stopped = true;
+            container.halt(if killed { 137 } else { 0 });
+        }
+        Ok(())
+    }
+
+    pub(super) fn unpause(&mut self, wanted: &ContainerRef) -> Result<(), EngineError> {
+        let now = self.now();
+        let container = self.container_mut(wanted)?;
+        let Phase::Paused { since } = container.life.phase else {
+            return Err(EngineError::Other(format!("Container {} is not paused", container.id)));
+        };
+        container.life.phase = Phase::Running;
+        if let Some((at, _)) = &mut container.life.end {
+            *at += now.saturating_sub(since);
+        }
+        Ok(())
+    }
+
+    pub(super) fn rename(
+        &mut self,
+        wanted: &ContainerRef,
+        name: &ContainerName,
+    ) -> Result<(), EngineError> {
+        let id = self.id_of(wanted)?;
+        if self.containers.get(&id).is_some_and(|container| container.name == *name) {
+            let text = "Renaming a container with the same name as its current name";
+            return Err(EngineError::Refused(text.into()));
+        }
+        self.check_name(name)?;
+        self.container_mut(wanted)?.name = name.clone();
+        Ok(())
+    }
+
+    pub(super) fn remove(&mut self, wanted: &ContainerRef) -> Result<(), EngineError> {
+        let id = self.id_of(wanted)?;
+        if self.containers.get(&id).is_some_and(|container| container.life.is_active()) {
+            return Err(EngineError::Conflict(format!(
+                "cannot remove container {wanted}: container is running: stop the container before removing"
+            )));
+        }
+        self.containers.remove(&id);
+        Ok(())
+    }
+
+    pub(super) fn update(
+        &mut self,
+        wanted: &ContainerRef,
+        update: &ContainerUpdate,
+    ) -> Result<(), EngineError> {
+        let container = self.container_mut(wanted)?;
+        if let Some(wanted) = &update.resources {
+            check_resources(wanted)?;
+            set_resources(&mut container.settings.resources, wanted);
+        }
+        if let Some(restart) = update.restart {
+            container.settings.restart = restart;
+        }
+        Ok(())
+    }
+}
+
+impl Container {
+    /// How long a stop takes now: a frozen process hears no signal either.
+    fn grace(&self) -> Duration {
+        let deaf = match self.life.phase {
+            Phase::Running => self.behaviour.ignores_sigterm,
+            Phase::Paused { .. } => true,
+            Phase::Created | Phase::Restarting { .. } | Phase::Exited { .. } => false,
+        };
+        if deaf { self.settings.stop_grace_period.unwrap_or(GRACE) } else { Duration::ZERO }
+    }
+}
+
+/// A container that could not be started is what it was; an exited one has a new code.
+fn failed_start(mut before: Life) -> Life {
+    if before.phase != Phase::Created {
+        before.phase = Phase::Exited { code: 128, oom: false };
+    }
+    before
+}
+
+fn check_request(request: &ContainerRequest) -> Result<(), EngineError> {
+    check_resources(&request.settings.resources)?;
+    for binding in &request.settings.ports {
+        candidates(&binding.published)?;
+    }
+    let mut targets = std::collections::BTreeSet::new();
+    match request.settings.mounts.iter().find(|mount| !targets.insert(&mount.target)) {
+        None => Ok(()),
+        Some(twice) => {
+            Err(EngineError::Refused(format!("Duplicate mount point: {}", twice.target)))
+        }
+    }
+}
+
+fn check_resources(resources: &Resources) -> Result<(), EngineError> {
+    if (1..LEAST_MEMORY).contains(&resources.memory) {
+        return Err(EngineError::Refused("Minimum memory limit allowed is 6MB".into()));
+    }
+    Ok(())
+}
+
+/// 0 leaves a limit as it is: the engine cannot unset one.
+fn set_resources(current: &mut Resources, wanted: &Resources) {
+    let set = |field: &mut i64, value: i64| {
+        if value != 0 {
+            *field = value;
+        }
+    };
+    set(&mut current.memory, wanted.memory);
+    set(&mut current.memory_reservation, wanted.memory_reservation);
+    set(&mut current.nano_cpus, wanted.nano_cpus);
+    set(&mut current.pids_limit, wanted.pids_limit);
+}

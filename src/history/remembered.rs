@@ -1,0 +1,270 @@
+//! What a plan depends on: holds, rejected specs, finished jobs, pins, what is known to be ours.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+use rusqlite::{Row, Transaction, params};
+
+use super::stored::{Stored, get, get_optional, service_id};
+use super::{History, HistoryError};
+use crate::model::desired::Pins;
+use crate::model::memory::{HeldBy, Hold, HoldScope, Memory, Rejection};
+use crate::model::{ContainerId, ServiceId, SpecHash, StackName};
+
+impl History {
+    /// Everything the planner needs of the past, as of one moment.
+    pub fn memory(&self) -> Result<Memory, HistoryError> {
+        self.read(|transaction| {
+            let container = |row: &Row<'_>| get::<ContainerId>(row, "container");
+            Ok(Memory {
+                holds: all(transaction, "holds", hold)?,
+                rejected: all(transaction, "rejected", |row| {
+                    let rejection =
+                        Rejection { since: get(row, "since")?, error: row.get("error")? };
+                    Ok((service_spec(row)?, rejection))
+                })?,
+                completed_jobs: all(transaction, "completed_jobs", service_spec)?,
+                matched: all(transaction, "matched", |row| {
+                    Ok((container(row)?, get(row, "spec")?))
+                })?,
+                adopted: all(transaction, "adopted", service_spec)?,
+                set_aside: all(transaction, "set_aside", |row| {
+                    Ok((container(row)?, get(row, "restart")?))
+                })?,
+                known_services: all(transaction, "known_services", service_id)?,
+            })
+        })
+    }
+
+    /// Records a hold, in place of one by the same holder on the same scope.
+    pub fn hold(&self, hold: &Hold) -> Result<(), HistoryError> {
+        let (stack, service) = scope_names(&hold.scope);
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO holds (stack, service, held_by, since, until, reason)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                params![
+                    stack,
+                    service,
+                    hold.by.to_text(),
+                    hold.since.to_text(),
+                    hold.until.map(|until| until.to_text()),
+                    hold.reason,
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Ends every hold on exactly this scope; whether there was one.
+    pub fn unhold(&self, scope: &HoldScope) -> Result<bool, HistoryError> {
+        let (stack, service) = scope_names(scope);
+        self.write(|transaction| {
+            let sql = "DELETE FROM holds WHERE stack = ?1 AND service = ?2";
+            Ok(transaction.execute(sql, [stack, service])? > 0)
+        })
+    }
+
+    /// Ends the hold of one holder on exactly this scope; whether there was one.
+    pub fn unhold_by(&self, scope: &HoldScope, by: HeldBy) -> Result<bool, HistoryError> {
+        let (stack, service) = scope_names(scope);
+        self.write(|transaction| {
+            let sql = "DELETE FROM holds WHERE stack = ?1 AND service = ?2 AND held_by = ?3";
+            Ok(transaction.execute(sql, params![stack, service, by.to_text()])? > 0)
+        })
+    }
+
+    /// Remembers that a spec failed its gate here. `error` is masked.
+    pub fn reject(
+        &self,
+        service: &ServiceId,
+        spec: &SpecHash,
+        since: Timestamp,
+        error: &str,
+    ) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO rejected (stack, service, spec, since, error)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    service.stack.as_str(),
+                    service.service.as_str(),
+                    spec.as_str(),
+                    since.to_text(),
+                    error
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets what failed within `scope`; how many specs that were.
+    pub fn forget_rejections(&self, scope: &HoldScope) -> Result<usize, HistoryError> {
+        let (stack, service) = scope_names(scope);
+        self.write(|transaction| {
+            Ok(transaction.execute(
+                "DELETE FROM rejected
+                 WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2)",
+                [stack, service],
+            )?)
+        })
+    }
+
+    /// Remembers that a job completed with this spec.
+    pub fn complete_job(&self, service: &ServiceId, spec: &SpecHash) -> Result<(), HistoryError> {
+        self.add_service_spec("completed_jobs", service, spec)
+    }
+
+    /// Remembers that an operator confirmed a takeover of data.
+    pub fn adopt(&self, service: &ServiceId, spec: &SpecHash) -> Result<(), HistoryError> {
+        self.add_service_spec("adopted", service, spec)
+    }
+
+    /// Remembers that a container matches a spec whose hash it does not carry.
+    pub fn record_match(
+        &self,
+        container: &ContainerId,
+        spec: &SpecHash,
+    ) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            let sql = "INSERT OR IGNORE INTO matched (container, spec) VALUES (?1, ?2)";
+            transaction.execute(sql, [container.as_str(), spec.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets what is remembered of containers that are not among `keep`; writes nothing where that is
+    /// nothing.
+    pub fn forget_containers(&self, keep: &BTreeSet<ContainerId>) -> Result<(), HistoryError> {
+        let gone: BTreeSet<ContainerId> = self.read(|transaction| {
+            let sql = "(SELECT container FROM matched UNION SELECT container FROM set_aside)";
+            let all: BTreeSet<ContainerId> = all(transaction, sql, |row| get(row, "container"))?;
+            Ok(all.difference(keep).cloned().collect())
+        })?;
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            for container in &gone {
+                transaction
+                    .execute("DELETE FROM matched WHERE container = ?1", [container.as_str()])?;
+                transaction
+                    .execute("DELETE FROM set_aside WHERE container = ?1", [container.as_str()])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Remembers that a service was deployed here.
+    pub fn record_known(&self, service: &ServiceId) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            let sql = "INSERT OR IGNORE INTO known_services (stack, service) VALUES (?1, ?2)";
+            transaction.execute(sql, [service.stack.as_str(), service.service.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// Forgets a service that a plan removed.
+    pub fn forget_known(&self, service: &ServiceId) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            let sql = "DELETE FROM known_services WHERE stack = ?1 AND service = ?2";
+            transaction.execute(sql, [service.stack.as_str(), service.service.as_str()])?;
+            Ok(())
+        })
+    }
+
+    /// The digests that image lines were resolved to.
+    pub fn pins(&self) -> Result<Pins, HistoryError> {
+        self.read(|transaction| {
+            let pins: BTreeMap<_, _> = all(transaction, "pins", |row| {
+                Ok(((service_id(row)?, row.get("reference")?), get(row, "digest")?))
+            })?;
+            Ok(Pins(pins))
+        })
+    }
+
+    /// Adds pins, in place of older ones for the same image line. Writes nothing where there is nothing new.
+    pub fn record_pins(&self, pins: &Pins, at: Timestamp) -> Result<(), HistoryError> {
+        let known = self.pins()?;
+        let new: Vec<_> =
+            pins.0.iter().filter(|(line, digest)| known.0.get(line) != Some(digest)).collect();
+        if new.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let mut statement = transaction.prepare(
+                "INSERT OR REPLACE INTO pins (stack, service, reference, digest, recorded_at)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+            )?;
+            for ((service, reference), digest) in new {
+                statement.execute(params![
+                    service.stack.as_str(),
+                    service.service.as_str(),
+                    reference,
+                    digest.as_str(),
+                    at.to_text(),
+                ])?;
+            }
+            Ok(())
+        })
+    }
+
+    fn add_service_spec(
+        &self,
+        table: &'static str,
+        service: &ServiceId,
+        spec: &SpecHash,
+    ) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            transaction.execute(
+                &format!(
+                    "INSERT OR IGNORE INTO {table} (stack, service, spec) VALUES (?1, ?2, ?3)"
+                ),
+                [service.stack.as_str(), service.service.as_str(), spec.as_str()],
+            )?;
+            Ok(())
+        })
+    }
+}
+
+/// Every row of `table` (or of a bracketed query), in an order of its own.
+fn all<T, C: FromIterator<T>>(
+    transaction: &Transaction<'_>,
+    table: &'static str,
+    read: impl FnMut(&Row<'_>) -> rusqlite::Result<T>,
+) -> Result<C, HistoryError> {
+    let mut statement = transaction.prepare(&format!("SELECT * FROM {table} ORDER BY 1"))?;
+    let rows = statement.query_map([], read)?;
+    Ok(rows.collect::<Result<C, _>>()?)
+}
+
+fn service_spec(row: &Row<'_>) -> rusqlite::Result<(ServiceId, SpecHash)> {
+    Ok((service_id(row)?, get(row, "spec")?))
+}
+
+fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
+    let id = service_id(row)?;
+    let scope = if id.stack.as_str().is_empty() {
+        HoldScope::Host
+    } else if id.service.as_str().is_empty() {
+        HoldScope::Stack(id.stack)
+    } else {
+        HoldScope::Service(id)
+    };
+    Ok(Hold {
+        scope,
+        by: get(row, "held_by")?,
+        since: get(row, "since")?,
+        until: get_optional(row, "until")?,
+        reason: row.get("reason")?,
+    })
+}
+
+/// Stack and service as the tables name them: empty stands for all.
+fn scope_names(scope: &HoldScope) -> (&str, &str) {
+    match scope {
+        HoldScope::Host => ("", ""),
+        HoldScope::Stack(stack) => (StackName::as_str(stack), ""),
+        HoldScope::Service(id) => (id.stack.as_str(), id.service.as_str()),
+    }
+}

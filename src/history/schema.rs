@@ -1,0 +1,161 @@
+//! The tables, and how an older database becomes a newer one.
+
+use rusqlite::{Connection, TransactionBehavior};
+
+/// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
+pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+
+/// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
+const FIRST: &str = "
+CREATE TABLE generations (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    stack TEXT NOT NULL,
+    source TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    directory TEXT NOT NULL,
+    trigger TEXT NOT NULL,
+    started_at TEXT NOT NULL,
+    ended_at TEXT,
+    outcome TEXT
+) STRICT;
+CREATE INDEX generations_by_stack ON generations (stack, number);
+CREATE INDEX generations_running ON generations (number) WHERE outcome IS NULL;
+
+CREATE TABLE generation_services (
+    generation INTEGER NOT NULL REFERENCES generations (number),
+    position INTEGER NOT NULL,
+    service TEXT NOT NULL,
+    verdict TEXT NOT NULL,
+    outcome TEXT,
+    image TEXT,
+    digest TEXT,
+    spec TEXT,
+    reasons TEXT NOT NULL,
+    error TEXT,
+    seconds REAL,
+    PRIMARY KEY (generation, service)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX generation_services_by_name ON generation_services (service, generation);
+
+CREATE TABLE blobs (hash TEXT PRIMARY KEY, bytes BLOB NOT NULL) STRICT;
+CREATE TABLE generation_files (
+    generation INTEGER NOT NULL REFERENCES generations (number),
+    path TEXT NOT NULL,
+    executable INTEGER NOT NULL,
+    blob TEXT NOT NULL REFERENCES blobs (hash),
+    PRIMARY KEY (generation, path)
+) STRICT, WITHOUT ROWID;
+
+CREATE TABLE set_aside (
+    container TEXT PRIMARY KEY,
+    generation INTEGER NOT NULL REFERENCES generations (number),
+    restart TEXT NOT NULL
+) STRICT;
+
+-- An empty stack or service stands for all of them.
+CREATE TABLE holds (
+    stack TEXT NOT NULL,
+    service TEXT NOT NULL,
+    held_by TEXT NOT NULL,
+    since TEXT NOT NULL,
+    until TEXT,
+    reason TEXT,
+    PRIMARY KEY (stack, service, held_by)
+) STRICT;
+CREATE TABLE rejected (
+    stack TEXT NOT NULL,
+    service TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    since TEXT NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (stack, service, spec)
+) STRICT;
+CREATE TABLE completed_jobs (
+    stack TEXT NOT NULL, service TEXT NOT NULL, spec TEXT NOT NULL, PRIMARY KEY (stack, service, spec)
+) STRICT;
+CREATE TABLE adopted (
+    stack TEXT NOT NULL, service TEXT NOT NULL, spec TEXT NOT NULL, PRIMARY KEY (stack, service, spec)
+) STRICT;
+CREATE TABLE matched (
+    container TEXT NOT NULL, spec TEXT NOT NULL, PRIMARY KEY (container, spec)
+) STRICT;
+CREATE TABLE known_services (
+    stack TEXT NOT NULL, service TEXT NOT NULL, PRIMARY KEY (stack, service)
+) STRICT;
+CREATE TABLE pins (
+    stack TEXT NOT NULL,
+    service TEXT NOT NULL,
+    reference TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    recorded_at TEXT NOT NULL,
+    PRIMARY KEY (stack, service, reference)
+) STRICT;
+
+CREATE TABLE sources (
+    name TEXT PRIMARY KEY,
+    repo TEXT NOT NULL,
+    branch TEXT NOT NULL,
+    commit_id TEXT,
+    fetched_at TEXT,
+    state TEXT NOT NULL,
+    error TEXT
+) STRICT;
+CREATE TABLE stacks (
+    stack TEXT PRIMARY KEY,
+    source TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    state TEXT NOT NULL,
+    error TEXT,
+    generation INTEGER
+) STRICT;
+";
+
+/// How a database stands to a list of migrations.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Version {
+    /// Some are still to be applied.
+    Older,
+    /// All are applied, and no more.
+    Current,
+    /// More are applied than we know.
+    Newer(i64),
+}
+
+/// Compares the database with `migrations`.
+pub(super) fn version(
+    connection: &Connection,
+    migrations: &[&str],
+) -> Result<Version, rusqlite::Error> {
+    let applied = applied(connection)?;
+    Ok(match applied.cmp(&count(migrations)) {
+        std::cmp::Ordering::Less => Version::Older,
+        std::cmp::Ordering::Equal => Version::Current,
+        std::cmp::Ordering::Greater => Version::Newer(applied),
+    })
+}
+
+/// Applies what is missing of `migrations`, all or nothing. A database newer than they are stays as it is.
+pub(super) fn migrate(
+    connection: &mut Connection,
+    migrations: &[&str],
+) -> Result<(), rusqlite::Error> {
+    // Counted once the write lock is held: another process may be doing the same.
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let applied = usize::try_from(applied(&transaction)?).unwrap_or(0);
+    for migration in migrations.iter().skip(applied) {
+        transaction.execute_batch(migration)?;
+    }
+    if applied < migrations.len() {
+        transaction.pragma_update(None, "user_version", count(migrations))?;
+    }
+    transaction.commit()
+}
+
+/// The schema that `migrations` lead to.
+pub(super) fn count(migrations: &[&str]) -> i64 {
+    i64::try_from(migrations.len()).unwrap_or(i64::MAX)
+}
+
+fn applied(connection: &Connection) -> Result<i64, rusqlite::Error> {
+    connection.pragma_query_value(None, "user_version", |row| row.get(0))
+}

@@ -1,0 +1,529 @@
+//! WHAT changes, and why: a verdict per service, and what each of its replicas needs.
+//!
+//! How a change is carried out is decided in [`super::rollout`].
+
+use super::compare;
+use super::drift::{self, Drift};
+use super::slots::Slot;
+use super::{Block, Difference, Held, Situation, Verdict, defaults_of};
+use crate::model::desired::{Deployment, Pinned};
+use crate::model::labels;
+use crate::model::memory::HeldBy;
+use crate::model::observed::ContainerState;
+use crate::model::spec::RestartPolicy;
+use crate::model::{
+    ContainerId, ContainerName, ContainerSpec, DesiredService, ObservedContainer, ServiceId,
+    SpecHash,
+};
+
+/// The verdict on one service, with all that carrying it out needs.
+pub struct Judged<'a> {
+    /// The service.
+    pub id: ServiceId,
+    /// Its stack.
+    pub deployment: &'a Deployment,
+    /// What is wanted.
+    pub desired: &'a DesiredService,
+    /// What happens.
+    pub verdict: Verdict,
+    /// What each replica needs, by number; nothing for a service that is left alone.
+    pub replicas: Vec<Replica<'a>>,
+    /// Containers found to match though they carry another hash.
+    pub matches: Vec<(ContainerId, SpecHash)>,
+    /// Things worth saying.
+    pub remarks: Vec<String>,
+}
+
+/// One replica.
+pub struct Replica<'a> {
+    /// Its number, from 1.
+    pub number: u32,
+    /// The name its container carries when no rollout is under way.
+    pub name: ContainerName,
+    /// What is there.
+    pub slot: Slot<'a>,
+    /// What it needs.
+    pub need: Need<'a>,
+}
+
+/// What a replica needs.
+#[derive(Clone, Debug)]
+pub enum Need<'a> {
+    /// Nothing.
+    Nothing,
+    /// A first container.
+    Create,
+    /// Mending in place.
+    Mend(&'a ObservedContainer, Drift),
+    /// Another container in place of this one.
+    Replace(&'a ObservedContainer, Vec<Difference>),
+    /// Its new container to pass the gate, and the one set aside to go.
+    Finish(&'a ObservedContainer, &'a ObservedContainer),
+    /// To go: the service has fewer replicas now.
+    Retire,
+}
+
+/// A verdict for every service of every usable stack, in dependency order.
+pub fn verdicts<'a>(situation: &Situation<'a>) -> Vec<Judged<'a>> {
+    let mut judged: Vec<Judged<'a>> = Vec::new();
+    for deployment in situation.desired.deployments() {
+        for desired in deployment.services.values() {
+            let id = ServiceId::new(&deployment.stack.name, &desired.service.name);
+            if !situation.rules.includes(&id) {
+                continue;
+            }
+            judged.push(judge(situation, deployment, desired, id));
+        }
+    }
+    judged
+}
+
+fn judge<'a>(
+    situation: &Situation<'a>,
+    deployment: &'a Deployment,
+    desired: &'a DesiredService,
+    id: ServiceId,
+) -> Judged<'a> {
+    let mut judged = Judged {
+        id,
+        deployment,
+        desired,
+        verdict: Verdict::InSync,
+        replicas: Vec::new(),
+        matches: Vec::new(),
+        remarks: Vec::new(),
+    };
+    let pinned = match &desired.image {
+        Ok(pinned) => pinned,
+        Err(trouble) => {
+            judged.verdict = Verdict::Blocked(Block::Image {
+                message: trouble.message.clone(),
+                hint: trouble.hint.clone(),
+            });
+            judged.replicas = keep_alive(situation, &judged.id, None);
+            return judged;
+        }
+    };
+    judged.remarks.extend(pinned.remark.clone());
+    judged.replicas =
+        replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
+    judged.verdict = verdict(&judged.replicas);
+    if judged.verdict == Verdict::InSync && lacks_image(situation.observed, &judged) {
+        judged.verdict =
+            Verdict::Mend(vec![Difference::shown("image", "removed from this host", "pulled")]);
+    }
+    judged.verdict = overrule(situation, &judged, pinned);
+    match &judged.verdict {
+        Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => {
+            judged.replicas = keep_alive(situation, &judged.id, Some(pinned));
+        }
+        Verdict::InSync
+        | Verdict::Create
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Update(_)
+        | Verdict::Recreate(_)
+        | Verdict::CleanUp
+        | Verdict::Remove => {}
+    }
+    judged
+}
+
+fn replicas<'a>(
+    situation: &Situation<'a>,
+    matches: &mut Vec<(ContainerId, SpecHash)>,
+    deployment: &'a Deployment,
+    desired: &'a DesiredService,
+    pinned: &'a Pinned,
+    id: &ServiceId,
+) -> Vec<Replica<'a>> {
+    let mut there = slots_of(situation, id);
+    let mut replicas = Vec::new();
+    for number in 1..=desired.service.replicas {
+        let slot = there.remove(&number).unwrap_or_default();
+        let name = desired.service.container(&deployment.stack.name, number);
+        let need = need(situation, matches, deployment, desired, pinned, id, &name, &slot);
+        replicas.push(Replica { number, name, slot, need });
+    }
+    for (number, slot) in there {
+        let name = desired.service.container(&deployment.stack.name, number);
+        replicas.push(Replica { number, name, slot, need: Need::Retire });
+    }
+    replicas
+}
+
+fn slots_of<'a>(
+    situation: &Situation<'a>,
+    id: &ServiceId,
+) -> std::collections::BTreeMap<u32, Slot<'a>> {
+    let mut there = std::collections::BTreeMap::new();
+    // `slots` borrows the id as long as the state; the containers themselves outlive both.
+    for container in
+        situation.observed.containers.iter().filter(|c| c.service().as_ref() == Some(id))
+    {
+        there.entry(container.number()).or_insert_with(Vec::new).push(container);
+    }
+    there.into_iter().map(|(number, containers)| (number, Slot::of(containers))).collect()
+}
+
+#[expect(
+    clippy::too_many_arguments,
+    reason = "one caller; a struct would only rename the arguments"
+)]
+fn need<'a>(
+    situation: &Situation<'a>,
+    matches: &mut Vec<(ContainerId, SpecHash)>,
+    deployment: &Deployment,
+    desired: &DesiredService,
+    pinned: &Pinned,
+    id: &ServiceId,
+    name: &ContainerName,
+    slot: &Slot<'a>,
+) -> Need<'a> {
+    let Some(current) = slot.current else {
+        let done_before =
+            situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
+        return if done_before { Need::Nothing } else { Need::Create };
+    };
+    let differences = spec_differences(situation, matches, desired, pinned, current);
+    if !differences.is_empty() {
+        return Need::Replace(current, differences);
+    }
+    if let Some(previous) = slot.previous {
+        return Need::Finish(current, previous);
+    }
+    let done = is_done(situation, deployment, desired, pinned, id, current);
+    let drift = drift::drift(&desired.service, name, current, situation.observed, done);
+    if drift.is_none() {
+        return Need::Nothing;
+    }
+    if drift.beyond_mending {
+        return Need::Replace(current, drift.differences);
+    }
+    Need::Mend(current, drift)
+}
+
+/// In what `current` differs from the wanted spec; empty when its hash says that it does not.
+fn spec_differences(
+    situation: &Situation<'_>,
+    matches: &mut Vec<(ContainerId, SpecHash)>,
+    desired: &DesiredService,
+    pinned: &Pinned,
+    current: &ObservedContainer,
+) -> Vec<Difference> {
+    if compare::is_known_to_match(current, &pinned.hash, situation.memory) {
+        return Vec::new();
+    }
+    let none = ContainerSpec::default();
+    let defaults = defaults_of(situation.observed, &current.image_id).unwrap_or(&none);
+    let images = &situation.observed.images;
+    let mut differences = compare::differences(&desired.service, pinned, current, defaults, images);
+    if differences.is_empty() && compare::has_comparable_hash(current, &pinned.hash) {
+        // The label knows better than what `inspect` can show: contents behind an unchanged path.
+        differences = changed_contents(desired);
+    }
+    if differences.is_empty() {
+        matches.push((current.id.clone(), pinned.hash.clone()));
+    }
+    differences
+}
+
+fn changed_contents(desired: &DesiredService) -> Vec<Difference> {
+    match desired.service.settings.contents.keys().next() {
+        Some(path) => vec![Difference::hidden(path.clone())],
+        None => vec![Difference::hidden("spec")],
+    }
+}
+
+/// Whether ending with exit code 0 was the right thing for this container to do (interface: job).
+fn is_done(
+    situation: &Situation<'_>,
+    deployment: &Deployment,
+    desired: &DesiredService,
+    pinned: &Pinned,
+    id: &ServiceId,
+    container: &ObservedContainer,
+) -> bool {
+    let ended_well =
+        matches!(container.state, ContainerState::Exited { code: 0, oom_killed: false });
+    let is_job = deployment.is_awaited_job(&desired.service.name)
+        || situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
+    // Who writes `restart: "no"` or `on-failure` says that ending well is the end.
+    let may_end = match desired.service.settings.restart {
+        RestartPolicy::No | RestartPolicy::OnFailure(_) => true,
+        RestartPolicy::Unset | RestartPolicy::Always | RestartPolicy::UnlessStopped => false,
+    };
+    ended_well && (is_job || may_end)
+}
+
+/// The verdict that the replicas' needs add up to.
+fn verdict(replicas: &[Replica<'_>]) -> Verdict {
+    let replaced = collect(replicas, |need| match need {
+        Need::Replace(_, differences) => differences.clone(),
+        Need::Nothing | Need::Create | Need::Mend(..) | Need::Finish(..) | Need::Retire => {
+            Vec::new()
+        }
+    });
+    if !replaced.is_empty() {
+        let only_state = replaced.iter().all(|difference| is_drift(&difference.field));
+        return if only_state { Verdict::Recreate(replaced) } else { Verdict::Update(replaced) };
+    }
+    let is_there = |replica: &Replica<'_>| replica.slot.all().next().is_some();
+    if replicas.iter().any(|replica| matches!(replica.need, Need::Create)) {
+        return match replicas.iter().any(is_there) {
+            true => Verdict::Mend(vec![scale(replicas)]),
+            false => Verdict::Create,
+        };
+    }
+    if replicas.iter().any(|replica| matches!(replica.need, Need::Finish(..))) {
+        return Verdict::CleanUp;
+    }
+    if replicas.iter().any(|replica| matches!(replica.need, Need::Retire)) {
+        return Verdict::Mend(vec![scale(replicas)]);
+    }
+    let mended = collect(replicas, |need| match need {
+        Need::Mend(_, drift) => drift.differences.clone(),
+        Need::Nothing | Need::Create | Need::Replace(..) | Need::Finish(..) | Need::Retire => {
+            Vec::new()
+        }
+    });
+    let starts =
+        replicas.iter().any(|replica| matches!(&replica.need, Need::Mend(_, drift) if drift.start));
+    match (mended.is_empty(), starts) {
+        (true, _) => Verdict::InSync,
+        (false, true) => Verdict::Start(mended),
+        (false, false) => Verdict::Mend(mended),
+    }
+}
+
+fn is_drift(field: &str) -> bool {
+    matches!(field, "state" | "mem_limit" | "mem_reservation" | "cpus" | "pids_limit")
+}
+
+fn scale(replicas: &[Replica<'_>]) -> Difference {
+    let there = replicas.iter().filter(|replica| replica.slot.all().next().is_some()).count();
+    let wanted = replicas.iter().filter(|replica| !matches!(replica.need, Need::Retire)).count();
+    Difference::shown("replicas", there.to_string(), wanted.to_string())
+}
+
+fn collect(replicas: &[Replica<'_>], of: impl Fn(&Need<'_>) -> Vec<Difference>) -> Vec<Difference> {
+    let mut all: Vec<Difference> = replicas.iter().flat_map(|replica| of(&replica.need)).collect();
+    all.sort();
+    all.dedup();
+    all
+}
+
+/// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
+fn overrule(situation: &Situation<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
+    let verdict = judged.verdict.clone();
+    let differences = verdict.differences().to_vec();
+    if verdict == Verdict::InSync {
+        return verdict;
+    }
+    if let Some(held) = held(situation, judged, &differences) {
+        return Verdict::Held(held);
+    }
+    let rejected = situation.memory.rejected.get(&(judged.id.clone(), pinned.hash.clone()));
+    if let Some(rejection) = rejected {
+        return Verdict::Rejected {
+            since: rejection.since,
+            error: rejection.error.clone(),
+            differences,
+        };
+    }
+    if let Some(held) = data_first(situation, judged, pinned, &differences) {
+        return Verdict::Held(held);
+    }
+    match in_the_way(situation, judged) {
+        Some(block) => Verdict::Blocked(block),
+        None => verdict,
+    }
+}
+
+fn held(
+    situation: &Situation<'_>,
+    judged: &Judged<'_>,
+    differences: &[Difference],
+) -> Option<Held> {
+    let differences = differences.to_vec();
+    if let Some(hold) = situation.memory.hold(&judged.id, situation.now) {
+        let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
+        return Some(Held {
+            by: hold.by,
+            since: Some(hold.since),
+            why,
+            desired: true,
+            differences,
+        });
+    }
+    let suspension = judged.deployment.stack.suspended.as_ref()?;
+    if suspension.until.is_some_and(|until| until <= situation.now) {
+        return None;
+    }
+    let why = match &suspension.reason {
+        Some(reason) => format!("suspended in the manifest: {reason}"),
+        None => "suspended in the manifest".to_owned(),
+    };
+    Some(Held { by: HeldBy::Operator, since: None, why, desired: true, differences })
+}
+
+fn data_first(
+    situation: &Situation<'_>,
+    judged: &Judged<'_>,
+    pinned: &Pinned,
+    differences: &[Difference],
+) -> Option<Held> {
+    if situation.memory.adopted.contains(&(judged.id.clone(), pinned.hash.clone())) {
+        return None;
+    }
+    let conflict = judged.replicas.iter().find_map(|replica| match &replica.need {
+        Need::Replace(old, _) => {
+            compare::data_conflict(&judged.desired.service.settings, &old.settings)
+        }
+        Need::Nothing | Need::Create | Need::Mend(..) | Need::Finish(..) | Need::Retire => None,
+    });
+    let (target, old, new) = conflict?;
+    Some(Held {
+        by: HeldBy::Adoption,
+        since: None,
+        why: format!(
+            "data first: {target} shows {old} now and would show {new}; move the data, or confirm with `evenkeel adopt {}`",
+            judged.id
+        ),
+        desired: false,
+        differences: differences.to_vec(),
+    })
+}
+
+/// A container of someone else that carries a name this service needs, an external network or volume that
+/// is missing, an earlier run of the same job.
+fn in_the_way(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let is_job = judged.deployment.is_awaited_job(&judged.desired.service.name);
+    for replica in &judged.replicas {
+        if matches!(replica.need, Need::Replace(..))
+            && replica.slot.previous.or(replica.slot.next).is_some()
+        {
+            return Some(Block::World {
+                message: format!(
+                    "an earlier rollout of {} could not be finished or taken back",
+                    judged.id
+                ),
+                hint: None,
+            });
+        }
+        if let Need::Replace(old, _) = &replica.need
+            && is_job
+            && old.is_running()
+        {
+            return Some(Block::RunningJob);
+        }
+        if matches!(replica.need, Need::Nothing | Need::Retire) {
+            continue;
+        }
+        if let Some(owner) = owner_of_name(situation, judged, &replica.name) {
+            return Some(Block::World {
+                message: format!(
+                    "the container name {} is taken by {owner}, which is not ours",
+                    replica.name
+                ),
+                hint: Some(format!("rename or remove it: docker rename {} …", replica.name)),
+            });
+        }
+    }
+    missing_external(situation, judged)
+}
+
+fn owner_of_name(
+    situation: &Situation<'_>,
+    judged: &Judged<'_>,
+    name: &ContainerName,
+) -> Option<String> {
+    let foreign =
+        situation.observed.foreign.iter().find(|container| container.names.contains(name));
+    if let Some(container) = foreign {
+        return Some(format!("container {}", container.id.get(..12).unwrap_or(&container.id)));
+    }
+    let ours = situation.observed.containers.iter().find(|container| container.name == *name)?;
+    let service = ours.service()?;
+    (service != judged.id).then(|| format!("a container of {service}"))
+}
+
+fn missing_external(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let stack = &judged.deployment.stack;
+    let endpoints = judged.desired.service.settings.network.endpoints();
+    let network = stack.networks.values().filter(|network| network.external).find(|network| {
+        endpoints.iter().any(|endpoint| endpoint.network == network.name)
+            && situation.observed.network(&network.name).is_none()
+    });
+    if let Some(network) = network {
+        return Some(Block::World {
+            message: format!("the external network {} does not exist on this host", network.name),
+            hint: Some(format!("create it: docker network create {}", network.name)),
+        });
+    }
+    let mounts = &judged.desired.service.settings.mounts;
+    let volume = stack.volumes.values().filter(|volume| volume.external).find(|volume| {
+        let is_used = mounts.iter().any(|mount| {
+            matches!(&mount.source, crate::model::spec::MountSource::Volume { name, .. } if *name == volume.name)
+        });
+        is_used && !situation.observed.volumes.contains(&volume.name)
+    })?;
+    Some(Block::World {
+        message: format!("the external volume {} does not exist on this host", volume.name),
+        hint: Some(format!("create it: docker volume create {}", volume.name)),
+    })
+}
+
+/// Whether the image a service runs was removed from the host. Its container goes on, but could not be
+/// made again without the registry.
+pub fn lacks_image(observed: &crate::model::ObservedState, judged: &Judged<'_>) -> bool {
+    let Ok(pinned) = &judged.desired.image else { return false };
+    let has_container = judged.replicas.iter().any(|replica| replica.slot.current.is_some());
+    has_container
+        && !judged.desired.service.pull_never
+        && !super::groundwork::is_on_host(observed, &pinned.image)
+}
+
+/// What a service that is left as it is still gets: a container that crashed or was stopped is started
+/// again, unless it is the one that was rejected.
+fn keep_alive<'a>(
+    situation: &Situation<'a>,
+    id: &ServiceId,
+    pinned: Option<&Pinned>,
+) -> Vec<Replica<'a>> {
+    let is_rejected = |container: &ObservedContainer| {
+        let spec = container.label(labels::SPEC).map(SpecHash::new);
+        spec.is_some_and(|spec| {
+            situation.memory.rejected.contains_key(&(id.clone(), spec.clone()))
+                || situation.memory.completed_jobs.contains(&(id.clone(), spec))
+        })
+    };
+    let mut replicas = Vec::new();
+    for (number, slot) in slots_of(situation, id) {
+        let Some(current) = slot.current else { continue };
+        let crashed = match &current.state {
+            ContainerState::Exited { code, .. } => *code != 0 || restarts_by_itself(current),
+            ContainerState::Created
+            | ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Restarting
+            | ContainerState::Dead => false,
+        };
+        let ours = current.source().is_some() || pinned.is_some();
+        if !crashed || !ours || is_rejected(current) {
+            continue;
+        }
+        let mut drift = Drift { start: true, ..Drift::default() };
+        drift.differences.push(Difference::shown("state", "exited", "running"));
+        let name = current.name.clone();
+        replicas.push(Replica { number, name, slot, need: Need::Mend(current, drift) });
+    }
+    replicas
+}
+
+fn restarts_by_itself(container: &ObservedContainer) -> bool {
+    match container.settings.restart {
+        RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+        RestartPolicy::Unset | RestartPolicy::No | RestartPolicy::OnFailure(_) => false,
+    }
+}

@@ -1,0 +1,220 @@
+//! What differs on a container that was made from the right spec, and can be mended in place.
+
+use super::Difference;
+use super::slots;
+use super::step::{Step, Target};
+use crate::engine::ContainerUpdate;
+use crate::model::observed::{ContainerState, ObservedNetwork};
+use crate::model::spec::{Endpoint, Resources};
+use crate::model::{ContainerName, ObservedContainer, ObservedState, Service};
+
+/// What it takes to make a container right again.
+#[derive(Clone, Debug, Default)]
+pub struct Drift {
+    /// What was found.
+    pub differences: Vec<Difference>,
+    /// What mends it while the container goes on, in order.
+    pub mends: Vec<(Step, String)>,
+    /// Whether it must be started (after the mends).
+    pub start: bool,
+    /// Whether only a new container can be right.
+    pub beyond_mending: bool,
+}
+
+impl Drift {
+    /// Whether nothing was found.
+    pub fn is_none(&self) -> bool {
+        self.differences.is_empty()
+    }
+
+    fn mend(&mut self, difference: Difference, step: Step) {
+        self.mends.push((step, difference.to_string()));
+        self.differences.push(difference);
+    }
+}
+
+/// Compares what can change on a container after it was made. `name` is the name it should carry.
+/// `is_done` says that ending was the right thing to do: a job.
+pub fn drift(
+    service: &Service,
+    name: &ContainerName,
+    container: &ObservedContainer,
+    observed: &ObservedState,
+    is_done: bool,
+) -> Drift {
+    let mut drift = Drift::default();
+    check_name(name, container, &mut drift);
+    check_restart_policy(service, container, &mut drift);
+    check_resources(&service.settings.resources, container, &mut drift);
+    check_networks(service, name, container, observed, &mut drift);
+    check_state(container, is_done, &mut drift);
+    drift
+}
+
+fn check_name(name: &ContainerName, container: &ObservedContainer, drift: &mut Drift) {
+    let in_rollout = slots::final_name(&container.name) != container.name;
+    if container.name == *name || in_rollout {
+        return;
+    }
+    let step =
+        Step::RenameContainer { container: Target::Id(container.id.clone()), to: name.clone() };
+    drift.mend(Difference::shown("name", container.name.as_str(), name.as_str()), step);
+}
+
+fn check_restart_policy(service: &Service, container: &ObservedContainer, drift: &mut Drift) {
+    let (wanted, has) = (service.settings.restart, container.settings.restart);
+    if wanted.same_for_the_engine(has) {
+        return;
+    }
+    let update = ContainerUpdate { restart: Some(wanted), resources: None };
+    let step = Step::UpdateContainer { container: Target::Id(container.id.clone()), update };
+    drift.mend(Difference::shown("restart", has.to_string(), wanted.to_string()), step);
+}
+
+fn check_resources(wanted: &Resources, container: &ObservedContainer, drift: &mut Drift) {
+    let has = &container.settings.resources;
+    let pairs = [
+        ("mem_limit", wanted.memory, has.memory),
+        ("mem_reservation", wanted.memory_reservation, has.memory_reservation),
+        ("cpus", wanted.nano_cpus, has.nano_cpus),
+        ("pids_limit", wanted.pids_limit.max(0), has.pids_limit.max(0)),
+    ];
+    let changed: Vec<_> = pairs.into_iter().filter(|(_, wanted, has)| wanted != has).collect();
+    if changed.is_empty() {
+        return;
+    }
+    let differences = changed
+        .iter()
+        .map(|(field, wanted, has)| Difference::shown(*field, limit(*has), limit(*wanted)));
+    drift.differences.extend(differences);
+    // The engine cannot take a limit away from an existing container (`docker update`).
+    if changed.iter().any(|(_, wanted, _)| *wanted == 0) {
+        drift.beyond_mending = true;
+        return;
+    }
+    let update = ContainerUpdate { restart: None, resources: Some(*wanted) };
+    let step = Step::UpdateContainer { container: Target::Id(container.id.clone()), update };
+    let fields: Vec<_> = changed.iter().map(|(field, _, _)| *field).collect();
+    drift.mends.push((step, format!("{} drifted", fields.join(", "))));
+}
+
+fn limit(value: i64) -> String {
+    if value == 0 { "none".to_owned() } else { value.to_string() }
+}
+
+fn check_networks(
+    service: &Service,
+    name: &ContainerName,
+    container: &ObservedContainer,
+    observed: &ObservedState,
+    drift: &mut Drift,
+) {
+    let wanted = service.settings.network.endpoints();
+    for endpoint in wanted {
+        let network = observed.network(&endpoint.network);
+        match attachment(container, endpoint, network) {
+            Attached::Well => {}
+            Attached::Not => drift.mend(
+                Difference::shown(
+                    format!("networks.{}", endpoint.network),
+                    "disconnected",
+                    "connected",
+                ),
+                connect(container, endpoint, name),
+            ),
+            Attached::ToSomethingGone => {
+                let target = Target::Id(container.id.clone());
+                let step = Step::DisconnectNetwork {
+                    container: target,
+                    network: endpoint.network.clone(),
+                };
+                let because = format!("the network {} was removed and made anew", endpoint.network);
+                drift.mends.push((step, because));
+                drift.mend(
+                    Difference::shown(
+                        format!("networks.{}", endpoint.network),
+                        "dangling",
+                        "connected",
+                    ),
+                    connect(container, endpoint, name),
+                );
+            }
+        }
+    }
+    if wanted.is_empty() {
+        return;
+    }
+    for attached in
+        container.attached.keys().filter(|n| wanted.iter().all(|endpoint| endpoint.network != **n))
+    {
+        let target = Target::Id(container.id.clone());
+        drift.mend(
+            Difference::shown(format!("networks.{attached}"), "connected", "not in the manifest"),
+            Step::DisconnectNetwork { container: target, network: attached.clone() },
+        );
+    }
+}
+
+enum Attached {
+    Well,
+    Not,
+    ToSomethingGone,
+}
+
+fn attachment(
+    container: &ObservedContainer,
+    endpoint: &Endpoint,
+    network: Option<&ObservedNetwork>,
+) -> Attached {
+    let Some(attached) = container.attached.get(&endpoint.network) else { return Attached::Not };
+    let same_network = match (&attached.id, network) {
+        (Some(id), Some(network)) => id.as_str() == network.id,
+        // A container that was never started has no network id yet.
+        (None, Some(_)) => true,
+        (Some(_) | None, None) => false,
+    };
+    if !same_network {
+        return Attached::ToSomethingGone;
+    }
+    match endpoint.aliases.is_subset(&attached.aliases) {
+        true => Attached::Well,
+        false => Attached::ToSomethingGone,
+    }
+}
+
+fn connect(container: &ObservedContainer, endpoint: &Endpoint, name: &ContainerName) -> Step {
+    Step::ConnectNetwork {
+        container: Target::Id(container.id.clone()),
+        endpoint: endpoint.clone(),
+        own_alias: name.clone(),
+    }
+}
+
+fn check_state(container: &ObservedContainer, is_done: bool, drift: &mut Drift) {
+    match &container.state {
+        // A container that its restart policy brings back is left to the engine; `status` shows it.
+        ContainerState::Running | ContainerState::Restarting => {}
+        ContainerState::Paused => drift.mend(
+            Difference::shown("state", "paused", "running"),
+            Step::UnpauseContainer(Target::Id(container.id.clone())),
+        ),
+        ContainerState::Created => {
+            drift.differences.push(Difference::shown("state", "created", "running"));
+            drift.start = true;
+        }
+        ContainerState::Exited { .. } if is_done => {}
+        ContainerState::Exited { code, oom_killed } => {
+            let from = if *oom_killed {
+                "killed for want of memory".to_owned()
+            } else {
+                format!("exited ({code})")
+            };
+            drift.differences.push(Difference::shown("state", from, "running"));
+            drift.start = true;
+        }
+        ContainerState::Dead => {
+            drift.differences.push(Difference::shown("state", "dead", "running"));
+            drift.beyond_mending = true;
+        }
+    }
+}

@@ -1,0 +1,153 @@
+//! Rollouts that did not end, finished or taken back: what a pass does before it plans anything new.
+//!
+//! The names of the containers tell how far a switch came ([`super::slots`]); the record of what was set
+//! aside tells the restart policies. A new container that carries the wanted spec and was not rejected is
+//! kept: [`super::plan`] puts it through its gate again. Everything else leads back to what ran before.
+
+use super::build::{Builder, For, explanation};
+use super::rollout;
+use super::slots::{Slot, final_name};
+use super::step::{Gate, Step, StepId, Target, Until};
+use super::{Plan, Situation, Verdict};
+use crate::model::desired::Pinned;
+use crate::model::spec::RestartPolicy;
+use crate::model::{DesiredService, ObservedContainer, ServiceId, SpecHash, labels};
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+const BECAUSE: &str = "an earlier pass did not end";
+
+/// The steps that put every half-done switch in order; empty on a host without one.
+pub fn repair(situation: &Situation<'_>) -> Plan {
+    let mut builder = Builder::default();
+    let mut services: BTreeMap<ServiceId, BTreeMap<u32, Vec<&ObservedContainer>>> = BTreeMap::new();
+    for container in &situation.observed.containers {
+        // Names and restart policies of what Compose made are Compose's own.
+        let Some(id) = container.service() else { continue };
+        services.entry(id).or_default().entry(container.number()).or_default().push(container);
+    }
+    for (id, replicas) in services {
+        if !situation.rules.includes(&id) || is_to_be_removed(situation, &id) {
+            continue;
+        }
+        let planned = builder.plan.steps.len();
+        for containers in replicas.into_values() {
+            repair_replica(&mut builder, situation, &id, &Slot::of(containers));
+        }
+        if builder.plan.steps.len() > planned {
+            builder.plan.changes.push(explanation(id, Verdict::CleanUp));
+        }
+    }
+    builder.plan
+}
+
+fn is_to_be_removed(situation: &Situation<'_>, id: &ServiceId) -> bool {
+    let removals = super::removal::removals(situation);
+    removals.iter().any(|removal| removal.id == *id && removal.verdict == Verdict::Remove)
+}
+
+fn repair_replica(
+    builder: &mut Builder,
+    situation: &Situation<'_>,
+    id: &ServiceId,
+    slot: &Slot<'_>,
+) {
+    let desired = situation.desired.deployment(&id.stack).and_then(|d| d.services.get(&id.service));
+    match (slot.current, slot.previous, slot.next) {
+        (Some(current), Some(previous), _) => {
+            if !is_worth_finishing(situation, id, desired, current) {
+                go_back(builder, situation, id, desired, previous);
+            }
+        }
+        (None, Some(previous), _) => go_back(builder, situation, id, desired, previous),
+        (current, None, Some(next)) => {
+            remove_next(builder, id, next);
+            current.into_iter().for_each(|current| restore(builder, situation, id, current));
+        }
+        (Some(current), None, None) => restore(builder, situation, id, current),
+        (None, None, None) => {}
+    }
+    for container in slot.surplus.iter().filter(|container| container.source().is_some()) {
+        remove_surplus(builder, id, container);
+    }
+}
+
+fn is_worth_finishing(
+    situation: &Situation<'_>,
+    id: &ServiceId,
+    desired: Option<&DesiredService>,
+    current: &ObservedContainer,
+) -> bool {
+    let Some(Ok(Pinned { hash, .. })) = desired.map(|desired| &desired.image) else { return false };
+    let rejected = situation.memory.rejected.contains_key(&(id.clone(), hash.clone()));
+    current.label(labels::SPEC).map(SpecHash::new).as_ref() == Some(hash) && !rejected
+}
+
+fn go_back(
+    builder: &mut Builder,
+    situation: &Situation<'_>,
+    id: &ServiceId,
+    desired: Option<&DesiredService>,
+    previous: &ObservedContainer,
+) {
+    let recorded = situation.memory.set_aside.get(&previous.id).copied();
+    let manifest = desired.map(|desired| desired.service.settings.restart);
+    let policy = recorded.or(manifest).unwrap_or(RestartPolicy::UnlessStopped);
+    let deployment = situation.desired.deployment(&id.stack);
+    let is_job = deployment.is_some_and(|deployment| deployment.is_awaited_job(&id.service));
+    let steps = rollout::way_back(
+        &final_name(&previous.name),
+        previous,
+        policy,
+        !is_job,
+        settled(situation),
+    );
+    let networks: BTreeSet<_> = previous.attached.keys().cloned().collect();
+    let purpose = For { stack: &id.stack, service: Some(id) };
+    builder.add_section(&purpose, steps, BECAUSE, Vec::new(), &networks);
+}
+
+/// A container whose restart policy was taken away and that was not replaced after all.
+fn restore(
+    builder: &mut Builder,
+    situation: &Situation<'_>,
+    id: &ServiceId,
+    current: &ObservedContainer,
+) {
+    let Some(policy) = situation.memory.set_aside.get(&current.id).copied() else { return };
+    let purpose = For { stack: &id.stack, service: Some(id) };
+    let step = Step::Restore { container: current.id.clone(), policy };
+    let restored = builder.add(&purpose, step, BECAUSE, Vec::new());
+    let deployment = situation.desired.deployment(&id.stack);
+    if deployment.is_some_and(|deployment| deployment.is_awaited_job(&id.service)) {
+        return;
+    }
+    let networks: BTreeSet<_> = current.attached.keys().cloned().collect();
+    let step = Step::StartContainer(Target::Id(current.id.clone()));
+    builder.add_on(&purpose, step, BECAUSE, vec![restored], &networks);
+}
+
+fn remove_next(builder: &mut Builder, id: &ServiceId, next: &ObservedContainer) -> StepId {
+    let purpose = For { stack: &id.stack, service: Some(id) };
+    let step = Step::RemoveContainer(Target::Id(next.id.clone()));
+    builder.add(&purpose, step, BECAUSE, Vec::new())
+}
+
+fn remove_surplus(builder: &mut Builder, id: &ServiceId, container: &ObservedContainer) {
+    let purpose = For { stack: &id.stack, service: Some(id) };
+    let (target, because) =
+        (Target::Id(container.id.clone()), "a second container of the same replica");
+    let stopped = builder.add(&purpose, Step::StopContainer(target.clone()), because, Vec::new());
+    builder.add(&purpose, Step::RemoveContainer(target), because, vec![stopped]);
+}
+
+/// What a container that ran before has to show: it runs.
+fn settled(situation: &Situation<'_>) -> Gate {
+    Gate {
+        until: Until::Good { stable: Duration::ZERO, may_complete: true },
+        deadline: None,
+        fallback: situation.rules.deadline,
+        restarts: 0,
+    }
+}

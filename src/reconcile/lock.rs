@@ -1,0 +1,91 @@
+//! The host's lock: one pass at a time, held for the pass, not for the daemon's life.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read as _, Seek as _, Write as _};
+use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+
+/// Held for one pass; given back when dropped, and by the system when the process dies.
+#[derive(Debug)]
+pub struct Turn(#[expect(dead_code, reason = "closing the file gives the lock back")] File);
+
+/// Why there is no turn to be had.
+#[derive(Debug, thiserror::Error)]
+pub enum LockError {
+    /// Another pass runs.
+    #[error("another pass is under way ({holder}); waited {} s for it", waited.as_secs())]
+    Busy {
+        /// What the lock file says of its holder.
+        holder: String,
+        /// For how long it was waited.
+        waited: Duration,
+    },
+    /// The lock file.
+    #[error("{path} cannot be used: {source}", path = path.display())]
+    File {
+        /// The lock file.
+        path: PathBuf,
+        /// The system's own words.
+        source: io::Error,
+    },
+}
+
+/// Waits for a turn. `purpose` is what others read who wait for this one.
+pub async fn take(
+    state_dir: &Path,
+    purpose: &str,
+    now: Timestamp,
+    patience: Duration,
+) -> Result<Turn, LockError> {
+    let path = state_dir.join("lock");
+    let failed = |source| LockError::File { path: path.clone(), source };
+    fs::DirBuilder::new().recursive(true).mode(0o700).create(state_dir).map_err(failed)?;
+    let mut options = OpenOptions::new();
+    let mut file = options
+        .read(true)
+        .write(true)
+        .create(true)
+        .truncate(false)
+        .mode(0o600)
+        .open(&path)
+        .map_err(failed)?;
+    let begun = Instant::now();
+    let mut told = false;
+    loop {
+        match file.try_lock() {
+            Ok(()) => break,
+            Err(TryLockError::Error(source)) => return Err(failed(source)),
+            Err(TryLockError::WouldBlock) if begun.elapsed() >= patience => {
+                return Err(LockError::Busy { holder: holder(&mut file), waited: patience });
+            }
+            Err(TryLockError::WouldBlock) => {
+                if !told {
+                    tracing::info!("waiting for another pass: {}", holder(&mut file));
+                    told = true;
+                }
+                tokio::time::sleep(Duration::from_millis(50)).await;
+            }
+        }
+    }
+    let note = format!(
+        "process {}: {purpose}, since {now:.0}\n",
+        rustix::process::getpid().as_raw_nonzero()
+    );
+    // Only people read it; a full disk is no reason to give the turn up.
+    let _ =
+        file.set_len(0).and_then(|()| file.rewind()).and_then(|()| file.write_all(note.as_bytes()));
+    Ok(Turn(file))
+}
+
+fn holder(file: &mut File) -> String {
+    let mut text = String::new();
+    let read = file.rewind().and_then(|()| file.read_to_string(&mut text));
+    match (read, text.trim()) {
+        (Ok(_), note) if !note.is_empty() => note.to_owned(),
+        (Ok(_) | Err(_), _) => "unknown".to_owned(),
+    }
+}

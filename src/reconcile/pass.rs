@@ -1,0 +1,199 @@
+//! One pass: read, look, repair, plan, apply, record.
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::lock::{self, LockError};
+use super::record::{self, Generations, Record};
+use super::sources::{self, Freshness, Read, SourceSeen};
+use super::view::{self, View};
+use super::world::World;
+use crate::apply::{self, Hands, Outcome, Watcher};
+use crate::engine::EngineError;
+use crate::history::{History, HistoryError};
+use crate::model::desired::Pins;
+use crate::model::login::Login;
+use crate::model::memory::{HoldScope, Memory};
+use crate::plan::{self, Plan, Rules, Step};
+
+/// How long a pass waits for another one to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// What is asked of a pass.
+#[derive(Clone, Debug, Default)]
+pub struct Request {
+    /// Only these stacks or services; empty for all.
+    pub only: Vec<HoldScope>,
+    /// Lifts the removal guard.
+    pub allow_removals: bool,
+    /// Asks no registry.
+    pub offline: bool,
+}
+
+/// How a pass went.
+pub struct Pass {
+    /// One for each source.
+    pub sources: Vec<SourceSeen>,
+    /// What was wanted and what was there.
+    pub view: View,
+    /// What was planned.
+    pub plan: Plan,
+    /// How that went.
+    pub outcome: Outcome,
+    /// The generation of each stack that was changed.
+    pub generations: Generations,
+    /// Things worth saying about the pass as a whole.
+    pub notices: Vec<String>,
+    /// How long it took.
+    pub took: Duration,
+}
+
+/// What a pass would do.
+pub struct Preview {
+    /// One for each source.
+    pub sources: Vec<SourceSeen>,
+    /// What is wanted and what is there.
+    pub view: View,
+    /// What would be done.
+    pub plan: Plan,
+}
+
+/// Why there was no pass.
+#[derive(Debug, thiserror::Error)]
+pub enum PassError {
+    /// Another one is under way.
+    #[error(transparent)]
+    Lock(#[from] LockError),
+    /// The record of this host.
+    #[error(transparent)]
+    History(#[from] HistoryError),
+    /// The engine.
+    #[error(transparent)]
+    Engine(#[from] EngineError),
+}
+
+/// Does one pass.
+pub async fn pass(
+    world: &World,
+    request: &Request,
+    watcher: &dyn Watcher,
+    stop: &CancellationToken,
+) -> Result<Pass, PassError> {
+    let begun = Instant::now();
+    let now = Timestamp::now();
+    let _turn = lock::take(&world.config.state_dir, "reconcile", now, PATIENCE).await?;
+    let opened = History::open(&world.config.state_dir, now)?;
+    let mut notices: Vec<String> = opened.notice.into_iter().collect();
+    let history = opened.history;
+
+    let read = sources::read(world, Freshness::Latest, now).await;
+    let rules = world.rules(request.allow_removals, &request.only);
+    let mut memory = record::recall(&history, now)?;
+    let pins = history.pins()?;
+    let mut view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
+    record::note(&history, &read, &view, &mut memory, now)?;
+
+    let crew = Crew { world, history: &history, watcher, stop };
+    let repair = plan::repair::repair(&view.situation(&memory, &rules, now));
+    if !repair.steps.is_empty() {
+        notices.push(format!(
+            "{} rollouts of an earlier pass were put in order",
+            repair.changes.len()
+        ));
+        crew.carry_out(&repair, &view, &Generations::default()).await;
+        memory = history.memory()?;
+        view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
+    }
+
+    let mut plan = plan::plan(&view.situation(&memory, &rules, now));
+    let generations = record::begin(&history, &view, &mut plan, now)?;
+    let outcome = crew.carry_out(&plan, &view, &generations).await;
+    record::finish(&history, &view, &plan, &outcome, &generations, Timestamp::now())?;
+    Ok(Pass {
+        sources: read.sources,
+        view,
+        plan,
+        outcome,
+        generations,
+        notices,
+        took: begun.elapsed(),
+    })
+}
+
+/// What a pass would do. Takes no turn, changes nothing at the engine and nothing in the record.
+pub async fn preview(
+    world: &World,
+    request: &Request,
+    freshness: Freshness,
+) -> Result<Preview, PassError> {
+    let now = Timestamp::now();
+    let history = History::read_only(&world.config.state_dir)?;
+    let read = sources::read(world, freshness, now).await;
+    let rules = world.rules(request.allow_removals, &request.only);
+    let (memory, pins) = (history.memory()?, history.pins()?);
+    let view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
+    let plan = plan::plan(&view.situation(&memory, &rules, now));
+    Ok(Preview { sources: read.sources, view, plan })
+}
+
+async fn look(
+    world: &World,
+    read: &Read,
+    memory: &Memory,
+    pins: &Pins,
+    rules: &Rules,
+    offline: bool,
+    now: Timestamp,
+) -> Result<View, EngineError> {
+    view::look(world, &read.loaded, memory, pins, rules, offline, now).await
+}
+
+/// Those who carry out the plans of one pass.
+struct Crew<'a> {
+    world: &'a World,
+    history: &'a History,
+    watcher: &'a dyn Watcher,
+    stop: &'a CancellationToken,
+}
+
+impl Crew<'_> {
+    async fn carry_out(&self, plan: &Plan, view: &View, generations: &Generations) -> Outcome {
+        let logins = self.logins(plan).await;
+        let record = Record { history: self.history, generations };
+        let hands = Hands {
+            engine: &*self.world.engine,
+            logins: &logins,
+            journal: &record,
+            watcher: self.watcher,
+            masks: &view.masks,
+            parallel: self.world.config.limits.parallel as usize,
+            stop: self.stop,
+        };
+        apply::apply(plan, &hands).await
+    }
+
+    /// The credentials for every registry that the plan pulls from.
+    async fn logins(&self, plan: &Plan) -> BTreeMap<String, Login> {
+        let mut logins = BTreeMap::new();
+        for planned in &plan.steps {
+            let Step::PullImage { image, .. } = &planned.step else { continue };
+            let reference = image.reference();
+            if logins.contains_key(reference.registry()) {
+                continue;
+            }
+            match self.world.registry.login(&reference).await {
+                Ok(Some(login)) => {
+                    logins.insert(reference.registry().to_owned(), login);
+                }
+                Ok(None) => {}
+                // The pull is tried without: the registry's own answer says more.
+                Err(error) => tracing::warn!("{error}"),
+            }
+        }
+        logins
+    }
+}

@@ -1,0 +1,335 @@
+//! What a pass leaves in the history: generations, pins, rejections, the journal of what was set aside.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::sources::Read;
+use super::view::View;
+use crate::apply::{Journal, Outcome, ServiceResult};
+use crate::history::{
+    self, History, HistoryError, NewGeneration, PlannedService, Reason, StoredFile,
+};
+use crate::model::desired::{Deployment, Pinned};
+use crate::model::memory::Memory;
+use crate::model::spec::RestartPolicy;
+use crate::model::tree::{EntryKind, Tree};
+use crate::model::{
+    ContainerId, GenerationNumber, GenerationOutcome, ServiceOutcome, SourceName, StackName,
+    Trigger, labels,
+};
+use crate::plan::{Change, Plan, Step, Verdict};
+
+/// The generation of each stack that a pass changes.
+pub type Generations = BTreeMap<StackName, GenerationNumber>;
+
+/// The largest mounted file that a generation keeps, in bytes.
+const LARGEST_FILE: u64 = 8 << 20;
+
+/// The journal of one pass.
+pub struct Record<'a> {
+    /// Where it is written.
+    pub history: &'a History,
+    /// The generations under way.
+    pub generations: &'a Generations,
+}
+
+impl Journal for Record<'_> {
+    fn set_aside(
+        &self,
+        stack: &StackName,
+        container: &ContainerId,
+        had: RestartPolicy,
+    ) -> Result<(), String> {
+        let Some(generation) = self.generations.get(stack) else { return Ok(()) };
+        let written = self.history.set_aside(*generation, container, had);
+        written.map_err(|error| format!("the journal cannot be written: {error}"))
+    }
+
+    fn restored(&self, container: &ContainerId) -> Result<(), String> {
+        self.history
+            .restored(container)
+            .map_err(|error| format!("the journal cannot be written: {error}"))
+    }
+}
+
+/// What the planner is told of the past. Attempts that a dead process left are closed: this process holds
+/// the lock, so nobody is at work on them.
+pub fn recall(history: &History, now: Timestamp) -> Result<Memory, HistoryError> {
+    for attempt in history.unfinished()? {
+        history.interrupt(attempt.number, now)?;
+    }
+    history.memory()
+}
+
+/// Notes what reading and looking brought: how the sources stand, digests that were learnt, containers that
+/// are gone, the highest generation that the engine knows of.
+pub fn note(
+    history: &History,
+    read: &Read,
+    view: &View,
+    memory: &mut Memory,
+    now: Timestamp,
+) -> Result<(), HistoryError> {
+    let before = history.sources()?;
+    for seen in &read.sources {
+        let mut report = seen.report.clone();
+        // A source that cannot be read keeps the commit and the time of its last good reading.
+        if let (None, Some((_, old))) =
+            (&report.commit, before.iter().find(|(name, _)| *name == seen.name))
+        {
+            report.commit.clone_from(&old.commit);
+            report.fetched_at = old.fetched_at;
+        }
+        history.record_source(&seen.name, &report)?;
+    }
+    let sources: Vec<SourceName> = read.sources.iter().map(|seen| seen.name.clone()).collect();
+    history.forget_reports(&sources.into_iter().collect(), &Default::default())?;
+    history.record_pins(&view.new_pins, now)?;
+    history.forget_containers(&view.containers())?;
+    let highest =
+        view.observed.containers.iter().filter_map(|container| container.label(labels::GENERATION));
+    if let Some(highest) = highest.filter_map(|number| number.parse().ok()).max() {
+        history.continue_after(GenerationNumber(highest))?;
+    }
+    *memory = history.memory()?;
+    Ok(())
+}
+
+/// Begins a generation for every stack that the plan changes, and writes its number on what will be made.
+pub fn begin(
+    history: &History,
+    view: &View,
+    plan: &mut Plan,
+    now: Timestamp,
+) -> Result<Generations, HistoryError> {
+    for (container, spec) in &plan.matches {
+        history.record_match(container, spec)?;
+    }
+    let mut stacks: Vec<StackName> =
+        plan.steps.iter().map(|planned| planned.stack.clone()).collect();
+    stacks.sort();
+    stacks.dedup();
+    let mut generations = Generations::new();
+    for stack in stacks {
+        let number = begin_one(history, view, plan, &stack, now)?;
+        generations.insert(stack, number);
+    }
+    for planned in &mut plan.steps {
+        let Step::CreateContainer(request) = &mut planned.step else { continue };
+        if let Some(number) = generations.get(&planned.stack) {
+            request.labels.insert(labels::GENERATION.to_owned(), number.to_string());
+        }
+    }
+    Ok(generations)
+}
+
+fn begin_one(
+    history: &History,
+    view: &View,
+    plan: &Plan,
+    stack: &StackName,
+    now: Timestamp,
+) -> Result<GenerationNumber, HistoryError> {
+    let changes: Vec<&Change> =
+        plan.changes.iter().filter(|change| change.service.stack == *stack).collect();
+    let services = changes.iter().map(|change| PlannedService {
+        service: change.service.service.clone(),
+        verdict: change.verdict.word().to_owned(),
+        reasons: reasons(change),
+    });
+    let deployment = view.desired.deployment(stack);
+    let nothing = crate::model::stack::StackRecord::default();
+    let (source, commit) = origin(view, stack);
+    let trigger = trigger(history, stack, &commit, &changes)?;
+    history.begin(&NewGeneration {
+        stack,
+        source: &source,
+        commit: &commit,
+        directory: deployment.map_or("", |deployment| &deployment.stack.directory),
+        trigger,
+        started_at: now,
+        services: services.collect(),
+        record: deployment.map_or(&nothing, |deployment| &deployment.stack.record),
+        mounted: &deployment.map(mounted).unwrap_or_default(),
+    })
+}
+
+/// Where a stack comes from; for one that is gone from git, what its containers say.
+fn origin(view: &View, stack: &StackName) -> (SourceName, crate::model::CommitId) {
+    if let Some(desired) = view.desired.stacks.get(stack) {
+        return (desired.source.clone(), desired.commit.clone());
+    }
+    let container =
+        view.observed.containers.iter().find(|container| container.stack().as_ref() == Some(stack));
+    let label =
+        |name| container.and_then(|container| container.label(name)).unwrap_or("").to_owned();
+    (SourceName::new(label(labels::SOURCE)), crate::model::CommitId::new(label(labels::COMMIT)))
+}
+
+fn reasons(change: &Change) -> Vec<Reason> {
+    let differences = change.verdict.differences().iter();
+    differences
+        .map(|difference| Reason {
+            field: difference.field.clone(),
+            from: difference.from.clone(),
+            to: difference.to.clone(),
+        })
+        .collect()
+}
+
+/// Why a stack is changed: a new commit, else what differs.
+fn trigger(
+    history: &History,
+    stack: &StackName,
+    commit: &crate::model::CommitId,
+    changes: &[&Change],
+) -> Result<Trigger, HistoryError> {
+    let filter = history::Filter { stack: Some(stack.clone()), service: None, limit: Some(1) };
+    let last = history.generations(&filter)?.into_iter().next();
+    if last.is_none_or(|last| last.commit != *commit) {
+        return Ok(Trigger::Commit);
+    }
+    let updates = changes.iter().filter(|change| matches!(change.verdict, Verdict::Update(_)));
+    let mut fields = updates
+        .flat_map(|change| change.verdict.differences())
+        .map(|difference| difference.field.as_str());
+    Ok(match fields.next() {
+        None => Trigger::Drift,
+        Some("image") => Trigger::Image,
+        Some(_) => Trigger::Env,
+    })
+}
+
+/// The files of the repository that the stack's services mount, as far as they are not enormous.
+fn mounted(deployment: &Deployment) -> BTreeMap<String, StoredFile> {
+    let mut files = BTreeMap::new();
+    for service in deployment.stack.services.values() {
+        for export in &service.exports {
+            collect(&*export.tree, &export.path, &mut files);
+        }
+    }
+    files
+}
+
+fn collect(tree: &dyn Tree, path: &str, files: &mut BTreeMap<String, StoredFile>) {
+    match tree.kind(path) {
+        Ok(Some(EntryKind::File { executable })) => {
+            if let Ok(Some(bytes)) = tree.read(path, LARGEST_FILE) {
+                files.insert(path.to_owned(), StoredFile { bytes, executable });
+            }
+        }
+        Ok(Some(EntryKind::Directory)) => {
+            for entry in tree.list(path).unwrap_or_default() {
+                collect(tree, &format!("{path}/{}", entry.name), files);
+            }
+        }
+        // A link or something unreadable was refused when the manifest was loaded.
+        Ok(Some(EntryKind::Symlink | EntryKind::Other) | None) | Err(_) => {}
+    }
+}
+
+/// Closes the generations, and remembers what the outcome says about specs and jobs.
+pub fn finish(
+    history: &History,
+    view: &View,
+    plan: &Plan,
+    outcome: &Outcome,
+    generations: &Generations,
+    now: Timestamp,
+) -> Result<(), HistoryError> {
+    for change in &plan.changes {
+        let Some(result) = outcome.services.get(&change.service) else { continue };
+        remember(history, outcome, change, result, now)?;
+    }
+    for (stack, number) in generations {
+        let changes = plan.changes.iter().filter(|change| change.service.stack == *stack);
+        let results: Vec<history::ServiceResult> =
+            changes.map(|change| row(view, outcome, change)).collect();
+        let ended =
+            if outcome.stopped { GenerationOutcome::Interrupted } else { how_it_ended(&results) };
+        history.finish(*number, ended, now, &results)?;
+    }
+    Ok(())
+}
+
+fn remember(
+    history: &History,
+    outcome: &Outcome,
+    change: &Change,
+    result: &ServiceResult,
+    now: Timestamp,
+) -> Result<(), HistoryError> {
+    let Some(spec) = &change.spec else { return Ok(()) };
+    if outcome.completed.contains(&change.service) {
+        history.complete_job(&change.service, spec)?;
+    }
+    let is_rollout = match change.verdict {
+        Verdict::Create | Verdict::Update(_) | Verdict::Recreate(_) | Verdict::CleanUp => true,
+        Verdict::InSync
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Remove
+        | Verdict::Held(_)
+        | Verdict::Rejected { .. }
+        | Verdict::Blocked(_) => false,
+    };
+    match &result.failure {
+        Some(failure) if failure.blames_spec && is_rollout => {
+            history.reject(&change.service, spec, now, &failure.message)
+        }
+        Some(_) | None => Ok(()),
+    }
+}
+
+fn row(view: &View, outcome: &Outcome, change: &Change) -> history::ServiceResult {
+    let result = outcome.services.get(&change.service);
+    let ended = result.map_or_else(|| without_steps(&change.verdict), |result| result.outcome);
+    let is_good = matches!(ended, ServiceOutcome::Done | ServiceOutcome::Unchanged);
+    let desired = view.desired.deployment(&change.service.stack);
+    let desired = desired.and_then(|deployment| deployment.services.get(&change.service.service));
+    let pinned = desired.and_then(|desired| desired.image.as_ref().ok());
+    history::ServiceResult {
+        service: change.service.service.clone(),
+        verdict: change.verdict.word().to_owned(),
+        outcome: ended,
+        image_shown: desired.map(|desired| desired.service.image_shown.clone()),
+        digest: pinned.map(|Pinned { image, .. }| image.digest().clone()),
+        reasons: reasons(change),
+        error: result
+            .and_then(|result| result.failure.as_ref())
+            .map(|failure| failure.message.clone()),
+        seconds: result.map_or(0.0, |result| result.took.as_secs_f64()),
+        spec: change.spec.clone().filter(|_| is_good),
+    }
+}
+
+/// The outcome of a service for which nothing was done.
+pub fn without_steps(verdict: &Verdict) -> ServiceOutcome {
+    match verdict {
+        Verdict::InSync => ServiceOutcome::Unchanged,
+        Verdict::Held(_) => ServiceOutcome::Held,
+        Verdict::Rejected { .. } | Verdict::Blocked(_) => ServiceOutcome::Blocked,
+        Verdict::Create
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Update(_)
+        | Verdict::Recreate(_)
+        | Verdict::CleanUp
+        | Verdict::Remove => ServiceOutcome::Skipped,
+    }
+}
+
+fn how_it_ended(results: &[history::ServiceResult]) -> GenerationOutcome {
+    let mut ended = GenerationOutcome::Converged;
+    for result in results {
+        match result.outcome {
+            ServiceOutcome::Failed | ServiceOutcome::Blocked | ServiceOutcome::Skipped => {
+                return GenerationOutcome::Failed;
+            }
+            ServiceOutcome::RolledBack => ended = GenerationOutcome::RolledBack,
+            ServiceOutcome::Unchanged | ServiceOutcome::Done | ServiceOutcome::Held => {}
+        }
+    }
+    ended
+}

@@ -1,0 +1,229 @@
+//! Every source's newest revision, read into stacks; what went wrong is told per source.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use jiff::Timestamp;
+
+use super::World;
+use crate::config::{self, Config};
+use crate::history::{SourceReport, SourceState};
+use crate::manifest::interpolate::Unset;
+use crate::manifest::{self, Limits, Options, RolloutDefaults, ServerFiles, StackOptions};
+use crate::model::stack::Remark;
+use crate::model::tree::Revision;
+use crate::model::{Place, Problem, SourceName, StackName};
+use crate::resolve::{Loaded, LoadedStack};
+use crate::source::{Source, SourceError};
+
+/// How new a revision has to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Freshness {
+    /// The newest at the repository.
+    Latest,
+    /// The newest that was fetched before; no network.
+    Recorded,
+}
+
+/// What all sources say.
+pub struct Read {
+    /// Their stacks.
+    pub loaded: Loaded,
+    /// One for each source.
+    pub sources: Vec<SourceSeen>,
+}
+
+/// How one source stands.
+#[derive(Clone, Debug)]
+pub struct SourceSeen {
+    /// Its name.
+    pub name: SourceName,
+    /// For `status`.
+    pub report: SourceReport,
+    /// The next move, where it failed.
+    pub hint: Option<String>,
+    /// What is wrong with the source as a whole.
+    pub problems: Vec<Problem>,
+    /// Things worth saying: a rewritten branch, a mended mirror.
+    pub remarks: Vec<Remark>,
+}
+
+impl SourceSeen {
+    /// Whether it was read, completely and without a problem.
+    pub fn is_well(&self) -> bool {
+        self.report.state == SourceState::Ok && self.problems.is_empty()
+    }
+}
+
+/// Reads all sources at once.
+pub async fn read(world: &World, freshness: Freshness, now: Timestamp) -> Read {
+    let config = Arc::new(world.config.clone());
+    let reading = world.sources.iter().zip(&world.config.sources).map(|(source, settings)| {
+        let config = config.clone();
+        async move { read_one(source, settings, config, freshness, now).await }
+    });
+    let mut loaded = Loaded {
+        host: world.config.host.clone(),
+        stacks: Vec::new(),
+        sources_read: BTreeSet::new(),
+        sources_configured: world.config.sources.iter().map(|source| source.name.clone()).collect(),
+    };
+    let mut sources = Vec::new();
+    for (seen, stacks, is_complete) in futures_util::future::join_all(reading).await {
+        if is_complete {
+            loaded.sources_read.insert(seen.name.clone());
+        }
+        loaded.stacks.extend(stacks);
+        sources.push(seen);
+    }
+    refuse_shared_names(&mut loaded.stacks);
+    Read { loaded, sources }
+}
+
+async fn read_one(
+    source: &Source,
+    settings: &config::Source,
+    config: Arc<Config>,
+    freshness: Freshness,
+    now: Timestamp,
+) -> (SourceSeen, Vec<LoadedStack>, bool) {
+    let mut seen = SourceSeen {
+        name: settings.name.clone(),
+        report: SourceReport {
+            repo: settings.repo.shown(),
+            branch: source.spec().reference.to_string(),
+            commit: None,
+            fetched_at: None,
+            state: SourceState::Failing,
+            error: None,
+        },
+        hint: None,
+        problems: Vec::new(),
+        remarks: Vec::new(),
+    };
+    let revision = match revision(source, freshness, &mut seen.remarks).await {
+        Ok(revision) => revision,
+        Err(error) => {
+            seen.report.error = Some(error.to_string());
+            seen.hint = Some(error.hint());
+            return (seen, Vec::new(), false);
+        }
+    };
+    seen.report.commit = Some(revision.commit.clone());
+    seen.report.fetched_at = Some(now);
+    seen.report.state = SourceState::Ok;
+    let (source_name, commit) = (revision.source.clone(), revision.commit.clone());
+    let (include, exclude) = (settings.include.clone(), settings.exclude.clone());
+    let loading = tokio::task::spawn_blocking(move || {
+        load(&revision, &config, &include, &exclude, ServerFiles::Disk)
+    });
+    let loaded = match loading.await {
+        Ok(Ok(loaded)) => loaded,
+        Ok(Err(problem)) => {
+            seen.problems.push(problem);
+            return (seen, Vec::new(), false);
+        }
+        Err(error) => {
+            seen.problems
+                .push(Problem::new("bug", format!("reading the manifests did not end: {error}")));
+            return (seen, Vec::new(), false);
+        }
+    };
+    seen.problems.extend(loaded.problems);
+    let stacks = loaded.stacks.into_iter().map(|stack| LoadedStack {
+        name: stack.name,
+        source: source_name.clone(),
+        commit: commit.clone(),
+        content: stack.result,
+    });
+    (seen, stacks.collect(), loaded.complete)
+}
+
+async fn revision(
+    source: &Source,
+    freshness: Freshness,
+    remarks: &mut Vec<Remark>,
+) -> Result<Revision, SourceError> {
+    match freshness {
+        Freshness::Recorded => source.recorded().await,
+        Freshness::Latest => {
+            let fetched = source.latest().await?;
+            let mut say = |text: String| remarks.push(Remark { place: None, service: None, text });
+            if fetched.rewritten {
+                say("the branch was rewritten; it is followed".to_owned());
+            }
+            if let Some(healed) = fetched.healed {
+                say(healed);
+            }
+            Ok(fetched.revision)
+        }
+    }
+}
+
+/// Reads the stacks of `revision` as `config` describes this host. May block on the disk.
+pub fn load(
+    revision: &Revision,
+    config: &Config,
+    include: &[String],
+    exclude: &[String],
+    server: ServerFiles,
+) -> Result<manifest::Loaded, Problem> {
+    let bad_glob = |error| {
+        Problem::new("bad-glob", format!("`stacks` of source {}: {error}", revision.source))
+    };
+    let (include, exclude) =
+        (manifest::globs(include).map_err(bad_glob)?, manifest::globs(exclude).map_err(bad_glob)?);
+    let per_stack = |name: &StackName| match config.stacks.get(name) {
+        None => StackOptions::default(),
+        Some(settings) => StackOptions {
+            profiles: settings.profiles.clone(),
+            dir: settings.dir.clone(),
+            unset: settings.unset_variables.map(unset),
+        },
+    };
+    let options = Options {
+        host: &config.host,
+        env_dir: &config.env_dir,
+        data_dir: &config.data_dir,
+        state_dir: &config.state_dir,
+        server,
+        defaults: RolloutDefaults {
+            stable: config.rollout.stable,
+            monitor: config.rollout.monitor,
+            deadline: None,
+        },
+        unset: unset(config.unset_variables),
+        limits: Limits { file_bytes: config.limits.file, services: config.limits.services as usize },
+        per_stack: &per_stack,
+        include: &include,
+        exclude: &exclude,
+    };
+    Ok(manifest::load(revision, &options))
+}
+
+fn unset(setting: config::UnsetVariables) -> Unset {
+    match setting {
+        config::UnsetVariables::Error => Unset::Error,
+        config::UnsetVariables::Blank => Unset::Blank,
+    }
+}
+
+/// Two sources must not claim one stack: neither may change it.
+fn refuse_shared_names(stacks: &mut Vec<LoadedStack>) {
+    let mut refused: Vec<LoadedStack> = Vec::new();
+    for stack in std::mem::take(stacks) {
+        match refused.iter_mut().find(|other| other.name == stack.name) {
+            None => refused.push(stack),
+            Some(other) => {
+                let message = format!(
+                    "two sources have a stack named `{}`: {} and {}",
+                    stack.name, other.source, stack.source
+                );
+                let hint = "give one of them another `name:`, or narrow the sources with `stacks: {exclude: […]}`";
+                let problem = Problem::new("duplicate-stack", message).hint(hint);
+                other.content = Err(vec![problem.at(Place::file(stack.source.as_str()))]);
+            }
+        }
+    }
+    *stacks = refused;
+}

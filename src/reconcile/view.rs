@@ -1,0 +1,85 @@
+//! What is wanted and what is there, side by side: all that a plan is made from.
+
+use std::collections::BTreeSet;
+
+use futures_util::StreamExt as _;
+use jiff::Timestamp;
+
+use super::World;
+use crate::engine::EngineError;
+use crate::model::desired::Pins;
+use crate::model::memory::Memory;
+use crate::model::{DesiredState, Masks, ObservedState, StackName};
+use crate::plan::{self, Rules, Situation};
+use crate::resolve::{self, Context, Loaded};
+
+/// Images asked about at a time.
+const AT_ONCE: usize = 8;
+
+/// One look at the host.
+pub struct View {
+    /// What should be.
+    pub desired: DesiredState,
+    /// What is.
+    pub observed: ObservedState,
+    /// Digests learnt just now.
+    pub new_pins: Pins,
+    /// Values to be masked in what others write.
+    pub masks: Masks,
+}
+
+/// Looks at the engine, pins images and learns what a comparison needs.
+pub async fn look(
+    world: &World,
+    loaded: &Loaded,
+    memory: &Memory,
+    pins: &Pins,
+    rules: &Rules,
+    offline: bool,
+    now: Timestamp,
+) -> Result<View, EngineError> {
+    let stacks: Vec<StackName> = loaded.stacks.iter().map(|stack| stack.name.clone()).collect();
+    let observed = world.engine.observe(&stacks).await?;
+    let context = Context { registry: &*world.registry, pins, observed: &observed, offline };
+    let resolved = resolve::resolve(loaded.clone(), &context).await;
+    let mut masks = Masks::default();
+    for deployment in resolved.desired.deployments() {
+        masks.extend(&deployment.stack.masks);
+    }
+    let mut view = View { desired: resolved.desired, observed, new_pins: resolved.new_pins, masks };
+    let images = plan::images_to_inspect(&view.situation(memory, rules, now));
+    let asking = images.into_iter().map(|image| async move {
+        let defaults = world.engine.image_defaults(&image).await;
+        (image, defaults)
+    });
+    let answers: Vec<_> =
+        futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await;
+    for (image, defaults) in answers {
+        match defaults {
+            Ok(defaults) => {
+                view.observed.image_defaults.insert(image, defaults);
+            }
+            // An image that was removed from under its container: compared without its defaults.
+            Err(EngineError::NotFound(_)) => {}
+            Err(error) => return Err(error),
+        }
+    }
+    Ok(view)
+}
+
+impl View {
+    /// The view as a plan takes it.
+    pub fn situation<'a>(
+        &'a self,
+        memory: &'a Memory,
+        rules: &'a Rules,
+        now: Timestamp,
+    ) -> Situation<'a> {
+        Situation { desired: &self.desired, observed: &self.observed, memory, rules, now }
+    }
+
+    /// The ids of all containers of ours.
+    pub fn containers(&self) -> BTreeSet<crate::model::ContainerId> {
+        self.observed.containers.iter().map(|container| container.id.clone()).collect()
+    }
+}

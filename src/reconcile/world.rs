@@ -1,0 +1,111 @@
+//! All that a pass stands in: the configuration and the seams made from it.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
+use crate::engine::docker::Docker;
+use crate::engine::{Engine, EngineError};
+use crate::model::memory::HoldScope;
+use crate::plan::Rules;
+use crate::registry::Registry;
+use crate::registry::distribution::Distribution;
+use crate::registry::HostSettings;
+use crate::source::{Credentials, Reference, Source, SourceSpec};
+
+/// The host as one pass finds it.
+pub struct World {
+    /// What the operator wrote.
+    pub config: Config,
+    /// The engine.
+    pub engine: Arc<dyn Engine>,
+    /// The registries.
+    pub registry: Arc<dyn Registry>,
+    /// The repositories, in the order of the configuration.
+    pub sources: Vec<Source>,
+}
+
+impl World {
+    /// Makes the seams that `config` describes. Nothing is connected yet.
+    pub fn new(config: Config) -> Result<Self, EngineError> {
+        let engine = Docker::connect(&config.docker_host)?;
+        let hosts = config
+            .registry
+            .hosts
+            .iter()
+            .map(|(host, settings)| (host.clone(), host_settings(settings)));
+        let registry = Distribution::new(config.registry.docker_config.clone(), hosts.collect());
+        let sources = config
+            .sources
+            .iter()
+            .map(|source| Source::open(spec(source), &config.state_dir))
+            .collect();
+        Ok(Self { engine: Arc::new(engine), registry: Arc::new(registry), sources, config })
+    }
+
+    /// What the configuration says about planning.
+    pub fn rules(&self, allow_removals: bool, only: &[HoldScope]) -> Rules {
+        Rules {
+            removals_max_percent: percent(self.config.removals.max),
+            allow_removals: allow_removals || self.config.removals.allow,
+            deadline: self.config.rollout.deadline,
+            only: only.to_vec(),
+        }
+    }
+
+    /// The shortest interval of all sources.
+    pub fn interval(&self) -> Duration {
+        let intervals = self.config.sources.iter().map(|source| source.interval);
+        intervals.min().unwrap_or(Duration::from_secs(30))
+    }
+}
+
+/// A count is as good as a percentage that lets so many through; plans count services themselves.
+fn percent(share: Share) -> u32 {
+    match share {
+        Share::Percent(percent) => u32::from(percent.0),
+        Share::Count(_) => 100,
+    }
+}
+
+fn host_settings(settings: &crate::config::RegistryHost) -> HostSettings {
+    let (username, password_file) = match &settings.credentials {
+        Some(RegistryCredentials::Password { username, password_file }) => {
+            (Some(username.clone()), Some(password_file.clone()))
+        }
+        // Named by `Config::not_yet`, so that the operator hears of it.
+        Some(RegistryCredentials::Command(_)) | None => (None, None),
+    };
+    HostSettings {
+        username,
+        password_file,
+        plain_http: settings.plain_http,
+        ca_file: settings.ca_file.clone(),
+    }
+}
+
+fn spec(source: &crate::config::Source) -> SourceSpec {
+    SourceSpec {
+        name: source.name.clone(),
+        repo: source.repo.as_str().to_owned(),
+        reference: match &source.follow {
+            Follow::DefaultBranch => Reference::DefaultBranch,
+            Follow::Branch(name) => Reference::Branch(name.clone()),
+            Follow::Tag(name) => Reference::Tag(name.clone()),
+            Follow::Commit(id) => Reference::Commit(id.clone()),
+        },
+        path: source.path.clone(),
+        credentials: match &source.credentials {
+            None => Credentials::None,
+            Some(GitCredentials::Password { username, password_file }) => Credentials::Password {
+                username: username.clone(),
+                password_file: password_file.clone(),
+            },
+            Some(GitCredentials::Ssh { key_file, known_hosts_file }) => Credentials::SshKey {
+                key_file: Some(key_file.clone()),
+                known_hosts_file: known_hosts_file.clone(),
+            },
+            Some(GitCredentials::Command(command)) => Credentials::Command(command.clone()),
+        },
+    }
+}

@@ -1,0 +1,204 @@
+//! A gateway before a registry: keeps a log of what is asked, can ask for tokens, and can misbehave.
+//!
+//! Its token server stands in for a registry's own: the reference implementation wants signed tokens and a
+//! certificate for that, which would prove nothing more about who asks.
+
+#![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
+
+use std::net::SocketAddr;
+use std::sync::{Arc, Mutex, MutexGuard};
+
+use axum::Router;
+use axum::body::Body;
+use axum::extract::{Request, State};
+use axum::response::Response;
+use base64::Engine as _;
+
+/// Whom the gateway lets through.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Door {
+    /// Everybody; the registry behind it decides.
+    Open,
+    /// Who has a token from the realm, by default the gateway's own `/token`.
+    Token {
+        /// Another realm.
+        realm: Option<String>,
+    },
+}
+
+/// What goes wrong with every further answer.
+#[derive(Clone, PartialEq, Eq)]
+pub enum Fault {
+    /// `Docker-Content-Digest` is missing.
+    NoDigestHeader,
+    /// An answer with this status and `Retry-After: 60`.
+    Status(u16),
+    /// Everybody is sent to this host.
+    Redirect(String),
+    /// No answer, ever.
+    Silence,
+}
+
+/// A running gateway; it ends with this value.
+pub struct Gateway {
+    address: SocketAddr,
+    world: Arc<World>,
+    _end: tokio::sync::oneshot::Sender<()>,
+}
+
+struct World {
+    address: SocketAddr,
+    behind: String,
+    door: Door,
+    client: reqwest::Client,
+    state: Mutex<Mutable>,
+}
+
+#[derive(Default)]
+struct Mutable {
+    log: Vec<String>,
+    tokens_given: u32,
+    revoked: u32,
+    fault: Option<Fault>,
+    opened: bool,
+}
+
+impl Gateway {
+    /// A gateway to the registry at `behind` (host and port).
+    pub async fn start(behind: &str, door: Door) -> Self {
+        super::registry::install_crypto();
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
+        let address = listener.local_addr().expect("an address");
+        let client = reqwest::Client::builder().no_proxy().build().expect("a client");
+        let state = Mutex::default();
+        let world = Arc::new(World { address, behind: behind.to_owned(), door, client, state });
+        let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let service = Router::new().fallback(answer).with_state(Arc::clone(&world));
+        tokio::spawn(async move {
+            let serving = axum::serve(listener, service);
+            tokio::select! { _ = async { serving.await } => {}, _ = ended => {} }
+        });
+        Self { address, world, _end: end }
+    }
+
+    /// Host and port, as image references name it.
+    pub fn host(&self) -> String {
+        self.address.to_string()
+    }
+
+    /// What was asked since the last call: method, path and who asked.
+    pub fn log(&self) -> Vec<String> {
+        std::mem::take(&mut self.world.state().log)
+    }
+
+    /// From now on, this goes wrong.
+    pub fn fail(&self, fault: Fault) {
+        self.world.state().fault = Some(fault);
+    }
+
+    /// From now on, everybody is let through.
+    pub fn open(&self) {
+        self.world.state().opened = true;
+    }
+
+    /// No token given so far is good any more.
+    pub fn revoke_tokens(&self) {
+        let mut state = self.world.state();
+        state.revoked = state.tokens_given;
+    }
+}
+
+impl World {
+    fn state(&self) -> MutexGuard<'_, Mutable> {
+        self.state.lock().expect("no test panics while it holds this")
+    }
+
+    fn lets_through(&self, who: &str) -> bool {
+        let number =
+            who.strip_prefix("Bearer token-").and_then(|number| number.parse::<u32>().ok());
+        let state = self.state();
+        self.door == Door::Open
+            || state.opened
+            || number.is_some_and(|number| number > state.revoked && number <= state.tokens_given)
+    }
+}
+
+async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
+    let who = who(&request);
+    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
+    world.state().log.push(format!("{method} {path} {}", readable(&who)).trim_end().to_owned());
+    if path == "/token" {
+        return give_token(&world, request).await;
+    }
+    let fault = world.state().fault.clone();
+    match &fault {
+        Some(Fault::Status(status)) => return status_only(*status, ("retry-after", "60")),
+        Some(Fault::Redirect(host)) => {
+            return status_only(307, ("location", &format!("http://{host}{path}")));
+        }
+        Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::NoDigestHeader) | None => {}
+    }
+    if !world.lets_through(&who) {
+        return status_only(401, ("www-authenticate", &challenge(&world)));
+    }
+    let mut response = forward(&world, request).await;
+    if fault == Some(Fault::NoDigestHeader) {
+        response.headers_mut().remove("docker-content-digest");
+    }
+    response
+}
+
+fn challenge(world: &World) -> String {
+    let own = format!("http://{}/token", world.address);
+    let realm = match &world.door {
+        Door::Token { realm: Some(realm) } => realm.clone(),
+        Door::Token { realm: None } | Door::Open => own,
+    };
+    format!(r#"Bearer realm="{realm}",service="gateway",scope="repository:any:pull""#)
+}
+
+/// Gives a token to everybody; what was sent is in the log.
+async fn give_token(world: &World, request: Request) -> Response {
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let body = axum::body::to_bytes(request.into_body(), 10_000).await.expect("a small body");
+    let sent = format!("{query}{}", String::from_utf8_lossy(&body));
+    let fields = url::form_urlencoded::parse(sent.as_bytes());
+    let shown: Vec<String> = fields.map(|(key, value)| format!("{key}={value}")).collect();
+    let mut state = world.state();
+    state.log.push(format!("  {}", shown.join(" ")));
+    state.tokens_given += 1;
+    let token =
+        serde_json::json!({"token": format!("token-{}", state.tokens_given), "expires_in": 300});
+    Response::new(Body::from(token.to_string()))
+}
+
+async fn forward(world: &World, request: Request) -> Response {
+    let url = format!("http://{}{}", world.behind, request.uri());
+    let mut headers = request.headers().clone();
+    headers.remove("host");
+    if world.door != Door::Open {
+        headers.remove("authorization");
+    }
+    let sent = world.client.request(request.method().clone(), url).headers(headers).send().await;
+    let answer = sent.expect("the registry behind answers");
+    let mut response = Response::builder().status(answer.status());
+    *response.headers_mut().expect("nothing is wrong yet") = answer.headers().clone();
+    response.body(Body::from(answer.bytes().await.expect("a body"))).expect("a response")
+}
+
+fn status_only(status: u16, (name, value): (&str, &str)) -> Response {
+    Response::builder().status(status).header(name, value).body(Body::empty()).expect("a response")
+}
+
+fn who(request: &Request) -> String {
+    let value = request.headers().get("authorization").and_then(|value| value.to_str().ok());
+    value.unwrap_or_default().to_owned()
+}
+
+/// `Bearer token-1` as it is, Basic decoded.
+fn readable(who: &str) -> String {
+    let Some(encoded) = who.strip_prefix("Basic ") else { return who.to_owned() };
+    let decoded = base64::engine::general_purpose::STANDARD.decode(encoded).unwrap_or_default();
+    format!("Basic {}", String::from_utf8_lossy(&decoded))
+}
