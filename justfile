@@ -1,0 +1,39 @@
+# What one does here. CI calls the same scripts.
+
+# This list.
+default:
+    @just --list
+
+# Build the program as it is released.
+release:
+    cargo build --locked --profile dist
+
+# The quick loop: unit tests, no engine.
+test *names:
+    cargo test --locked {{names}}
+
+# Everything CI runs but the licence check; brings up an engine.
+all *names:
+    tests/run {{names}}
+
+# The scenarios on a real engine.
+e2e *names:
+    tests/support/engine
+    cargo test --locked --features engine-tests --test e2e {{names}}
+
+# Formatting and lints.
+lint:
+    cargo fmt --check
+    cargo clippy --locked --all-targets --all-features -- -D warnings
+
+# Licences, banned crates, sources, and known vulnerabilities (needs the network).
+deny:
+    cargo deny check
+
+# Look at changed snapshots one by one.
+review:
+    cargo insta review
+
+# The guided tour.
+quickstart *arguments:
+    examples/quickstart/run {{arguments}}

@@ -1,0 +1,106 @@
+//! An update that does not work: what ran before goes on serving, and the same thing is not tried again.
+
+use std::time::Duration;
+
+use crate::support::host::Host;
+use crate::support::registry::Kind;
+use crate::support::{eventually, free_port, get};
+
+fn manifest(tag: &str, port: u16) -> String {
+    format!(
+        "\
+services:
+  web:
+    image: @REGISTRY@/acme/web:{tag}
+    ports: ['127.0.0.1:{port}:8000']
+    healthcheck:
+      test: [CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1:8000/health']
+      interval: 500ms
+      timeout: 2s
+      retries: 2
+"
+    )
+}
+
+fn deployed(port: u16) -> Host {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::BrokenHealth);
+    host.push("acme/web", "3", Kind::Exits);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1", port))]);
+    host.pass().ends(0).does(&["shop/web create done"]);
+    host
+}
+
+#[track_caller]
+fn assert_serves(port: u16, version: &str) {
+    eventually(Duration::from_secs(10), &format!("version {version} answers"), || {
+        get(port, "/").filter(|body| body.contains(&format!("version={version}\n")))
+    });
+}
+
+#[test]
+fn a_version_that_never_gets_healthy_is_rolled_back_and_not_tried_again() {
+    let port = free_port();
+    let host = deployed(port);
+    let before = host.containers();
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
+    host.pass().ends(4).does(&["shop/web recreate rolled-back"]).says("health");
+    assert_serves(port, "1");
+    assert_eq!(host.changed_since(&before), Vec::<String>::new(), "the very container runs again");
+
+    host.pass().ends(1);
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
+    host.run(&["status"]).ends(1).says("rejected");
+}
+
+#[test]
+fn a_version_that_ends_at_once_is_rolled_back_and_its_last_words_are_shown() {
+    let port = free_port();
+    let host = deployed(port);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("3", port))]);
+    host.pass().ends(4).does(&["shop/web recreate rolled-back"]).says("cannot reach the database");
+    assert_serves(port, "1");
+}
+
+#[test]
+fn the_next_good_commit_is_deployed_after_a_bad_one() {
+    let port = free_port();
+    let host = deployed(port);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("3", port))]);
+    host.pass().ends(4);
+    host.push("acme/web", "4", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("4", port))]);
+    host.pass().ends(0).does(&["shop/web recreate done"]);
+    assert_serves(port, "4");
+    host.is_settled();
+}
+
+#[test]
+fn a_revert_in_git_puts_everything_right_without_touching_anything() {
+    let port = free_port();
+    let host = deployed(port);
+    let before = host.containers();
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
+    host.pass().ends(4);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1", port))]);
+    host.is_settled();
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
+}
+
+#[test]
+fn an_operator_goes_back_and_git_does_not_undo_it() {
+    let port = free_port();
+    let host = deployed(port);
+    host.push("acme/web", "5", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("5", port))]);
+    host.pass().ends(0);
+    assert_serves(port, "5");
+    host.run(&["rollback", "shop-@ID@/web"]).ends(0);
+    assert_serves(port, "1");
+    host.pass().ends(0);
+    assert_serves(port, "1");
+    host.run(&["unhold", "shop-@ID@/web"]).ends(0);
+    host.pass().ends(0);
+    assert_serves(port, "5");
+}

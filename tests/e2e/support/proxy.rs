@@ -1,0 +1,142 @@
+//! A unix socket in front of the engine that remembers every request that changes something.
+//!
+//! It can also stop answering at a chosen change, so that the program can be killed there. Bytes go through as they
+//! are. Upgraded connections (`exec`, `attach`) are not followed.
+
+use std::io::{self, BufRead, BufReader, Read, Write};
+use std::net::Shutdown;
+use std::os::unix::net::{UnixListener, UnixStream};
+use std::path::{Path, PathBuf};
+use std::sync::{Arc, Mutex};
+
+/// The socket, open as long as the process lives.
+pub struct CountingSocket {
+    path: PathBuf,
+    traffic: Arc<Mutex<Traffic>>,
+}
+
+#[derive(Default)]
+struct Traffic {
+    mutations: Vec<String>,
+    allowed: Option<usize>,
+    hangs: bool,
+}
+
+impl CountingSocket {
+    /// Listens at `path` and hands everything on to the engine at `engine`.
+    pub fn open(path: PathBuf, engine: &'static Path) -> Self {
+        let listener = UnixListener::bind(&path).unwrap();
+        let traffic = Arc::new(Mutex::new(Traffic::default()));
+        let seen = traffic.clone();
+        std::thread::spawn(move || {
+            for client in listener.incoming().flatten() {
+                let seen = seen.clone();
+                std::thread::spawn(move || serve(client, engine, &seen));
+            }
+        });
+        Self { path, traffic }
+    }
+
+    /// As `DOCKER_HOST` takes it.
+    pub fn address(&self) -> String {
+        format!("unix://{}", self.path.display())
+    }
+
+    /// The requests since the last call that may change something, such as `POST /containers/create`.
+    pub fn take_mutations(&self) -> Vec<String> {
+        std::mem::take(&mut self.traffic.lock().unwrap().mutations)
+    }
+
+    /// From now on lets `changes` requests that change something through, and never answers the next one.
+    pub fn hang_after(&self, changes: usize) {
+        *self.traffic.lock().unwrap() = Traffic { allowed: Some(changes), ..Traffic::default() };
+    }
+
+    /// Whether a request waits for an answer that it will not get.
+    pub fn hangs(&self) -> bool {
+        self.traffic.lock().unwrap().hangs
+    }
+
+    /// Lets new requests through again.
+    pub fn go_on(&self) {
+        *self.traffic.lock().unwrap() = Traffic::default();
+    }
+}
+
+impl Traffic {
+    /// Notes a change; `false` where it must not get through.
+    fn lets_through(&mut self, request: String) -> bool {
+        self.hangs |= self.allowed == Some(self.mutations.len());
+        if !self.hangs {
+            self.mutations.push(request);
+        }
+        !self.hangs
+    }
+}
+
+fn serve(client: UnixStream, engine: &Path, seen: &Mutex<Traffic>) -> io::Result<()> {
+    let mut engine = UnixStream::connect(engine)?;
+    let (mut answers, mut back) = (engine.try_clone()?, client.try_clone()?);
+    std::thread::spawn(move || {
+        let _ = io::copy(&mut answers, &mut back);
+        let _ = back.shutdown(Shutdown::Both);
+    });
+    let mut requests = BufReader::new(client);
+    while let Some(head) = read_head(&mut requests)? {
+        if mutation(&head).is_some_and(|request| !seen.lock().unwrap().lets_through(request)) {
+            // Until the client dies: it gets neither an answer nor a closed connection.
+            return io::copy(&mut requests, &mut io::sink()).map(drop);
+        }
+        engine.write_all(head.as_bytes())?;
+        forward_body(&head, &mut requests, &mut engine)?;
+    }
+    engine.shutdown(Shutdown::Write)
+}
+
+fn read_head(requests: &mut impl BufRead) -> io::Result<Option<String>> {
+    let mut head = String::new();
+    while requests.read_line(&mut head)? > 0 {
+        if head.ends_with("\r\n\r\n") {
+            return Ok(Some(head));
+        }
+    }
+    Ok(None)
+}
+
+/// `METHOD /path` without API version and query, of a request that may change something.
+fn mutation(head: &str) -> Option<String> {
+    let mut words = head.split(' ');
+    let (method, target) = (words.next()?, words.next()?);
+    let path = target.split('?').next()?;
+    let path = path
+        .strip_prefix("/v1.")
+        .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
+        .unwrap_or(path);
+    // These two are POSTs that only ask.
+    let asks = method == "GET" || method == "HEAD" || path == "/auth" || path.ends_with("/wait");
+    (!asks).then(|| format!("{method} {path}"))
+}
+
+fn forward_body(head: &str, from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
+    let headers = head.to_ascii_lowercase();
+    if headers.contains("\r\ntransfer-encoding: chunked") {
+        return forward_chunks(from, to);
+    }
+    let length = headers.split("\r\ncontent-length:").nth(1).and_then(|rest| rest.lines().next());
+    let length = length.and_then(|number| number.trim().parse().ok()).unwrap_or(0);
+    io::copy(&mut from.take(length), to).map(drop)
+}
+
+fn forward_chunks(from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
+    loop {
+        let mut line = String::new();
+        from.read_line(&mut line)?;
+        to.write_all(line.as_bytes())?;
+        let size = u64::from_str_radix(line.trim(), 16).map_err(io::Error::other)?;
+        // The line's end after a chunk; after the last one, the end of the (empty) trailer.
+        io::copy(&mut from.take(size + 2), to)?;
+        if size == 0 {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,73 @@
+//! An image registry of the test's own, on loopback.
+
+use std::net::TcpStream;
+use std::path::Path;
+use std::process::{Child, Stdio};
+use std::time::Duration;
+
+use super::{eventually, free_port, script, stdout_of};
+
+/// What an image does when it is run; `tests/support/images` describes each.
+#[derive(Clone, Copy, Debug)]
+pub enum Kind {
+    /// Serves `/health` and `/` on port 8000.
+    Web,
+    /// The same without `/health`.
+    BrokenHealth,
+    /// Ends with 1 at once.
+    Exits,
+    /// Ends with 0.
+    Job,
+    /// nginx on port 80.
+    Proxy,
+}
+
+impl Kind {
+    fn word(self) -> &'static str {
+        match self {
+            Self::Web => "web",
+            Self::BrokenHealth => "broken-health",
+            Self::Exits => "exits",
+            Self::Job => "job",
+            Self::Proxy => "proxy",
+        }
+    }
+}
+
+/// A running registry; it ends with this value.
+pub struct TestRegistry {
+    /// `127.0.0.1:PORT`, as it stands in an image's name.
+    pub host: String,
+    salt: String,
+    server: Child,
+}
+
+impl TestRegistry {
+    /// Serves from below `directory`. Images with another `salt` never share an id.
+    pub fn start(directory: &Path, salt: &str) -> Self {
+        let port = free_port();
+        let mut command = script("registry");
+        command.arg(directory).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        let server = command.spawn().unwrap();
+        eventually(Duration::from_secs(20), "the registry listens", || {
+            TcpStream::connect(("127.0.0.1", port)).ok()
+        });
+        Self { host: format!("127.0.0.1:{port}"), salt: salt.to_owned(), server }
+    }
+
+    /// Pushes an image; a tag that is there already moves. Gives the manifest's digest.
+    pub fn push(&self, name: &str, tag: &str, kind: Kind) -> String {
+        let image = format!("{name}:{tag}");
+        let mut command = script("images");
+        stdout_of(
+            command.args([&self.host, &image, kind.word()]).env("EVENKEEL_IMAGE_SALT", &self.salt),
+        )
+    }
+}
+
+impl Drop for TestRegistry {
+    fn drop(&mut self) {
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
+}
