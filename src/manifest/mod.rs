@@ -5,6 +5,7 @@
 
 mod load;
 mod options;
+mod schema;
 
 mod discover;
 mod project;
@@ -33,6 +34,7 @@ pub mod names;
 
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
+pub use schema::schema;
 
 #[cfg(test)]
 mod tests;
