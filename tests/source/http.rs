@@ -1,6 +1,7 @@
 //! Over http: what is asked of the server, what goes wrong, and how the mirror heals.
 
 use std::fs;
+use std::os::unix::ffi::OsStrExt;
 
 use evenkeel::model::CommitId;
 use evenkeel::model::tree::EntryKind;
@@ -271,6 +272,16 @@ async fn a_tag_is_followed_to_its_commit() {
     server.take_seen();
     assert!(!follower.check(&first, "one").await.fetched);
     assert_eq!(server.take_kinds(), ["list"]);
+}
+
+#[tokio::test]
+async fn a_branch_whose_name_is_not_utf_8_disturbs_nobody() {
+    let upstream = Upstream::new();
+    let first = upstream.git(&["rev-parse", "main"]);
+    let odd = std::ffi::OsStr::from_bytes(b"refs/heads/\xff");
+    fs::write(upstream.path().join(odd), format!("{first}\n")).unwrap();
+    let (_server, follower) = served(&upstream).await;
+    follower.check(&first, "one").await;
 }
 
 #[tokio::test]
