@@ -28,6 +28,10 @@ pub enum Resolved {
 pub fn resolve(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Option<Resolved> {
     match find(scene, at, path) {
         Ok(resolved) => Some(resolved),
+        Err(problem) if at.node.sensitive => {
+            at.problem(problem.code, "the path that a value of the server makes cannot be mounted");
+            None
+        }
         Err(problem) => {
             at.report(problem);
             None

@@ -51,12 +51,12 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
         }
     };
     let mut loaded = Loaded { stacks: Vec::new(), problems: Vec::new(), complete: true };
-    let mut named = Vec::new();
+    let (mut named, mut unnamed) = (Vec::new(), Vec::new());
     for candidate in candidates {
         match Manifest::read(candidate, revision, options) {
             Ok(manifest) if manifest.is_for(options) => named.push(manifest),
             Ok(_) => {}
-            Err(failed) => loaded.add_unnamed(*failed),
+            Err(failed) => unnamed.push(*failed),
         }
     }
     let owners = owners(&named);
@@ -75,6 +75,7 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
         };
         loaded.stacks.push(stack);
     }
+    unnamed.into_iter().for_each(|unnamed| loaded.add_unnamed(unnamed));
     loaded.stacks.sort_by(|a, b| a.directory.cmp(&b.directory));
     loaded
 }
@@ -83,7 +84,9 @@ impl Loaded {
     /// A stack that could not be read far enough to know its name.
     fn add_unnamed(&mut self, unnamed: Unnamed) {
         self.complete = false;
-        match unnamed.guess {
+        let guess =
+            unnamed.guess.filter(|name| self.stacks.iter().all(|stack| stack.name != *name));
+        match guess {
             Some(name) => self.stacks.push(LoadedStack {
                 name,
                 directory: unnamed.candidate.directory,
@@ -211,11 +214,11 @@ impl Manifest {
         };
         scene.traces = kept(&self.bytes).into();
         add_git_variables(&mut scene, &mut problems);
-        let findings = Findings::new(self.texts.clone());
+        let mut findings = Findings::new(self.texts.clone());
         scene.variables.overlaps().into_iter().for_each(|remark| findings.remark(remark));
-        let tree = interpolated(&self, &scene, &settings, &findings, &mut problems);
+        let tree = interpolated(&self, &scene, &settings, &mut findings, &mut problems);
         problems.into_iter().for_each(|problem| findings.problem(problem));
-        let Some(tree) = tree else { return Err(findings.into_parts().0) };
+        let Some(tree) = tree else { return Err(findings.into_parts(&scene.masks()).0) };
         project::read(&tree, findings, scene, self.candidate.files.clone())
     }
 }
@@ -280,7 +283,7 @@ fn interpolated(
     manifest: &Manifest,
     scene: &Scene<'_>,
     settings: &StackOptions,
-    findings: &Findings,
+    findings: &mut Findings,
     problems: &mut Vec<Problem>,
 ) -> Option<Node> {
     // Without the server nobody knows what is set there; the remark says what has to be.
@@ -296,15 +299,17 @@ fn interpolated(
         interpolate::interpolate(tree, &scene.variables, unset, texts, &mut found, &mut remarks)
     };
     let trees: Vec<Node> = manifest.trees.iter().map(replace).collect();
-    let is_needed = |problem: &Problem| problem.code == MISSING_VARIABLE;
     for problem in found {
-        match is_needed(&problem) && scene.server.is_offline() {
-            true => remarks.push(problem),
-            false if is_needed(&problem) => problems.push(explained(problem, scene)),
+        match problem.code == MISSING_VARIABLE {
+            true if scene.server.is_offline() => remarks.push(problem),
+            true => problems.push(explained(problem, scene)),
             false => problems.push(problem),
         }
     }
     for remark in remarks {
+        if let (true, Some(path)) = (scene.server.is_offline(), remark.path) {
+            findings.excuse(path);
+        }
         findings.remark(Remark { place: remark.place, service: None, text: remark.message });
     }
     merge_all(&trees, problems)
@@ -322,9 +327,14 @@ fn explained(mut problem: Problem, scene: &Scene<'_>) -> Problem {
     let [own, common] = scene.server.env_files();
     let git = repository::join(scene.directory, ".env").unwrap_or_default();
     let looked = format!("looked in {}, {} and {git}", own.display(), common.display());
-    let hint = format!("set it in {}", own.display());
-    let problem = problem.note(looked);
-    if problem.hint.is_some() { problem } else { problem.hint(hint) }
+    let (set, or) = match problem.hint.take() {
+        Some(hint) => match hint.split_once(',') {
+            Some((set, or)) => (set.to_owned(), format!(", {}", or.trim_start())),
+            None => (hint, String::new()),
+        },
+        None => ("set it".to_owned(), String::new()),
+    };
+    problem.note(looked).hint(format!("{set} in {}{or}", own.display()))
 }
 
 fn service_of(path: &str) -> Option<&str> {

@@ -35,6 +35,12 @@ pub struct Missing {
 }
 
 impl Missing {
+    /// The path holds a value of the server and is not spelt out.
+    fn unspoken() -> Self {
+        let there = "where the server's value says".to_owned();
+        Self { looked: vec![there.clone()], put: there }
+    }
+
     /// `problem`, with the places and the next move; `or` is another way out.
     pub fn explain(self, problem: Problem, or: &str) -> Problem {
         problem
@@ -47,7 +53,12 @@ impl Missing {
 pub fn find(scene: &Scene<'_>, at: &At<'_>) -> Search {
     let Some(path) = at.filled() else { return Search::Failed };
     match search(scene, at, path) {
+        Ok(Search::Missing(_)) if at.node.sensitive => Search::Missing(Missing::unspoken()),
         Ok(found) => found,
+        Err(_) if at.node.sensitive => {
+            at.problem("wrong-path", "the path that a value of the server makes cannot be used");
+            Search::Failed
+        }
         Err(problem) => {
             at.report(complete(problem, at));
             Search::Failed

@@ -33,3 +33,6 @@ pub mod names;
 
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
+
+#[cfg(test)]
+mod tests;

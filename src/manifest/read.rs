@@ -11,7 +11,7 @@ use super::keys;
 use super::node::{Node, Value};
 use super::{path, units};
 use crate::model::stack::Remark;
-use crate::model::{Place, Problem, ServiceName};
+use crate::model::{Masks, Place, Problem, ServiceName};
 
 /// What was found while reading one stack: everything that is wrong, and what is worth saying.
 #[derive(Debug, Default)]
@@ -19,6 +19,7 @@ pub struct Findings {
     problems: RefCell<Vec<Problem>>,
     remarks: RefCell<Vec<Remark>>,
     texts: SourceTexts,
+    unknown: Vec<String>,
 }
 
 impl Findings {
@@ -27,8 +28,16 @@ impl Findings {
         Self { texts, ..Self::default() }
     }
 
+    /// The value at `path` is not known without the server: from now on, nothing is wrong with it.
+    pub fn excuse(&mut self, path: String) {
+        self.unknown.push(path);
+    }
+
     /// Adds a problem, with the line it stands on where that is known.
     pub fn problem(&self, mut problem: Problem) {
+        if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path)) {
+            return;
+        }
         if problem.excerpt.is_none() {
             let line = problem.place.as_ref().and_then(|place| self.texts.line(place));
             problem.excerpt = line.map(str::to_owned);
@@ -41,17 +50,16 @@ impl Findings {
         self.remarks.borrow_mut().push(remark);
     }
 
-    /// How many problems there are so far.
-    pub fn count(&self) -> usize {
-        self.problems.borrow().len()
-    }
-
     /// The problems in the order of the files, and the remarks.
-    pub fn into_parts(self) -> (Vec<Problem>, Vec<Remark>) {
+    ///
+    /// Readers take care not to quote the server's values; `masks` catches what slips through.
+    pub fn into_parts(self, masks: &Masks) -> (Vec<Problem>, Vec<Remark>) {
         let mut problems = self.problems.into_inner();
+        problems.iter_mut().for_each(|problem| problem.message = masks.mask(&problem.message));
         problems.sort_by(|a, b| a.place.cmp(&b.place));
         problems.dedup();
         let mut remarks = self.remarks.into_inner();
+        remarks.iter_mut().for_each(|remark| remark.text = masks.mask(&remark.text));
         remarks.dedup();
         (problems, remarks)
     }
@@ -336,7 +344,8 @@ impl<'a> At<'a> {
 
     /// A problem at this value, to be completed and handed to [`At::report`].
     pub fn trouble(&self, code: &'static str, message: impl Into<String>) -> Problem {
-        Problem::new(code, message).at(self.place().clone()).path(&self.path)
+        let problem = Problem::new(code, message).at(self.place().clone());
+        if self.path.is_empty() { problem } else { problem.path(&self.path) }
     }
 
     /// Adds a problem that is complete.

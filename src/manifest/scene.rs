@@ -72,6 +72,13 @@ impl Scene<'_> {
         self.traces.borrow_mut().masks.add(value);
     }
 
+    /// Every value of the server that was read.
+    pub fn masks(&self) -> Masks {
+        let mut masks = self.variables.masks();
+        masks.extend(&self.traces.borrow().masks);
+        masks
+    }
+
     /// The image line of `service` without any value put into it.
     pub fn image_as_written(&self, service: &ServiceName) -> String {
         let services = self.written.get("services");

@@ -97,7 +97,8 @@ fn replicas(draft: &Draft<'_>) {
         draft.at.report(problem.hint(hint));
     };
     if let Some(name) = &draft.container_name {
-        let message = format!("{count} replicas cannot all be called `{name}`");
+        let name = draft.quoted(&["container_name"], name.as_str());
+        let message = format!("{count} replicas cannot all be called {name}");
         complain(message, "take `container_name` out, or run one replica");
     }
     for port in draft.settings.ports.iter().filter(|port| room(&port.published) < count) {

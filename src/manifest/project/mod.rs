@@ -43,8 +43,8 @@ pub fn read(
     scene.secrets = files::read(&top, files::Kind::Secret, &scene);
     scene.configs = files::read(&top, files::Kind::Config, &scene);
     let used = services(&top, &scene);
-    drop(top);
-    let (problems, remarks) = findings.into_parts();
+    
+    let (problems, remarks) = findings.into_parts(&scene.masks());
     if !problems.is_empty() {
         return Err(problems);
     }
@@ -128,9 +128,8 @@ fn assemble(
     scene: Scene<'_>,
     files: Vec<String>,
 ) -> Stack {
+    let masks = scene.masks();
     let traces = scene.traces.into_inner();
-    let mut masks = scene.variables.masks();
-    masks.extend(&traces.masks);
     let mut networks = scene.networks;
     networks.retain(|key, _| used.networks.contains(key));
     let mut volumes = scene.volumes;

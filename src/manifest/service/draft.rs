@@ -95,8 +95,15 @@ impl<'a> Draft<'a> {
         ports::settle(self);
         self.settings.mounts.sort_by(|a, b| a.target.cmp(&b.target));
         for target in repeated_targets(&self.settings) {
-            self.at.problem("two-mounts", format!("two things are mounted at `{target}`"));
+            let target = self.quoted(&["volumes", "tmpfs", "secrets", "configs"], &target);
+            self.at.problem("two-mounts", format!("two things are mounted at {target}"));
         }
+    }
+
+    /// `text` for a message, unless one of the `keys` it comes from holds a value of the server.
+    pub fn quoted(&self, keys: &[&str], text: &str) -> String {
+        let is_hidden = |key: &&str| self.at.value(key).is_some_and(|at| sensitive::is_in(at.node));
+        if keys.iter().any(is_hidden) { "the value".to_owned() } else { format!("`{text}`") }
     }
 
     /// How many containers.

@@ -108,9 +108,10 @@ fn parsed(
     draft: &Draft<'_>,
     scene: &Scene<'_>,
 ) -> dotenv::Entries {
+    let name = if file.at.node.sensitive { "(env file)" } else { &found.name };
     let entries = match file.raw {
-        true => dotenv::parse_raw(&found.name, &found.bytes),
-        false => dotenv::parse(&found.name, &found.bytes, &Outer { draft, scene }),
+        true => dotenv::parse_raw(name, &found.bytes),
+        false => dotenv::parse(name, &found.bytes, &Outer { draft, scene }),
     };
     let entries = entries.unwrap_or_else(|problems: Vec<Problem>| {
         problems.into_iter().for_each(|problem| file.at.report(problem));

@@ -77,6 +77,11 @@ fn short<'a>(at: &At<'a>) -> Option<Wish<'a>> {
         Some(source) if shorthand::is_path(source) => Kind::Bind,
         Some(_) | None => Kind::Volume,
     };
+    if source.is_none() && path.contains(":/") {
+        let message = "a volume's name of one letter is taken for a drive, as Compose does";
+        at.problem("wrong-value", message);
+        return None;
+    }
     let mut wish = Wish::new(kind, at.clone(), target(at, &path)?);
     wish.source = source;
     for option in options {
@@ -255,7 +260,7 @@ fn bound(
         bind::Resolved::Tracked(export) => {
             if !wish.read_only {
                 let text =
-                    format!("`{}` is in git and is mounted read-only; write `:ro`", export.path);
+                    format!("{} is in git and is mounted read-only; write `:ro`", wish.source_at.quoted(&export.path));
                 wish.source_at.remark(Some(&draft.name), text);
             }
             scene.keep_mounted(&draft.name, &export.path);

@@ -13,7 +13,7 @@ pub fn paths(service: &At<'_>) -> BTreeSet<String> {
         match key {
             "environment" => {}
             "labels" => paths.extend(labels(&at)),
-            _ if is_sensitive(at.node) => {
+            _ if is_in(at.node) => {
                 paths.insert(key.to_owned());
             }
             _ => {}
@@ -28,11 +28,11 @@ fn labels(at: &At<'_>) -> Vec<String> {
 }
 
 /// Whether a value of the server is anywhere in `node`.
-fn is_sensitive(node: &Node) -> bool {
+pub fn is_in(node: &Node) -> bool {
     let inside = match &node.value {
         Value::Null | Value::Scalar(_) => false,
-        Value::Sequence(items) => items.iter().any(is_sensitive),
-        Value::Mapping(fields) => fields.values().any(|field| is_sensitive(&field.node)),
+        Value::Sequence(items) => items.iter().any(is_in),
+        Value::Mapping(fields) => fields.values().any(|field| is_in(&field.node)),
     };
     node.sensitive || inside
 }

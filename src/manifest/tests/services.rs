@@ -1,0 +1,260 @@
+//! Keys of a service, and what they become.
+
+use super::{SECOND, World, manifest, mount_text, refused, remarks, service, settings, web};
+use crate::model::spec::{Attachment, RestartPolicy};
+use crate::model::stack::{Condition, FailureAction};
+
+#[test]
+fn commands_are_cut_into_words_and_lists_taken_as_they_are() {
+    let spec = settings("command: run 'a b'\nentrypoint: [sh, -c, 'x; y']");
+    assert_eq!(spec.command.unwrap(), ["run", "a b"]);
+    assert_eq!(spec.entrypoint.unwrap(), ["sh", "-c", "x; y"]);
+    let spec = settings("command:\nentrypoint: []");
+    assert_eq!((spec.command, spec.entrypoint), (None, Some(Vec::new())));
+}
+
+#[test]
+fn capabilities_lose_their_prefix() {
+    let spec = settings("cap_add: [cap_net_admin, SYS_TIME]\ncap_drop: [all]");
+    assert_eq!(spec.cap_add.into_iter().collect::<Vec<_>>(), ["NET_ADMIN", "SYS_TIME"]);
+    assert_eq!(spec.cap_drop.into_iter().collect::<Vec<_>>(), ["ALL"]);
+}
+
+#[test]
+fn a_health_check_is_read_in_all_its_forms() {
+    let test = |keys: &str| settings(keys).healthcheck.map(|check| check.test.join("|"));
+    assert_eq!(test("healthcheck: {test: curl x}").unwrap(), "CMD-SHELL|curl x");
+    assert_eq!(test("healthcheck: {test: [CMD, curl, x]}").unwrap(), "CMD|curl|x");
+    assert_eq!(test("healthcheck: {test: [NONE]}").unwrap(), "NONE");
+    assert_eq!(test("healthcheck: {disable: true}").unwrap(), "NONE");
+    assert_eq!(test("healthcheck: {disable: false}"), None, "the image's own");
+    let check =
+        settings("healthcheck: {interval: 2s, retries: 5, start_period: 1m}").healthcheck.unwrap();
+    assert_eq!((check.interval, check.retries), (Some(2 * SECOND), Some(5)));
+    refused("healthcheck: {test: [curl]}", "has to start with `CMD`");
+    refused("healthcheck: {test: a, start_interval: 1s}", "`start_interval` is not supported");
+}
+
+#[test]
+fn restart_is_overruled_by_the_deploy_section() {
+    assert_eq!(settings("restart: no").restart, RestartPolicy::No);
+    assert_eq!(settings("restart: on-failure:3").restart, RestartPolicy::OnFailure(3));
+    assert_eq!(settings("user: a").restart, RestartPolicy::Unset);
+    let deploy = "deploy: {restart_policy: {condition: on-failure, max_attempts: 2}}";
+    assert_eq!(
+        settings(&format!("{deploy}\nrestart: always")).restart,
+        RestartPolicy::OnFailure(2)
+    );
+    assert_eq!(
+        settings(&format!("restart: always\n{deploy}")).restart,
+        RestartPolicy::OnFailure(2)
+    );
+    refused("restart: sometimes", "`sometimes` is no restart policy");
+}
+
+#[test]
+fn limits_may_be_written_twice_if_they_agree() {
+    let both =
+        "mem_limit: 512m\ncpus: 0.5\ndeploy: {resources: {limits: {memory: 512M, cpus: '0.50'}}}";
+    let resources = settings(both).resources;
+    assert_eq!((resources.memory, resources.nano_cpus), (512 << 20, 500_000_000));
+    refused("mem_limit: 1g\ndeploy: {resources: {limits: {memory: 2g}}}", "contradict each other");
+}
+
+#[test]
+fn a_part_of_a_second_of_grace_counts_as_one() {
+    assert_eq!(settings("stop_grace_period: 1500ms").stop_grace_period, Some(2 * SECOND));
+}
+
+#[test]
+fn a_service_joins_the_default_network_under_its_name() {
+    let stack = World::shop(&manifest("user: a")).stack();
+    assert_eq!(stack.networks.keys().collect::<Vec<_>>(), ["default"]);
+    let endpoints = web(stack).settings.network.endpoints().to_vec();
+    assert_eq!(endpoints[0].network.as_str(), "shop_default");
+    assert!(endpoints[0].aliases.contains("web"));
+}
+
+#[test]
+fn the_default_network_is_not_made_where_nobody_uses_it() {
+    let stack = World::shop(&manifest("networks: [back]")).stack();
+    assert_eq!(stack.networks.keys().collect::<Vec<_>>(), ["back"]);
+}
+
+#[test]
+fn the_primary_network_is_chosen_by_priority_then_name() {
+    let names = |keys: &str| {
+        let spec = settings(keys);
+        spec.network.endpoints().iter().map(|e| e.network.to_string()).collect::<Vec<_>>()
+    };
+    assert_eq!(names("networks: [front, back]"), ["shop_back", "shop_front"]);
+    assert_eq!(names("networks: {front: {priority: 9}, back: }"), ["shop_front", "shop_back"]);
+}
+
+#[test]
+fn a_network_mode_stands_alone() {
+    assert_eq!(settings("network_mode: host").network, Attachment::Mode("host".into()));
+    refused("network_mode: host\nnetworks: [back]", "exclude each other");
+    refused("network_mode: service:db", "is not supported");
+    refused("networks: [nowhere]", "joins network `nowhere`, which is not declared");
+    refused("networks: {back: {ipv4_address: x}}", "`x` is no address");
+}
+
+#[test]
+fn extra_hosts_are_read_in_all_their_forms() {
+    let hosts = |keys: &str| settings(keys).extra_hosts;
+    assert_eq!(
+        hosts("extra_hosts: ['a:1.2.3.4', 'b=::1', 'c=[::1]']"),
+        ["a:1.2.3.4", "b:::1", "c:::1"]
+    );
+    assert_eq!(hosts("extra_hosts: {a: host-gateway, b: [1.1.1.1, 2.2.2.2]}").len(), 3);
+    refused("extra_hosts: [a]", "is not `host=address`");
+}
+
+#[test]
+fn ports_are_sorted_and_the_exposed_ones_beyond_them_kept() {
+    let spec = settings(
+        "ports: ['90:90', {target: 80, published: '8080', host_ip: '::1'}]\nexpose: [80, '81-82/udp']",
+    );
+    let ports: Vec<String> =
+        spec.ports.iter().map(|p| format!("{}|{}|{}", p.host_ip, p.published, p.target)).collect();
+    assert_eq!(ports, ["::1|8080|80/tcp", "|90|90/tcp"]);
+    assert_eq!(spec.expose.len(), 2);
+}
+
+#[test]
+fn mounts_are_sorted_by_target() {
+    let spec =
+        settings("volumes: ['data:/z:nocopy', '/srv:/a/:ro,rslave', '/anonymous', '/x:/b:z']");
+    assert_eq!(
+        mount_text(&spec),
+        [
+            "/a <- /srv,rslave ro",
+            "/anonymous <- anonymous rw",
+            "/b <- /x,z rw",
+            "/z <- volume shop_data,nocopy rw",
+        ]
+    );
+    refused("volumes: ['nowhere:/a']", "mounts volume `nowhere`, which is not declared");
+    refused("volumes: ['d:/data']", "is taken for a drive");
+    refused("volumes: ['data:a']", "has to be absolute");
+    refused("volumes: ['~/a:/a']", "starts with `~`");
+    refused("volumes: ['../../a:/a']", "leaves the repository");
+    refused("volumes: ['../a:/a']", "leaves the stack's directory");
+}
+
+#[test]
+fn long_mounts_are_read() {
+    let keys = "volumes:\n- {type: bind, source: /srv, target: /a, bind: {create_host_path: false}}\n- {type: volume, source: data, target: /b, read_only: true, volume: {nocopy: true}}\n- {type: tmpfs, target: /c, tmpfs: {size: 1m, mode: 01777}}";
+    let spec = settings(keys);
+    assert_eq!(mount_text(&spec), ["/a <- /srv,must-exist rw", "/b <- volume shop_data,nocopy ro"]);
+    assert_eq!(spec.tmpfs["/c"], "size=1048576,mode=1777");
+    refused("volumes: [{type: npipe, target: /a}]", "is not supported");
+    refused("volumes: [{type: bind, target: /a}]", "needs a `source`");
+    refused("tmpfs: /a\nvolumes: ['/x:/a']", "two things are mounted at `/a`");
+}
+
+#[test]
+fn a_rollout_is_read_from_compose_and_from_evenkeel() {
+    let keys = "deploy: {replicas: 3, update_config: {parallelism: 2, delay: 5s, monitor: 1s, failure_action: pause, max_failure_ratio: 0.25}}\nx-evenkeel: {rollout: {stable: 0s, deadline: 1m, restarts: 1}}";
+    let service = service(keys);
+    let rollout = &service.rollout;
+    assert_eq!((service.replicas, rollout.parallelism, rollout.max_failure_ratio), (3, 2, 250_000));
+    assert_eq!(
+        (rollout.delay, rollout.monitor, rollout.deadline),
+        (5 * SECOND, SECOND, Some(60 * SECOND))
+    );
+    assert_eq!((rollout.failure_action, rollout.restarts), (FailureAction::Pause, 1));
+    assert!(rollout.stable.is_zero());
+    refused(
+        "deploy: {update_config: {order: start-first}}",
+        "`order: start-first` is not supported",
+    );
+    refused("scale: 2\ndeploy: {replicas: 3}", "contradict each other");
+    refused("scale: -1", "out of range");
+}
+
+#[test]
+fn what_cannot_be_there_twice_is_refused() {
+    refused("scale: 2\ncontainer_name: xy", "2 replicas cannot all be called `xy`");
+    refused("scale: 2\nports: ['80:80']", "2 replicas cannot share port `80`");
+    assert_eq!(service("scale: 2\nports: ['80-81:80', '81']").replicas, 2);
+}
+
+#[test]
+fn unsupported_keys_and_unknown_ones_are_told_apart() {
+    refused("ulimits: {nofile: 1}", "`ulimits` is not supported: not supported yet");
+    refused("imagee: a", "unknown key `imagee`");
+    refused("x-evenkeel: {updat: 1}", "unknown key `updat`");
+    refused("x-evenkeel: {update: {semver: '~1'}}", "`update` is not supported");
+    refused("x-evenkeel: {rollout: {x-other: 1}}", "unknown key `x-other`");
+    refused("pull_policy: always", "comes later");
+    assert!(service("pull_policy: never\nx-other: {a: 1}\nbuild: .").pull_never);
+}
+
+#[test]
+fn services_stand_behind_what_they_depend_on() {
+    let text = "services:\n  a: {image: a, depends_on: {c: {condition: service_healthy, restart: true}}}\n  b: {image: a}\n  c: {image: a, depends_on: [b]}\n";
+    let stack = World::shop(text).stack();
+    let names: Vec<&str> = stack.services.keys().map(|name| name.as_str()).collect();
+    assert_eq!(names, ["b", "c", "a"]);
+    let (_, dependency) =
+        stack.services[&crate::model::ServiceName::new("a")].depends_on.first().unwrap();
+    assert_eq!((dependency.condition, dependency.restart), (Condition::Healthy, true));
+}
+
+#[test]
+fn dependencies_that_cannot_be_met_are_refused() {
+    refused("depends_on: [nowhere]", "depends on `nowhere`, which is not there");
+    refused("depends_on: [web]", "in a circle: web → web");
+    let text = "services:\n  a: {image: a, depends_on: [b]}\n  b: {image: a, depends_on: [c]}\n  c: {image: a, depends_on: [a]}\n";
+    assert!(World::shop(text).problems().contains("circle: a → b → c → a"));
+    let text = "services:\n  a: {image: a, depends_on: {b: {condition: service_healthy}}}\n  b: {image: a, healthcheck: {disable: true}}\n";
+    assert!(World::shop(text).problems().contains("whose health check is disabled"));
+    let stack = World::shop(&manifest("depends_on: {gone: {required: false}}")).stack();
+    assert!(remarks(&stack).contains("`gone`") && web(stack).depends_on.is_empty());
+}
+
+#[test]
+fn a_service_of_an_inactive_profile_is_left_out() {
+    let text = "services:\n  a: {image: a}\n  b: {profiles: [debug], nonsense: 1}\n";
+    let mut world = World::shop(text);
+    assert_eq!(world.stack().services.len(), 1);
+    world.profiles = vec!["debug".to_owned()];
+    assert!(world.problems().contains("nonsense"));
+    let text = "services:\n  a: {image: a, depends_on: [b]}\n  b: {image: a, profiles: [debug]}\n";
+    assert!(World::shop(text).problems().contains("profiles are not active"));
+}
+
+#[test]
+fn the_top_of_a_file_is_read() {
+    let text = "version: '3'\nx-other: 1\nservices: {web: {image: a, networks: [n, proxy], volumes: ['vv:/v', 'ww:/w']}}\nnetworks:\n  n: {internal: true, ipam: {config: [{subnet: 10.0.0.0/24}]}}\n  proxy: {external: true}\nvolumes:\n  vv: {name: mine, driver_opts: {type: nfs}}\n  ww: {external: true, name: theirs}\n  unused:\nx-evenkeel: {after: [dns], suspend: {until: 2026-03-01, reason: move}}\n";
+    let stack = World::shop(text).stack();
+    assert_eq!((stack.networks["n"].name.as_str(), stack.networks["n"].internal), ("shop_n", true));
+    assert_eq!(
+        (stack.networks["proxy"].name.as_str(), stack.networks["proxy"].external),
+        ("proxy", true)
+    );
+    assert_eq!(stack.networks["n"].subnets[0].subnet.as_deref(), Some("10.0.0.0/24"));
+    assert_eq!(stack.volumes.keys().collect::<Vec<_>>(), ["vv", "ww"]);
+    assert_eq!(
+        (stack.volumes["vv"].name.as_str(), stack.volumes["ww"].name.as_str()),
+        ("mine", "theirs")
+    );
+    assert_eq!(stack.after[0].as_str(), "dns");
+    assert_eq!(stack.suspended.unwrap().until.unwrap().to_string(), "2026-03-01T00:00:00Z");
+}
+
+#[test]
+fn platforms_are_called_as_images_call_them() {
+    let platform = |text: &str| settings(&format!("platform: {text}")).platform.unwrap().0;
+    assert_eq!(platform("linux/x86_64"), "linux/amd64");
+    assert_eq!(platform("aarch64"), "linux/arm64");
+    refused("platform: windows/amd64", "is no platform of Linux");
+}
+
+#[test]
+fn labels_of_evenkeels_own_cannot_be_written() {
+    assert_eq!(settings("labels: [a=b=c, d]").labels.len(), 2);
+    refused("labels: {evenkeel.spec: x}", "is evenkeel's own");
+}
