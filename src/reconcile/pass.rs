@@ -170,7 +170,7 @@ impl Crew<'_> {
             journal: &record,
             watcher: self.watcher,
             masks: &view.masks,
-            parallel: self.world.config.limits.parallel,
+            parallel: self.world.config.limits.parallel as usize,
             stop: self.stop,
         };
         apply::apply(plan, &hands).await

@@ -193,7 +193,7 @@ pub fn load(
             deadline: None,
         },
         unset: unset(config.unset_variables),
-        limits: Limits { file_bytes: config.limits.file, services: config.limits.services },
+        limits: Limits { file_bytes: config.limits.file, services: config.limits.services as usize },
         per_stack: &per_stack,
         include: &include,
         exclude: &exclude,

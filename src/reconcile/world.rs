@@ -1,6 +1,5 @@
 //! All that a pass stands in: the configuration and the seams made from it.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -11,7 +10,7 @@ use crate::model::memory::HoldScope;
 use crate::plan::Rules;
 use crate::registry::Registry;
 use crate::registry::distribution::Distribution;
-use crate::registry::host::HostSettings;
+use crate::registry::HostSettings;
 use crate::source::{Credentials, Reference, Source, SourceSpec};
 
 /// The host as one pass finds it.

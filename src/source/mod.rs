@@ -4,13 +4,15 @@
 //! its object database, so there is no work tree to go stale or to swap under a running container. A plain
 //! directory is read from disk. What the files mean is decided in [`crate::manifest`].
 
-mod error;
-mod fetch;
 mod follow;
-mod libgit2;
-mod location;
+mod fetch;
+mod listing;
+mod ancestry;
 mod mirror;
+mod location;
 mod transport;
+mod libgit2;
+mod error;
 pub mod tree;
 
 use std::fmt;
