@@ -14,6 +14,7 @@ mod failed_update;
 mod feature_examples;
 mod interrupted;
 mod labels;
+mod outages;
 mod removal;
 mod secrets;
 mod seed;

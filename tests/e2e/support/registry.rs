@@ -63,11 +63,17 @@ impl TestRegistry {
             command.args([&self.host, &image, kind.word()]).env("EVENKEEL_IMAGE_SALT", &self.salt),
         )
     }
+
+    /// Ends it early: from now on nobody answers.
+    pub fn stop(&mut self) {
+        // One that has ended already is as good.
+        let _ = self.server.kill();
+        let _ = self.server.wait();
+    }
 }
 
 impl Drop for TestRegistry {
     fn drop(&mut self) {
-        let _ = self.server.kill();
-        let _ = self.server.wait();
+        self.stop();
     }
 }
