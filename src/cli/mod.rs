@@ -11,6 +11,7 @@ mod plan;
 mod reconcile;
 mod release;
 mod schema;
+mod sources;
 mod status;
 mod validate;
 
