@@ -65,7 +65,7 @@ pub fn follow(
     match attempt(opened, recorded) {
         Ok(outcome) => Ok(outcome),
         Err(Trouble::Final(error)) => Err(error),
-        Err(Trouble::Mirror(why)) => match attempt(mirror.renewed(Some(why))?, recorded) {
+        Err(Trouble::Mirror(why)) => match attempt(mirror.renewed(&why)?, recorded) {
             Ok(outcome) => Ok(outcome),
             Err(Trouble::Final(error)) => Err(error),
             Err(Trouble::Mirror(why)) => {
@@ -140,14 +140,14 @@ impl Exchange<'_> {
         let refspec = format!("+{}:refs/evenkeel/incoming", wanted.source);
         let direct = remote.download(&[refspec], Some(&mut options));
         let Err(error) = direct else { return Ok(()) };
-        match reference {
-            // Not every server hands out a commit by its id: what its branches and tags reach is all there is.
-            Reference::Commit(_) if self.session.take_failure().is_none() => self.download_all(),
-            Reference::Commit(_)
-            | Reference::DefaultBranch
-            | Reference::Branch(_)
-            | Reference::Tag(_) => Err(self.trouble(&error)),
+        if let Some(failure) = self.session.take_failure() {
+            return Err(Trouble::Final(failure));
         }
+        // Not every server hands out a commit by its id: what its branches and tags reach is all there is.
+        if matches!(reference, Reference::Commit(_)) {
+            return self.download_all();
+        }
+        Err(self.trouble(&error))
     }
 
     /// Fetches every branch and tag with its whole history.

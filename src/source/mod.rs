@@ -25,7 +25,7 @@ use crate::model::tree::Revision;
 use crate::model::{Hidden, SourceName};
 
 /// What a source follows, and how it gets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SourceSpec {
     /// Its name, unique on this host.
     pub name: SourceName,
@@ -37,6 +37,19 @@ pub struct SourceSpec {
     pub path: String,
     /// How access is proved.
     pub credentials: Credentials,
+}
+
+impl fmt::Debug for SourceSpec {
+    /// An address may hold a password, which is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceSpec")
+            .field("name", &self.name)
+            .field("repo", &location::without_user_information(&self.repo))
+            .field("reference", &self.reference)
+            .field("path", &self.path)
+            .field("credentials", &self.credentials)
+            .finish()
+    }
 }
 
 /// The branch, tag or commit that a source follows.

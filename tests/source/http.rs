@@ -164,8 +164,9 @@ async fn credentials_in_an_address_are_used_and_never_shown() {
     let with = |password: &str| server.url().replace("://", &format!("://user:{password}@"));
     Follower::of(with("s3cret")).latest().await;
     let wrong = Follower::of(with("wr0ng")).failure().await;
-    assert!(!format!("{wrong:?}").contains("wr0ng"));
-    drop(follower);
+    assert!(!format!("{wrong:?} {wrong}").contains("wr0ng"));
+    let spec = follower.with(|spec| spec.repo = with("s3cret")).spec;
+    assert!(!format!("{spec:?}").contains("s3cret"));
 }
 
 #[tokio::test]
@@ -406,6 +407,16 @@ async fn locks_and_half_written_packs_of_a_dead_process_are_removed() {
     });
     let healed = healed.await.unwrap();
     assert!(healed.contains("shallow.lock") && healed.contains("pack_a1b2c3"), "{healed}");
+}
+
+#[tokio::test]
+async fn a_mirror_of_many_packs_is_made_anew() {
+    let healed = heals(|mirror| {
+        for number in 0..64 {
+            fs::write(mirror.join(format!("objects/pack/{number}.pack")), "").unwrap();
+        }
+    });
+    assert!(healed.await.unwrap().ends_with("it had grown to 65 packs"));
 }
 
 #[tokio::test]

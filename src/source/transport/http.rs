@@ -176,8 +176,8 @@ impl HttpStream {
     /// clear.
     async fn login_for(&self, base: &Url) -> Result<Option<Login>, SourceError> {
         let Location::Http { url, login } = &self.session.location else { return Ok(None) };
-        let configured = matches!(self.session.wallet.credentials(), Credentials::None);
-        if (configured && login.is_none()) || !same_host(url, base) {
+        let nothing_configured = matches!(self.session.wallet.credentials(), Credentials::None);
+        if (nothing_configured && login.is_none()) || !same_host(url, base) {
             return Ok(None);
         }
         let repo = self.session.location.to_string();
