@@ -1,0 +1,98 @@
+//! Exit codes, all in one place (`interface`: exit codes).
+
+use super::state::State;
+use super::wire::{PassOutcome, PassReport, PlanReport, StatusReport, ValidateReport};
+
+/// How the program ends. There are no others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum ExitCode {
+    /// Converged, in sync, valid.
+    Good,
+    /// Something failed, is rejected, degraded or invalid, or a source could not be read.
+    Failed,
+    /// `plan --exit-code`: there are steps to do.
+    Pending,
+    /// A rollout failed in this pass and was rolled back; nothing else is wrong.
+    RolledBack,
+    /// The command line makes no sense.
+    Usage,
+}
+
+impl ExitCode {
+    /// The number.
+    pub fn code(self) -> u8 {
+        match self {
+            Self::Good => 0,
+            Self::Failed => 1,
+            Self::Pending => 3,
+            Self::RolledBack => 4,
+            Self::Usage => 64,
+        }
+    }
+}
+
+impl From<ExitCode> for std::process::ExitCode {
+    fn from(code: ExitCode) -> Self {
+        Self::from(code.code())
+    }
+}
+
+/// Of `reconcile --once`.
+pub fn of_pass(report: &PassReport) -> ExitCode {
+    match report.outcome {
+        PassOutcome::Converged => ExitCode::Good,
+        PassOutcome::Failed => ExitCode::Failed,
+        PassOutcome::RolledBack => ExitCode::RolledBack,
+    }
+}
+
+/// Of `plan`. What is wrong wins over what is to be done; that there is something to do counts only where
+/// `--exit-code` asks for it.
+pub fn of_plan(report: &PlanReport, tells_pending: bool) -> ExitCode {
+    let states = report.stacks.iter().flat_map(|stack| {
+        stack.services.iter().map(|service| (service.state, service.desired)).chain([(
+            // A stack without services has only its own state; a held one is judged by its services.
+            if stack.state == State::Invalid { State::Invalid } else { State::InSync },
+            true,
+        )])
+    });
+    match worst(states) {
+        ExitCode::Good if tells_pending && report.changes > 0 => ExitCode::Pending,
+        code => code,
+    }
+}
+
+/// Of `status`.
+pub fn of_status(report: &StatusReport) -> ExitCode {
+    let is_blind = report.engine.error.is_some()
+        || report.sources.iter().any(|source| source.state != "ok")
+        || report.stacks.iter().any(|stack| is_bad(stack.state, true));
+    let states = report
+        .stacks
+        .iter()
+        .flat_map(|stack| &stack.services)
+        .map(|service| (service.state, service.desired));
+    if is_blind { ExitCode::Failed } else { worst(states) }
+}
+
+/// Of `validate`.
+pub fn of_validate(report: &ValidateReport) -> ExitCode {
+    if report.valid { ExitCode::Good } else { ExitCode::Failed }
+}
+
+fn worst(mut states: impl Iterator<Item = (State, bool)>) -> ExitCode {
+    if states.any(|(state, desired)| is_bad(state, desired)) {
+        ExitCode::Failed
+    } else {
+        ExitCode::Good
+    }
+}
+
+/// Whether a state ends the program with 1. `desired` tells an operator's hold from a question to them.
+fn is_bad(state: State, desired: bool) -> bool {
+    match state {
+        State::InSync | State::Progressing | State::Pending | State::Orphaned => false,
+        State::Held => !desired,
+        State::Degraded | State::Failed | State::Rejected | State::Invalid => true,
+    }
+}
