@@ -23,6 +23,6 @@ pub fn run(global: &Global, args: &History) -> Result<u8, Trouble> {
     let rows = history.generations(&Filter { stack, service, limit })?;
     let report = wire::history(&rows);
     let colors = style(global, &std::io::stdout());
-    print(as_json, &report, |out| text::history(&report, colors, out))?;
+    print(as_json, &report, |out| text::history(out, &report, colors))?;
     Ok(0)
 }

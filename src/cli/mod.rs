@@ -6,6 +6,7 @@
 mod arguments;
 mod setting;
 mod doctor;
+mod failure;
 mod history;
 mod plan;
 mod reconcile;
@@ -116,7 +117,7 @@ impl Trouble {
 
 impl From<crate::reconcile::PassError> for Trouble {
     fn from(error: crate::reconcile::PassError) -> Self {
-        Self::Message { hint: crate::report::failure::hint(&error), text: error.to_string() }
+        Self::Message { hint: failure::hint(&error), text: error.to_string() }
     }
 }
 

@@ -20,7 +20,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
     let report = wire::plan(&preview.view.desired, &preview.plan);
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| {
-        text::plan(&report, global.verbose > 0, colors, out)
+        text::plan(out, &report, colors, global.verbose > 0)
     })?;
     if !preview.sources.iter().all(sources::SourceSeen::is_well) {
         return Ok(FAILED);

@@ -1,20 +1,21 @@
 //! `reconcile`: one pass, or passes until stopped.
 
+use std::io::IsTerminal as _;
+
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Global, Output, Reconcile};
-use super::{Trouble, print, setting, sources, style};
-use crate::apply::Watcher;
+use super::{Trouble, failure, print, setting, sources, style};
 use crate::reconcile::pass::{self, Pass, PassError, Request};
 use crate::reconcile::{World, daemon};
-use crate::report::failure;
+
 use crate::report::progress::Progress;
 use crate::report::{exit, text, wire};
 
 /// Does one pass, or follows the sources.
 pub async fn run(global: &Global, args: &Reconcile) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
-    let watcher = Progress::new(!global.quiet);
+    let watcher = Progress::new(!global.quiet && std::io::stderr().is_terminal());
     if args.once {
         let stop = daemon::stop_on_signal()?;
         return once(global, args, &world, &watcher, &stop).await;
@@ -27,7 +28,7 @@ async fn once(
     global: &Global,
     args: &Reconcile,
     world: &World,
-    watcher: &dyn Watcher,
+    watcher: &Progress,
     stop: &CancellationToken,
 ) -> Result<u8, Trouble> {
     let request = Request {
@@ -35,11 +36,13 @@ async fn once(
         allow_removals: args.allow_removals,
         offline: args.offline,
     };
-    let done = pass::pass(world, &request, watcher, stop).await?;
+    let done = pass::pass(world, &request, watcher, stop).await;
+    watcher.finish();
+    let done = done?;
     let report = report(global, &done);
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| {
-        text::pass(&report, global.verbose > 0, colors, out)
+        text::pass(out, &report, colors, global.verbose > 0)
     })?;
     Ok(exit::of_pass(&report).code())
 }
@@ -78,7 +81,7 @@ fn tell(global: &Global, result: Result<Pass, PassError>) {
         return;
     }
     let mut lines = Vec::new();
-    if text::pass(&report, global.verbose > 0, crate::report::Style { color: false }, &mut lines).is_ok() {
+    if text::pass(&mut lines, &report, crate::report::Style { color: false }, global.verbose > 0).is_ok() {
         for line in String::from_utf8_lossy(&lines).lines() {
             tracing::info!("{line}");
         }

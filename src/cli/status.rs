@@ -27,7 +27,7 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
     let nothing = ObservedState::default();
     let found = preview.as_ref().ok();
     let sources = history.sources()?;
-    let report = wire::status(&wire::Standing {
+    let mut report = wire::status(&wire::Standing {
         host: &world.config.host,
         engine: preview.as_ref().map(|preview| &preview.view.observed.engine),
         sources: &sources,
@@ -38,12 +38,11 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
         generations: &generations(&history)?,
         now: Timestamp::now(),
     });
-    let report = match only.first() {
-        Some(scope) => report.narrowed(scope),
-        None => report,
-    };
+    if let Some(scope) = only.first() {
+        narrow(&mut report, scope);
+    }
     let colors = style(global, &std::io::stdout());
-    print(args.output == Output::Json, &report, |out| text::status(&report, colors, out))?;
+    print(args.output == Output::Json, &report, |out| text::status(out, &report, colors))?;
     Ok(exit::of_status(&report).code())
 }
 
@@ -54,4 +53,18 @@ fn generations(history: &History) -> Result<BTreeMap<StackName, GenerationNumber
         newest.entry(row.stack).or_insert(row.number);
     }
     Ok(newest)
+}
+
+/// Leaves only what `scope` covers.
+fn narrow(report: &mut wire::StatusReport, scope: &HoldScope) {
+    let (stack, service) = match scope {
+        HoldScope::Host => return,
+        HoldScope::Stack(stack) => (stack, None),
+        HoldScope::Service(id) => (&id.stack, Some(id.service.as_str())),
+    };
+    report.stacks.retain(|found| found.stack == stack.as_str());
+    if let Some(service) = service {
+        let services = report.stacks.iter_mut().map(|stack| &mut stack.services);
+        services.for_each(|services| services.retain(|found| found.service == service));
+    }
 }

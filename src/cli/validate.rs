@@ -46,6 +46,6 @@ pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
         .collect();
     let report = wire::validate(&validated, &found);
     let colors = style(global, &std::io::stdout());
-    print(args.output == Output::Json, &report, |out| text::validate(&report, colors, out))?;
+    print(args.output == Output::Json, &report, |out| text::validate(out, &report, colors))?;
     Ok(exit::of_validate(&report).code())
 }
