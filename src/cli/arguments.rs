@@ -225,7 +225,10 @@ fn scope(text: &str) -> Result<HoldScope, String> {
     match text.split_once('/') {
         None if is_name(text) => Ok(HoldScope::Stack(StackName::new(text))),
         Some((stack, service)) if is_name(stack) && is_name(service) && !service.contains('/') => {
-            Ok(HoldScope::Service(ServiceId::new(&StackName::new(stack), &ServiceName::new(service))))
+            Ok(HoldScope::Service(ServiceId::new(
+                &StackName::new(stack),
+                &ServiceName::new(service),
+            )))
         }
         None | Some(_) => Err("expected STACK or STACK/SERVICE".to_owned()),
     }

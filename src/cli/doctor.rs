@@ -45,7 +45,12 @@ impl Finding {
         Self { what: what.into(), state: State::Ok, says: says.into(), remedy: None }
     }
 
-    fn bad(what: impl Into<String>, state: State, says: impl Into<String>, remedy: impl Into<String>) -> Self {
+    fn bad(
+        what: impl Into<String>,
+        state: State,
+        says: impl Into<String>,
+        remedy: impl Into<String>,
+    ) -> Self {
         Self { what: what.into(), state, says: says.into(), remedy: Some(remedy.into()) }
     }
 }
@@ -82,7 +87,10 @@ async fn engine(world: &World) -> Finding {
     match world.engine.info().await {
         Ok(info) => Finding::ok(
             "engine",
-            format!("Docker {} (API {}), {}/{}", info.version, info.api_version, info.os, info.architecture),
+            format!(
+                "Docker {} (API {}), {}/{}",
+                info.version, info.api_version, info.os, info.architecture
+            ),
         ),
         Err(error) => Finding::bad(
             "engine",
@@ -101,14 +109,26 @@ async fn sources(world: &World) -> Vec<Finding> {
         let what = format!("source {}", seen.name);
         match (&seen.report.error, &seen.report.commit) {
             (Some(error), _) => {
-                findings.push(Finding::bad(what, State::Failed, error, seen.hint.clone().unwrap_or_default()));
+                findings.push(Finding::bad(
+                    what,
+                    State::Failed,
+                    error,
+                    seen.hint.clone().unwrap_or_default(),
+                ));
             }
-            (None, Some(commit)) => findings.push(Finding::ok(what, format!("at {}", commit.short()))),
+            (None, Some(commit)) => {
+                findings.push(Finding::ok(what, format!("at {}", commit.short())))
+            }
             (None, None) => {}
         }
         for problem in &seen.problems {
             let what = format!("source {}", seen.name);
-            findings.push(Finding::bad(what, State::Failed, problem.to_string(), "see `evenkeel validate`"));
+            findings.push(Finding::bad(
+                what,
+                State::Failed,
+                problem.to_string(),
+                "see `evenkeel validate`",
+            ));
         }
     }
     let mut images: Vec<&ImageRef> = Vec::new();
@@ -186,7 +206,12 @@ fn directory(what: &str, path: &Path) -> Finding {
             let free = (disk.f_bavail * disk.f_frsize) >> 30;
             Finding::ok(what, format!("{shown} can be written, {free} GiB are free"))
         }
-        Err(error) => Finding::bad(what, State::Warning, format!("{shown}: {error}"), "see that the disk is mounted"),
+        Err(error) => Finding::bad(
+            what,
+            State::Warning,
+            format!("{shown}: {error}"),
+            "see that the disk is mounted",
+        ),
     }
 }
 
@@ -195,7 +220,12 @@ fn env_files(env_dir: &Path) -> Vec<Finding> {
     let shown = env_dir.display();
     let Ok(entries) = fs::read_dir(env_dir) else {
         let remedy = format!("`mkdir -p {shown}`, when a stack wants values from this server");
-        return vec![Finding::bad("env_dir", State::Warning, format!("{shown} does not exist"), remedy)];
+        return vec![Finding::bad(
+            "env_dir",
+            State::Warning,
+            format!("{shown} does not exist"),
+            remedy,
+        )];
     };
     let mut open: Vec<String> = Vec::new();
     for entry in entries.flatten() {
@@ -211,7 +241,12 @@ fn env_files(env_dir: &Path) -> Vec<Finding> {
     open.into_iter()
         .map(|path| {
             let remedy = format!("chmod 0600 {path}");
-            Finding::bad("env_dir", State::Warning, format!("{path} can be read by everybody"), remedy)
+            Finding::bad(
+                "env_dir",
+                State::Warning,
+                format!("{path} can be read by everybody"),
+                remedy,
+            )
         })
         .collect()
 }

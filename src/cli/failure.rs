@@ -14,7 +14,8 @@ pub fn hint(error: &PassError) -> Option<String> {
         PassError::Engine(EngineError::Version(_)) => "upgrade the Docker Engine",
         PassError::Engine(_) => return None,
         PassError::Lock(LockError::Busy { .. }) => "run it again when that pass has ended",
-        PassError::Lock(LockError::File { .. }) | PassError::History(HistoryError::StateDir { .. }) => {
+        PassError::Lock(LockError::File { .. })
+        | PassError::History(HistoryError::StateDir { .. }) => {
             "run evenkeel as root, or choose another --state-dir"
         }
         PassError::History(_) => return None,

@@ -43,7 +43,11 @@ pub fn main() -> ExitCode {
     set_up_logging(&arguments.global);
     // Fails only where a provider is there already, which is just as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
-    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build() {
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
         Ok(runtime) => runtime,
         Err(error) => {
             complain(&arguments.global, &format!("the runtime cannot be started: {error}"), None);
@@ -72,7 +76,8 @@ async fn run(arguments: &Arguments) -> u8 {
     match result {
         Ok(code) => code,
         Err(Trouble::Problems(found)) => {
-            let _ = write!(io::stderr(), "{}", problems::render(&found, style(global, &io::stderr())));
+            let _ =
+                write!(io::stderr(), "{}", problems::render(&found, style(global, &io::stderr())));
             FAILED
         }
         Err(Trouble::Message { text, hint }) => {
@@ -171,7 +176,10 @@ fn set_up_logging(global: &Global) {
         (false, _) => "trace",
     };
     let filter = EnvFilter::new(format!("off,evenkeel={level}"));
-    let logs = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr).with_target(false);
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
     let colors = style(global, &io::stderr()).color;
     // A second subscriber cannot be there: this runs once.
     let _ = match (global.log_format, io::stderr().is_terminal()) {

@@ -81,7 +81,9 @@ fn tell(global: &Global, result: Result<Pass, PassError>) {
         return;
     }
     let mut lines = Vec::new();
-    if text::pass(&mut lines, &report, crate::report::Style { color: false }, global.verbose > 0).is_ok() {
+    if text::pass(&mut lines, &report, crate::report::Style { color: false }, global.verbose > 0)
+        .is_ok()
+    {
         for line in String::from_utf8_lossy(&lines).lines() {
             tracing::info!("{line}");
         }

@@ -8,12 +8,12 @@ use jiff::Timestamp;
 use super::arguments::{Global, Scope};
 use super::{Trouble, setting};
 use crate::history::History;
-use crate::model::{ServiceId, SpecHash};
 use crate::model::memory::{HeldBy, HoldScope};
+use crate::model::{ServiceId, SpecHash};
 use crate::plan::Verdict;
+use crate::reconcile::lock;
 use crate::reconcile::pass::{self, Preview, Request};
 use crate::reconcile::sources::Freshness;
-use crate::reconcile::lock;
 
 /// How long a command that writes waits for a pass to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -22,14 +22,17 @@ const PATIENCE: Duration = Duration::from_secs(30);
 pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let config = setting::config(global, &args.repo)?;
     let now = Timestamp::now();
-    let _turn = lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(Trouble::message)?;
+    let _turn =
+        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(Trouble::message)?;
     let history = History::open(&config.state_dir, now)?.history;
     let forgotten = history.forget_rejections(&args.scope)?;
     let mut out = std::io::stdout().lock();
     match forgotten {
         0 => writeln!(out, "nothing of {} was rejected", name(&args.scope))?,
         1 => writeln!(out, "1 rejected spec is forgotten; the next pass tries it again")?,
-        many => writeln!(out, "{many} rejected specs are forgotten; the next pass tries them again")?,
+        many => {
+            writeln!(out, "{many} rejected specs are forgotten; the next pass tries them again")?
+        }
     }
     Ok(0)
 }

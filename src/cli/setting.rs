@@ -11,7 +11,12 @@ use crate::reconcile::World;
 pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
     let ambient = ambient();
     let loaded = match &repo.repo {
-        Some(url) => Config::for_repo(&absolute(url), repo.branch.as_deref(), repo.repo_path.as_deref(), &ambient),
+        Some(url) => Config::for_repo(
+            &absolute(url),
+            repo.branch.as_deref(),
+            repo.repo_path.as_deref(),
+            &ambient,
+        ),
         None => Config::load(&global.config, &ambient),
     };
     let mut config = loaded.map_err(Trouble::Problems)?;
@@ -57,7 +62,10 @@ pub fn is_set(name: &str) -> bool {
     variable(name).is_some()
 }
 
-#[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
+#[expect(
+    clippy::disallowed_methods,
+    reason = "this is the one place where the environment is read"
+)]
 fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

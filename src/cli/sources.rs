@@ -17,7 +17,8 @@ pub fn tell(global: &Global, sources: &[SourceSeen]) {
         let found = problems_of(seen);
         if !found.is_empty() {
             // A message that cannot be printed changes nothing of the outcome.
-            let _ = write!(io::stderr(), "{}", problems::render(&found, style(global, &io::stderr())));
+            let _ =
+                write!(io::stderr(), "{}", problems::render(&found, style(global, &io::stderr())));
         }
     }
 }

@@ -16,7 +16,8 @@ use crate::source::tree::DirectoryTree;
 pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
     let path = args.path.display().to_string();
     // The server's own settings are not at hand here; a manifest must make sense without them.
-    let config = Config::for_repo(&path, None, None, &setting::ambient()).map_err(Trouble::Problems)?;
+    let config =
+        Config::for_repo(&path, None, None, &setting::ambient()).map_err(Trouble::Problems)?;
     let tree = DirectoryTree::open(&args.path).map_err(|error| Trouble::Message {
         text: format!("{path} cannot be read: {error}"),
         hint: Some("name the directory that holds the stacks".to_owned()),
@@ -29,7 +30,8 @@ pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
     };
     let server = ServerFiles::Offline { env: args.env.clone() };
     let all = ["**".to_owned()];
-    let loaded = sources::load(&revision, &config, &all, &[], server).map_err(|problem| Trouble::Problems(vec![problem]))?;
+    let loaded = sources::load(&revision, &config, &all, &[], server)
+        .map_err(|problem| Trouble::Problems(vec![problem]))?;
     let mut found: Vec<Problem> = loaded.problems;
     if loaded.stacks.is_empty() && found.is_empty() {
         let hint = "a stack is a directory with a compose.yaml";
