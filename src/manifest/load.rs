@@ -47,7 +47,7 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
     let candidates = match discover::candidates(revision, options) {
         Ok(candidates) => candidates,
         Err(problem) => {
-            return Loaded { stacks: Vec::new(), problems: vec![problem], complete: false };
+            return Loaded { stacks: Vec::new(), problems: vec![*problem], complete: false };
         }
     };
     let mut loaded = Loaded { stacks: Vec::new(), problems: Vec::new(), complete: true };

@@ -193,7 +193,7 @@ impl<'a> At<'a> {
         let pair = |(key, at): (&str, At<'a>)| match at.is_null() {
             true => Some(Pair { key: key.to_owned(), value: None, at }),
             false => {
-                let value = at.text()?.to_owned();
+                let value = at.plain_text()?;
                 Some(Pair { key: key.to_owned(), value: Some(value), at })
             }
         };
@@ -221,6 +221,14 @@ impl<'a> At<'a> {
                 None
             }
         }
+    }
+
+    /// The text of a single value as Compose prints it where any value may stand: `True` and `1.50` without
+    /// quotes are no texts to it, but a boolean and a number.
+    pub fn plain_text(&self) -> Option<String> {
+        let text = self.text()?;
+        let is_plain = matches!(&self.node.value, Value::Scalar(scalar) if scalar.plain);
+        Some(if is_plain { printed(text) } else { text.to_owned() })
     }
 
     /// The text of a single value that must not be empty.
@@ -374,5 +382,26 @@ impl<'a> At<'a> {
             Value::Scalar(scalar) => format!("`{}`", scalar.text),
             Value::Null | Value::Sequence(_) | Value::Mapping(_) => self.node.kind().to_owned(),
         }
+    }
+}
+
+/// A boolean or a number the way Go prints it; any other text as it is.
+fn printed(text: &str) -> String {
+    match text {
+        "true" | "True" | "TRUE" => return "true".to_owned(),
+        "false" | "False" | "FALSE" => return "false".to_owned(),
+        _ => {}
+    }
+    let is_float = text.contains('.')
+        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c))
+        && text.len() <= 16;
+    // A leading zero makes a number octal for Go, as `0x` makes it hexadecimal.
+    let has_base = text.len() > 1 && text.trim_start_matches('-').starts_with(['0', '+']);
+    if let (true, false, Ok(number)) = (has_base, is_float, units::integer(text)) {
+        return number.to_string();
+    }
+    match text.parse::<f64>() {
+        Ok(number) if is_float => number.to_string(),
+        Ok(_) | Err(_) => text.to_owned(),
     }
 }

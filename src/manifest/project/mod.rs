@@ -43,7 +43,7 @@ pub fn read(
     scene.secrets = files::read(&top, files::Kind::Secret, &scene);
     scene.configs = files::read(&top, files::Kind::Config, &scene);
     let used = services(&top, &scene);
-    
+
     let (problems, remarks) = findings.into_parts(&scene.masks());
     if !problems.is_empty() {
         return Err(problems);

@@ -39,12 +39,18 @@ fn command(at: &At<'_>) -> Vec<String> {
             .unwrap_or_default();
     }
     let words = texts(at);
+    if words.len() > 2 && words.first().is_some_and(|word| word == "CMD-SHELL") {
+        at.remark(
+            None,
+            "only the first text after `CMD-SHELL` is the command; the rest is its arguments",
+        );
+    }
     match words.first().map(String::as_str) {
         Some("NONE") => vec!["NONE".to_owned()],
         Some("CMD") if words.len() > 1 => words,
-        Some("CMD-SHELL") if words.len() == 2 => words,
+        Some("CMD-SHELL") if words.len() > 1 => words,
         Some("CMD") => complain(at, "names no command after `CMD`"),
-        Some("CMD-SHELL") => complain(at, "needs exactly one text after `CMD-SHELL`"),
+        Some("CMD-SHELL") => complain(at, "names no command after `CMD-SHELL`"),
         Some(_) => complain(at, "has to start with `CMD`, `CMD-SHELL` or `NONE`"),
         None => words,
     }
