@@ -7,6 +7,8 @@ mod load;
 mod options;
 
 mod discover;
+mod written;
+mod understand;
 mod project;
 mod service;
 
@@ -16,6 +18,7 @@ mod scene;
 mod server;
 mod variables;
 
+mod findings;
 mod keys;
 mod read;
 mod repository;

@@ -265,3 +265,12 @@ fn booleans_and_numbers_without_quotes_are_printed_as_compose_prints_them() {
     let values: Vec<&str> = labels.values().map(String::as_str).collect();
     assert_eq!(values, ["true", "True", "1.5", "1.50", "1.2.3", "360", "08", "0", "-16"]);
 }
+
+#[test]
+fn the_deadline_leaves_a_slow_health_check_its_time() {
+    let deadline = |keys: &str| service(keys).rollout.deadline.unwrap().as_secs();
+    assert_eq!(deadline("user: a"), 300);
+    let slow = "healthcheck: {test: a, start_period: 10m, interval: 20s, timeout: 10s, retries: 1}";
+    assert_eq!(deadline(slow), 660);
+    assert_eq!(deadline(&format!("{slow}\nx-evenkeel: {{rollout: {{deadline: 1m}}}}")), 60);
+}
