@@ -269,7 +269,11 @@ impl<'a> At<'a> {
 
     /// A key of Compose's that cannot be used here.
     pub fn unsupported(&self, key: &str, why: &str) {
-        let problem = Problem::new("unsupported-key", format!("`{key}` is not supported: {why}"));
+        let message = match why.starts_with("not supported") {
+            true => format!("`{key}` is {why}"),
+            false => format!("`{key}` is not supported: {why}"),
+        };
+        let problem = Problem::new("unsupported-key", message);
         self.findings.problem(problem.at(self.key_place().clone()).path(&self.path));
     }
 

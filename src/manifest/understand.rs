@@ -101,20 +101,42 @@ fn interpolated(
         interpolate::interpolate(tree, &scene.variables, unset, texts, &mut found, &mut remarks)
     };
     let trees: Vec<Node> = manifest.trees.iter().map(replace).collect();
+    tell(found, remarks, scene, findings, problems);
+    merge_all(&trees, problems)
+}
+
+/// Sorts what interpolation found into problems and remarks. What a missing variable made of a value is
+/// no further problem.
+fn tell(
+    found: Vec<Problem>,
+    mut remarks: Vec<Problem>,
+    scene: &Scene<'_>,
+    findings: &mut Findings,
+    problems: &mut Vec<Problem>,
+) {
+    // Where a file with values could not be read, that is the problem, and not what would be in it.
+    let unread = !problems.is_empty();
+    let mut unknown = Vec::new();
     for problem in found {
-        match problem.code == MISSING_VARIABLE {
-            true if scene.server.is_offline() => remarks.push(problem),
-            true => problems.push(explained(problem, scene)),
-            false => problems.push(problem),
+        if problem.code != MISSING_VARIABLE {
+            problems.push(problem);
+            continue;
+        }
+        unknown.extend(problem.path.clone());
+        if scene.server.is_offline() {
+            remarks.push(problem);
+        } else if !unread {
+            problems.push(explained(problem, scene));
         }
     }
     for remark in remarks {
-        if let (true, Some(path)) = (scene.server.is_offline(), remark.path) {
-            findings.excuse(path);
+        if scene.server.is_offline() {
+            unknown.extend(remark.path);
         }
         findings.remark(Remark { place: remark.place, service: None, text: remark.message });
     }
-    merge_all(&trees, problems)
+    std::mem::take(problems).into_iter().for_each(|problem| findings.problem(problem));
+    unknown.into_iter().for_each(|path| findings.excuse(path));
 }
 
 /// The code of a variable that has to be set and is not.

@@ -183,7 +183,7 @@ fn what_cannot_be_there_twice_is_refused() {
 
 #[test]
 fn unsupported_keys_and_unknown_ones_are_told_apart() {
-    refused("ulimits: {nofile: 1}", "`ulimits` is not supported: not supported yet");
+    refused("ulimits: {nofile: 1}", "`ulimits` is not supported yet");
     refused("imagee: a", "unknown key `imagee`");
     refused("x-evenkeel: {updat: 1}", "unknown key `updat`");
     refused("x-evenkeel: {update: {semver: '~1'}}", "`update` is not supported");
