@@ -268,7 +268,9 @@ fn bound(
             scene.keep_mounted(&draft.name, &export.path);
             // Relabelling needs the engine's old form of a bind, which always makes what is missing.
             let source = source(export.target.clone(), wish.selinux.is_some());
-            draft.exports.push(export);
+            if draft.exports.iter().all(|other| other.target != export.target) {
+                draft.exports.push(export);
+            }
             Some((source, true))
         }
     }
