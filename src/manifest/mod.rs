@@ -6,6 +6,7 @@
 
 mod load;
 mod options;
+mod schema;
 
 mod discover;
 mod written;
@@ -37,6 +38,7 @@ pub mod names;
 
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
+pub use schema::schema;
 
 #[cfg(test)]
 mod tests;

@@ -259,18 +259,14 @@ fn bound(
         }
         bind::Resolved::Tracked(export) => {
             if !wish.read_only {
-                let text = format!(
-                    "{} is in git and is mounted read-only; write `:ro`",
-                    wish.source_at.quoted(&export.path)
-                );
+                let text =
+                    format!("{} is in git and is mounted read-only; write `:ro`", wish.source_at.quoted(&export.path));
                 wish.source_at.remark(Some(&draft.name), text);
             }
             scene.keep_mounted(&draft.name, &export.path);
             // Relabelling needs the engine's old form of a bind, which always makes what is missing.
             let source = source(export.target.clone(), wish.selinux.is_some());
-            if draft.exports.iter().all(|other| other.target != export.target) {
-                draft.exports.push(export);
-            }
+            draft.exports.push(export);
             Some((source, true))
         }
     }
