@@ -253,6 +253,9 @@ async fn anonymous_volumes_follow_to_the_next_container_and_stay_when_it_goes() 
     let old = world.create("old", settings.clone()).await;
     let volumes = world.inspect(&old).await.anonymous_volumes;
     world.engine.remove_container(&old).await.unwrap();
+    // Before the next one is made: it would be given empty volumes of the same names.
+    let kept = world.engine.observe(&[]).await.unwrap().volumes;
+    assert!(volumes.values().all(|volume| kept.contains(volume)), "the data is gone");
     let mut request = world.request("new", settings.clone());
     request.inherited_volumes = volumes.clone();
     request.inherited_volumes.insert("/not-declared".into(), VolumeName::new("a".repeat(64)));
@@ -260,11 +263,6 @@ async fn anonymous_volumes_follow_to_the_next_container_and_stay_when_it_goes() 
     let shown = world.inspect(&new).await;
     assert_eq!(shown.anonymous_volumes, volumes);
     assert_eq!(shown.settings.mounts, [anonymous("/image-data"), anonymous("/scratch")]);
-    // `rm -v` leaves volumes that were mounted by name.
-    world.engine.remove_container(&new).await.unwrap();
-    for volume in volumes.values() {
-        docker(&["volume", "rm", volume.as_str()]);
-    }
 }
 
 #[tokio::test]
@@ -309,7 +307,10 @@ async fn a_container_is_attached_and_detached() {
     let world = World::new("attach");
     let (front, back) = (world.network("front", None).await, world.network("back", None).await);
     let front_only = Attachment::Networks(vec![world.endpoint("front", &["web"])]);
-    let settings = ContainerSpec { network: front_only.clone(), ..ContainerSpec::default() };
+    // Its process knows no signals; waiting for its grace period would say nothing more.
+    let stop_signal = Some("SIGKILL".into());
+    let network = front_only.clone();
+    let settings = ContainerSpec { network, stop_signal, ..ContainerSpec::default() };
     let container = world.create("a", settings).await;
     let endpoint = world.endpoint("back", &["late"]);
     world.engine.connect(&container, &endpoint, &[world.named("a")]).await.unwrap();
@@ -338,6 +339,28 @@ async fn a_container_is_attached_and_detached() {
     world.engine.disconnect(&container, &front.name).await.unwrap();
     let shown = world.inspect(&container).await.settings.network;
     assert_eq!(shown, Attachment::Networks(Vec::new()));
+}
+
+#[tokio::test]
+async fn an_attachment_to_a_network_that_is_gone_can_be_dropped_and_made_anew() {
+    let world = World::new("dangling");
+    let network = world.network("front", None).await;
+    let asked = Attachment::Networks(vec![world.endpoint("front", &["web"])]);
+    let settings = ContainerSpec { network: asked.clone(), ..ContainerSpec::default() };
+    let container = world.create_and_start("a", settings).await;
+    docker(&["kill", container.as_str()]);
+    world.engine.remove_network(&network.name).await.unwrap();
+    let before = world.inspect(&container).await.attached;
+    world.network("front", None).await;
+    let failed = world.engine.start(&container).await;
+    assert!(matches!(failed, Err(EngineError::NotFound(_))), "{failed:?}");
+    world.engine.disconnect(&container, &network.name).await.unwrap();
+    let endpoint = &asked.endpoints()[0];
+    world.engine.connect(&container, endpoint, &[world.named("a")]).await.unwrap();
+    world.engine.start(&container).await.unwrap();
+    let after = world.inspect(&container).await;
+    assert_eq!(after.settings.network, asked);
+    assert_ne!(after.attached[&network.name].id, before[&network.name].id);
 }
 
 #[tokio::test]

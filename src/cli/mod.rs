@@ -1,1 +1,190 @@
 //! One file per command: arguments and a few lines that call a room.
+//!
+//! The only place that reads the environment, the arguments and the clock's zone, and that prints. What is
+//! printed is made in [`crate::report`].
+
+mod arguments;
+mod setting;
+mod doctor;
+mod failure;
+mod history;
+mod plan;
+mod reconcile;
+mod release;
+mod schema;
+mod sources;
+mod status;
+mod validate;
+
+use std::io::{self, IsTerminal as _, Write};
+use std::process::ExitCode;
+
+use clap::Parser as _;
+
+use crate::model::Problem;
+use crate::report::problems;
+use crate::report::style::Style;
+use arguments::{Arguments, Color, Command, Global, LogFormat};
+
+/// Exit codes (interface: exit codes). The codes of a pass come from [`crate::report`].
+const FAILED: u8 = 1;
+const USAGE: u8 = 64;
+
+/// Runs the program.
+pub fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => {
+            // Where even the message cannot be printed, the exit code still tells.
+            let _ = error.print();
+            return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
+        }
+    };
+    set_up_logging(&arguments.global);
+    // Fails only where a provider is there already, which is just as well.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let runtime = match tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_all()
+        .build()
+    {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(&arguments.global, &format!("the runtime cannot be started: {error}"), None);
+            return ExitCode::from(FAILED);
+        }
+    };
+    let code = runtime.block_on(run(&arguments));
+    // A blocking call that hangs in a dead network must not keep the program from ending.
+    runtime.shutdown_background();
+    ExitCode::from(code)
+}
+
+async fn run(arguments: &Arguments) -> u8 {
+    let global = &arguments.global;
+    let result = match &arguments.command {
+        Command::Reconcile(args) => reconcile::run(global, args).await,
+        Command::Plan(args) => plan::run(global, args).await,
+        Command::Validate(args) => validate::run(global, args),
+        Command::Status(args) => status::run(global, args).await,
+        Command::History(args) => history::run(global, args),
+        Command::Retry(args) => release::retry(global, args).await,
+        Command::Adopt(args) => release::adopt(global, args).await,
+        Command::Schema(args) => schema::run(args),
+        Command::Doctor(args) => doctor::run(global, args).await,
+    };
+    match result {
+        Ok(code) => code,
+        Err(Trouble::Problems(found)) => {
+            let _ =
+                write!(io::stderr(), "{}", problems::render(&found, style(global, &io::stderr())));
+            FAILED
+        }
+        Err(Trouble::Message { text, hint }) => {
+            complain(global, &text, hint.as_deref());
+            FAILED
+        }
+        // Whoever reads our output has gone: nothing is left to be said.
+        Err(Trouble::Output(error)) if error.kind() == io::ErrorKind::BrokenPipe => 0,
+        Err(Trouble::Output(error)) => {
+            complain(global, &format!("the output cannot be written: {error}"), None);
+            FAILED
+        }
+    }
+}
+
+/// Why a command could not do its work.
+enum Trouble {
+    /// The configuration or a manifest is wrong.
+    Problems(Vec<Problem>),
+    /// Anything else, in one line.
+    Message {
+        /// What happened.
+        text: String,
+        /// The next move.
+        hint: Option<String>,
+    },
+    /// The output.
+    Output(io::Error),
+}
+
+impl From<io::Error> for Trouble {
+    fn from(error: io::Error) -> Self {
+        Self::Output(error)
+    }
+}
+
+impl Trouble {
+    fn message(error: impl std::fmt::Display) -> Self {
+        Self::Message { text: error.to_string(), hint: None }
+    }
+}
+
+impl From<crate::reconcile::PassError> for Trouble {
+    fn from(error: crate::reconcile::PassError) -> Self {
+        Self::Message { hint: failure::hint(&error), text: error.to_string() }
+    }
+}
+
+impl From<crate::history::HistoryError> for Trouble {
+    fn from(error: crate::history::HistoryError) -> Self {
+        Self::message(error)
+    }
+}
+
+fn complain(global: &Global, text: &str, hint: Option<&str>) {
+    let mut problem = Problem::new("failed", text);
+    problem.hint = hint.map(str::to_owned);
+    let _ = write!(io::stderr(), "{}", problems::render(&[problem], style(global, &io::stderr())));
+}
+
+/// Colours, as `--color`, `NO_COLOR` and the terminal have it.
+fn style(global: &Global, stream: &impl io::IsTerminal) -> Style {
+    let wanted = match global.color {
+        Color::Always => true,
+        Color::Never => false,
+        Color::Auto => stream.is_terminal() && !setting::is_set("NO_COLOR"),
+    };
+    Style { color: wanted }
+}
+
+/// Prints a report as JSON or as text.
+fn print<T: serde::Serialize>(
+    as_json: bool,
+    report: &T,
+    text: impl FnOnce(&mut dyn Write) -> io::Result<()>,
+) -> Result<(), Trouble> {
+    let mut out = io::BufWriter::new(io::stdout().lock());
+    if as_json {
+        serde_json::to_writer(&mut out, report).map_err(io::Error::from)?;
+        writeln!(out)?;
+    } else {
+        text(&mut out)?;
+    }
+    out.flush()?;
+    Ok(())
+}
+
+fn set_up_logging(global: &Global) {
+    use tracing_subscriber::EnvFilter;
+
+    // Only evenkeel's own words: those of the libraries below could hold what was sent to the engine.
+    let level = match (global.quiet, global.verbose) {
+        (true, _) => "error",
+        (false, 0) => "info",
+        (false, 1) => "debug",
+        (false, _) => "trace",
+    };
+    let filter = EnvFilter::new(format!("off,evenkeel={level}"));
+    let logs = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        .with_target(false);
+    let colors = style(global, &io::stderr()).color;
+    // A second subscriber cannot be there: this runs once.
+    let _ = match (global.log_format, io::stderr().is_terminal()) {
+        (LogFormat::Json, _) => logs.json().try_init(),
+        (LogFormat::Text, true) => logs.with_ansi(colors).without_time().try_init(),
+        (LogFormat::Text, false) => logs.with_ansi(colors).try_init(),
+    };
+}

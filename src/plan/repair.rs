@@ -28,7 +28,8 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
         services.entry(id).or_default().entry(container.number()).or_default().push(container);
     }
     for (id, replicas) in services {
-        if !situation.rules.includes(&id) || is_to_be_removed(situation, &id) {
+        let is_included = situation.rules.includes(&id) && is_ours(situation, &id, &replicas);
+        if !is_included || is_to_be_removed(situation, &id) {
             continue;
         }
         let planned = builder.plan.steps.len();
@@ -40,6 +41,20 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
         }
     }
     builder.plan
+}
+
+/// Whether every container of the service comes from a source of this host, and its stack from none other:
+/// another program may follow other sources on the same engine.
+fn is_ours(
+    situation: &Situation<'_>,
+    id: &ServiceId,
+    replicas: &BTreeMap<u32, Vec<&ObservedContainer>>,
+) -> bool {
+    let stack = situation.desired.stacks.get(&id.stack);
+    replicas.values().flatten().all(|container| match container.source() {
+        Some(source) => situation.desired.sources_configured.contains(&source),
+        None => stack.is_some(),
+    })
 }
 
 fn is_to_be_removed(situation: &Situation<'_>, id: &ServiceId) -> bool {

@@ -193,7 +193,10 @@ pub fn load(
             deadline: None,
         },
         unset: unset(config.unset_variables),
-        limits: Limits { file_bytes: config.limits.file, services: config.limits.services as usize },
+        limits: Limits {
+            file_bytes: config.limits.file,
+            services: config.limits.services as usize,
+        },
         per_stack: &per_stack,
         include: &include,
         exclude: &exclude,

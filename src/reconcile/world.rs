@@ -8,9 +8,9 @@ use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::model::memory::HoldScope;
 use crate::plan::Rules;
+use crate::registry::HostSettings;
 use crate::registry::Registry;
 use crate::registry::distribution::Distribution;
-use crate::registry::HostSettings;
 use crate::source::{Credentials, Reference, Source, SourceSpec};
 
 /// The host as one pass finds it.

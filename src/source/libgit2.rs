@@ -36,8 +36,8 @@ fn set_up() -> Result<(), git2::Error> {
             opts::set_search_path(level, "")?;
         }
         // The check guards against running what a foreign repository's configuration names: hooks, filters,
-        // pagers. Nothing of that is ever run here, and a mirror may well belong to another user (the daemon
-        // runs as root, the state directory was restored from a backup).
+        // pagers. Nothing of that is ever run here, and a local repository, named by whoever configures this
+        // server, usually belongs to somebody else than root.
         opts::set_verify_owner_validation(false)?;
         transport::register()
     }

@@ -102,21 +102,21 @@ impl Mirror {
             return Ok(Opened { repository, healed: None, replacement: false });
         }
         if let Some(why) = self.reason_to_renew() {
-            return self.renewed(Some(why));
+            return self.renewed(&why);
         }
         let healed = self.sweep().map_err(|error| self.unusable(&error.to_string()))?;
         match Repository::open_bare(&self.path) {
             Ok(repository) => Ok(Opened { repository, healed, replacement: false }),
-            Err(error) => self.renewed(Some(error.message().to_owned())),
+            Err(error) => self.renewed(error.message()),
         }
     }
 
     /// Starts an empty repository that will replace the mirror.
-    pub fn renewed(&self, why: Option<String>) -> Result<Opened, SourceError> {
+    pub fn renewed(&self, why: &str) -> Result<Opened, SourceError> {
         let beside = self.beside("new");
         remove(&beside).map_err(|error| self.unusable(&error.to_string()))?;
         let repository = create(&beside).map_err(|error| self.unusable(error.message()))?;
-        let healed = why.map(|why| format!("the mirror was fetched anew: {why}"));
+        let healed = Some(format!("the mirror was fetched anew: {why}"));
         Ok(Opened { repository, healed, replacement: true })
     }
 

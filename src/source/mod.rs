@@ -4,13 +4,15 @@
 //! its object database, so there is no work tree to go stale or to swap under a running container. A plain
 //! directory is read from disk. What the files mean is decided in [`crate::manifest`].
 
-mod error;
-mod fetch;
 mod follow;
-mod libgit2;
-mod location;
+mod fetch;
+mod listing;
+mod ancestry;
 mod mirror;
+mod location;
 mod transport;
+mod libgit2;
+mod error;
 pub mod tree;
 
 use std::fmt;
@@ -23,7 +25,7 @@ use crate::model::tree::Revision;
 use crate::model::{Hidden, SourceName};
 
 /// What a source follows, and how it gets in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SourceSpec {
     /// Its name, unique on this host.
     pub name: SourceName,
@@ -35,6 +37,19 @@ pub struct SourceSpec {
     pub path: String,
     /// How access is proved.
     pub credentials: Credentials,
+}
+
+impl fmt::Debug for SourceSpec {
+    /// An address may hold a password, which is left out.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("SourceSpec")
+            .field("name", &self.name)
+            .field("repo", &location::without_user_information(&self.repo))
+            .field("reference", &self.reference)
+            .field("path", &self.path)
+            .field("credentials", &self.credentials)
+            .finish()
+    }
 }
 
 /// The branch, tag or commit that a source follows.

@@ -72,9 +72,11 @@ fn commands_work_beside_the_daemon() {
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
     let mut daemon = Daemon::start(&host);
     runs(&host, "1");
-    host.run(&["hold", "shop-@ID@/web", "--reason", "looking at it"]).ends(0);
-    host.run(&["status"]).ends(0).says("held");
-    host.run(&["unhold", "shop-@ID@/web"]).ends(0);
+    host.run(&["status"]).ends(0).says("in-sync");
+    host.run(&["history"]).ends(0).says("web");
+    host.run(&["retry", "shop-@ID@/web"]);
+    // Waits for a pass of the daemon to end, and finds nothing left to do.
+    host.pass().ends(0).does(&[]);
     host.run(&["plan"]).ends(0);
     assert_eq!(daemon.stop(), Some(0));
 }

@@ -89,18 +89,12 @@ fn a_revert_in_git_puts_everything_right_without_touching_anything() {
 }
 
 #[test]
-fn an_operator_goes_back_and_git_does_not_undo_it() {
+fn a_rejected_version_is_tried_again_when_the_operator_says_so() {
     let port = free_port();
     let host = deployed(port);
-    host.push("acme/web", "5", Kind::Web);
-    host.commit(&[("shop-@ID@/compose.yaml", &manifest("5", port))]);
-    host.pass().ends(0);
-    assert_serves(port, "5");
-    host.run(&["rollback", "shop-@ID@/web"]).ends(0);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
+    host.pass().ends(4);
+    host.run(&["retry", "shop-@ID@/web"]).ends(0);
+    host.pass().ends(4).does(&["shop/web recreate rolled-back"]);
     assert_serves(port, "1");
-    host.pass().ends(0);
-    assert_serves(port, "1");
-    host.run(&["unhold", "shop-@ID@/web"]).ends(0);
-    host.pass().ends(0);
-    assert_serves(port, "5");
 }

@@ -35,7 +35,7 @@ const COMMANDS: [&[&str]; 9] = [
     &["status", "--output", "json"],
     &["history", "--output", "json"],
     &["history", "-vv"],
-    &["config", "--output", "json"],
+    &["doctor", "-vv"],
 ];
 
 #[track_caller]

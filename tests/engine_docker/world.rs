@@ -1,17 +1,20 @@
 //! A world of its own for each test: a registry with one image, and what a test makes at the engine.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
+use std::sync::Mutex;
 
 use evenkeel::engine::docker::Docker;
 use evenkeel::engine::{ContainerRef, ContainerRequest, Engine, Labels};
 use evenkeel::model::observed::ObservedContainer;
 use evenkeel::model::spec::Endpoint;
 use evenkeel::model::stack::{Network, Subnet};
-use evenkeel::model::{ContainerName, ContainerSpec, Digest, ImageRef, PinnedImage, labels};
+use evenkeel::model::{
+    ContainerName, ContainerSpec, Digest, ImageRef, PinnedImage, VolumeName, labels,
+};
 
 /// On everything that a test makes, with the world's name.
 pub const LABEL: &str = "t-docker.world";
@@ -23,6 +26,8 @@ pub struct World {
     pub image: PinnedImage,
     pub registry: Registry,
     pub directory: tempfile::TempDir,
+    /// Volumes that the engine named: they carry no label to be found by.
+    anonymous: Mutex<BTreeSet<VolumeName>>,
 }
 
 impl World {
@@ -33,7 +38,7 @@ impl World {
         let tag = format!("{address}/{name}:1");
         let image = make_image(directory.path(), &tag, &name);
         let engine = Docker::connect("unix:///var/run/docker.sock").unwrap();
-        Self { name, engine, image, registry, directory }
+        Self { name, engine, image, registry, directory, anonymous: Mutex::default() }
     }
 
     /// A name of this world.
@@ -71,7 +76,9 @@ impl World {
     }
 
     pub async fn inspect(&self, container: &ContainerRef) -> ObservedContainer {
-        self.engine.inspect(container).await.unwrap().unwrap()
+        let shown = self.engine.inspect(container).await.unwrap().unwrap();
+        self.anonymous.lock().unwrap().extend(shown.anonymous_volumes.values().cloned());
+        shown
     }
 
     pub async fn network(&self, name: &str, subnet: Option<&str>) -> Network {
@@ -116,6 +123,9 @@ impl Drop for World {
             for id in listed.unwrap_or_default().split_whitespace() {
                 let _ = Command::new("docker").args(remove).arg(id).output();
             }
+        }
+        for volume in self.anonymous.lock().into_iter().flat_map(|volumes| volumes.clone()) {
+            let _ = Command::new("docker").args(["volume", "rm", volume.as_str()]).output();
         }
         for image in [self.image.familiar(), self.image.pull_reference()] {
             let _ = Command::new("docker").args(["rmi", &image]).output();

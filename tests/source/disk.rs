@@ -62,6 +62,18 @@ async fn a_shallow_repository_on_disk_is_followed() {
 }
 
 #[tokio::test]
+async fn a_repository_and_a_mirror_of_another_user_are_used() {
+    let upstream = Upstream::new();
+    let first = upstream.git(&["rev-parse", "main"]);
+    let follower = Follower::of(upstream.path().display().to_string());
+    // Only root may give files away; for others everything stays their own.
+    std::os::unix::fs::chown(upstream.path(), Some(65_534), None).ok();
+    follower.check(&first, "one").await;
+    std::os::unix::fs::chown(follower.mirror(), Some(65_534), None).ok();
+    follower.check(&first, "one").await;
+}
+
+#[tokio::test]
 async fn a_missing_branch_and_an_empty_repository_on_disk_say_so() {
     let upstream = Upstream::empty();
     let follower = Follower::of(upstream.path().display().to_string());

@@ -1,5 +1,7 @@
 //! Over ssh: the same, with the system's `ssh` and a real server.
 
+use std::os::unix::fs::PermissionsExt;
+
 use evenkeel::source::{Credentials, SourceError};
 
 use crate::Follower;
@@ -36,6 +38,10 @@ async fn an_unknown_a_changed_host_key_and_a_wrong_key_are_told_apart() {
     assert!(matches!(changed, SourceError::HostKey { changed: true, .. }), "{changed}");
     let denied = failure("other_key", "known_hosts").await;
     assert!(matches!(denied, SourceError::Denied { .. }), "{denied}");
+    let open_to_all = std::fs::Permissions::from_mode(0o644);
+    std::fs::set_permissions(server.file("key"), open_to_all).unwrap();
+    let open_key = failure("key", "known_hosts").await;
+    assert!(matches!(open_key, SourceError::Credentials { .. }), "{open_key}");
     let no_key = failure("nothing", "known_hosts").await;
     assert!(matches!(no_key, SourceError::Credentials { .. }), "{no_key}");
 }

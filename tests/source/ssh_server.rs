@@ -14,7 +14,8 @@ pub struct SshServer {
 
 impl SshServer {
     pub fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
+        // A name that `ssh` would read as something else if it were not quoted.
+        let directory = tempfile::Builder::new().prefix("a %h b").tempdir().unwrap();
         for name in ["host_key", "key", "other_key"] {
             make_key(&directory.path().join(name));
         }
@@ -57,11 +58,11 @@ fn start(directory: &Path) -> Option<(Child, u16)> {
     let port = std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let file = |name: &str| directory.join(name).display().to_string();
     let config = format!(
-        "Port {port}\nListenAddress 127.0.0.1\nHostKey {}\nAuthorizedKeysFile {}\nUsePAM no\n\
+        "Port {port}\nListenAddress 127.0.0.1\nHostKey \"{}\"\nAuthorizedKeysFile \"{}\"\nUsePAM no\n\
          StrictModes no\nPidFile none\nPermitRootLogin yes\nPasswordAuthentication no\n\
          KbdInteractiveAuthentication no\nSetEnv PATH={}:/usr/bin:/bin\n",
         file("host_key"),
-        file("authorized_keys"),
+        file("authorized_keys").replace('%', "%%"),
         git_programs(),
     );
     fs::write(directory.join("sshd_config"), config).unwrap();

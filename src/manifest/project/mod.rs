@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
+use super::findings::Findings;
 use super::names;
 use super::node::Node;
-use super::read::{At, Findings};
+use super::read::At;
 use super::scene::Scene;
 use super::service::{self, Draft};
 use crate::model::stack::{Remark, Service, Stack};
@@ -43,7 +44,7 @@ pub fn read(
     scene.secrets = files::read(&top, files::Kind::Secret, &scene);
     scene.configs = files::read(&top, files::Kind::Config, &scene);
     let used = services(&top, &scene);
-    
+
     let (problems, remarks) = findings.into_parts(&scene.masks());
     if !problems.is_empty() {
         return Err(problems);

@@ -1,15 +1,15 @@
 //! git's smart http protocol, as far as reading goes (git's documentation, "HTTP transfer protocols").
 
 use std::io::{self, Read, Write};
-use std::net::IpAddr;
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use base64::Engine as _;
 use git2::transport::{Service, SmartSubtransport, SmartSubtransportStream};
 use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION};
 use reqwest::{Method, Response, StatusCode};
-use url::{Host, Url};
+use url::Url;
 
+use super::trust::{is_loopback, redirected, same_host};
 use super::{CONNECT, IDLE, Session};
 use crate::source::location::Location;
 use crate::source::{Credentials, Login, SourceError};
@@ -147,7 +147,8 @@ impl HttpStream {
                 *self.base.lock().unwrap_or_else(PoisonError::into_inner) = base;
                 return Ok(response);
             }
-            base = redirected(&response, &base).map_err(|why| self.unreachable(why))?;
+            let target = redirect_target(&response).map_err(|why| self.unreachable(why))?;
+            base = redirected(&base, target).map_err(|why| self.unreachable(why))?;
         }
         Err(self.unreachable(format!("it redirects more than {REDIRECTS} times")))
     }
@@ -175,8 +176,8 @@ impl HttpStream {
     /// clear.
     async fn login_for(&self, base: &Url) -> Result<Option<Login>, SourceError> {
         let Location::Http { url, login } = &self.session.location else { return Ok(None) };
-        let configured = matches!(self.session.wallet.credentials(), Credentials::None);
-        if (configured && login.is_none()) || !same_host(url, base) {
+        let nothing_configured = matches!(self.session.wallet.credentials(), Credentials::None);
+        if (nothing_configured && login.is_none()) || !same_host(url, base) {
             return Ok(None);
         }
         let repo = self.session.location.to_string();
@@ -244,40 +245,10 @@ impl Rest {
     }
 }
 
-/// Where a redirect of the listing leads, without the listing's own part.
-fn redirected(response: &Response, base: &Url) -> Result<Url, String> {
+fn redirect_target(response: &Response) -> Result<Url, String> {
     let target = response.headers().get(LOCATION).and_then(|value| value.to_str().ok());
     let target = target.ok_or("it redirects to nowhere")?;
-    let target = response.url().join(target).map_err(|error| format!("its redirect: {error}"))?;
-    let path = target.path().strip_suffix("/info/refs");
-    let path = path.ok_or("it redirects to something that is not a git repository")?.to_owned();
-    if base.scheme() == "https" && target.scheme() != "https" {
-        return Err("it redirects from https to plain http".into());
-    }
-    let mut moved = target;
-    moved.set_query(None);
-    moved.set_fragment(None);
-    moved.set_path(&path);
-    // A server has no say in who we are.
-    let cleared = moved.set_username("").and_then(|()| moved.set_password(None));
-    cleared.map_err(|()| "it redirects to something without a host".to_owned())?;
-    Ok(moved)
-}
-
-/// The same server for credentials: the same host and port, or the same host's https.
-fn same_host(configured: &Url, asked: &Url) -> bool {
-    let same_port = configured.port_or_known_default() == asked.port_or_known_default();
-    let to_https = configured.port().is_none() && asked.port().is_none();
-    configured.host() == asked.host() && (same_port || (to_https && asked.scheme() == "https"))
-}
-
-fn is_loopback(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Domain(name)) => name == "localhost",
-        Some(Host::Ipv4(address)) => IpAddr::from(address).is_loopback(),
-        Some(Host::Ipv6(address)) => IpAddr::from(address).is_loopback(),
-        None => false,
-    }
+    response.url().join(target).map_err(|error| format!("its redirect: {error}"))
 }
 
 fn basic(login: &Login) -> HeaderValue {

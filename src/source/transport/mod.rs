@@ -4,9 +4,10 @@
 //! libgit2 calls back on the thread that works with a remote; that thread's session says where to connect,
 //! how to prove access, and takes down what went wrong, which libgit2 would flatten into a text.
 
-mod credentials;
 mod http;
+mod trust;
 mod ssh;
+mod credentials;
 
 use std::cell::RefCell;
 use std::future::Future;

@@ -1,6 +1,7 @@
 //! git over the `ssh` program, which brings its own configuration, agents and jump hosts.
 
 use std::io::{self, Read, Write};
+use std::path::Path;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -81,6 +82,8 @@ impl SshPeer {
         let path = self.address.path.replace('\'', r"'\''");
         command.arg("--").arg(self.address.destination());
         command.arg(format!("git-upload-pack '{path}'"));
+        // Only the first version of git's protocol is spoken here; `ssh` may be told to pass this on.
+        command.env_remove("GIT_PROTOCOL");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.kill_on_drop(true);
         Ok(command)
@@ -105,10 +108,11 @@ impl SshPeer {
             }
         }
         if let Some(key) = key {
-            command.arg("-i").arg(key).args(["-o", "IdentitiesOnly=yes"]);
+            let quoted = format!("IdentityFile=\"{}\"", literal(key));
+            command.args(["-o", &quoted, "-o", "IdentitiesOnly=yes"]);
         }
         if let Some(known_hosts) = known_hosts {
-            let quoted = format!("UserKnownHostsFile=\"{}\"", known_hosts.display());
+            let quoted = format!("UserKnownHostsFile=\"{}\"", literal(known_hosts));
             command.args(["-o", &quoted, "-o", "GlobalKnownHostsFile=none"]);
         }
         Ok(())
@@ -209,6 +213,11 @@ impl SshStream {
     }
 }
 
+/// `path` as `ssh` takes it: percent signs stand for something else there.
+fn literal(path: &Path) -> String {
+    path.display().to_string().replace('%', "%%")
+}
+
 /// What `ssh`'s or git's own words mean.
 fn classify(repo: &str, host: &str, said: &str) -> SourceError {
     let (repo, host) = (repo.to_owned(), host.to_owned());
@@ -220,6 +229,10 @@ fn classify(repo: &str, host: &str, said: &str) -> SourceError {
     }
     if has(&["Host key verification failed", "host key is known for"]) {
         return SourceError::HostKey { host, changed: false, why: "no key of it is known".into() };
+    }
+    if has(&["UNPROTECTED PRIVATE KEY FILE"]) {
+        let why = "`ssh` takes no key file that others can read; set its mode to 0600".into();
+        return SourceError::Credentials { repo, why };
     }
     if has(&["Permission denied", "Too many authentication failures", "denied to"]) {
         return SourceError::Denied { repo, why };

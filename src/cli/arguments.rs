@@ -1,0 +1,235 @@
+//! The words of the command line (interface: command line).
+
+use std::path::PathBuf;
+
+use clap::{Args, Parser, Subcommand, ValueEnum};
+
+use crate::model::memory::HoldScope;
+use crate::model::{ServiceId, ServiceName, StackName};
+
+/// Keeps a Docker host exactly as a git repository of Compose files says.
+#[derive(Parser)]
+#[command(name = "evenkeel", version, disable_help_subcommand = true)]
+pub struct Arguments {
+    #[command(flatten)]
+    pub global: Global,
+    #[command(subcommand)]
+    pub command: Command,
+}
+
+#[derive(Args)]
+pub struct Global {
+    /// The server's configuration
+    #[arg(long, global = true, value_name = "FILE", default_value = crate::config::DEFAULT_PATH)]
+    pub config: PathBuf,
+    /// Database, git mirrors, secrets and lock, in place of the configuration's
+    #[arg(long, global = true, value_name = "DIR")]
+    pub state_dir: Option<PathBuf>,
+    /// The operator's env files, in place of the configuration's
+    #[arg(long, global = true, value_name = "DIR")]
+    pub env_dir: Option<PathBuf>,
+    /// Directories of stacks and exported files, in place of the configuration's
+    #[arg(long, global = true, value_name = "DIR")]
+    pub data_dir: Option<PathBuf>,
+    /// The engine, in place of the configuration's and of DOCKER_HOST
+    #[arg(long, global = true, value_name = "HOST")]
+    pub docker: Option<String>,
+    /// Say more; twice for even more
+    #[arg(short, long, global = true, action = clap::ArgAction::Count)]
+    pub verbose: u8,
+    /// Say nothing but errors
+    #[arg(short, long, global = true)]
+    pub quiet: bool,
+    /// Colours
+    #[arg(long, global = true, value_name = "WHEN", default_value = "auto")]
+    pub color: Color,
+    /// How log lines look
+    #[arg(long, global = true, value_name = "FORMAT", default_value = "text")]
+    pub log_format: LogFormat,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum Color {
+    Auto,
+    Always,
+    Never,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum Output {
+    #[default]
+    Text,
+    Json,
+}
+
+#[derive(Subcommand)]
+pub enum Command {
+    /// Follow every source until stopped; with --once, do one pass and exit
+    Reconcile(Reconcile),
+    /// What a pass would do and why; touches nothing
+    Plan(Plan),
+    /// Check a source tree on disk, offline
+    Validate(Validate),
+    /// Where everything stands
+    Status(Status),
+    /// What was changed, when, why, and how it ended
+    History(History),
+    /// Forget that a spec was rejected, so that it is tried again
+    Retry(Scope),
+    /// Confirm a takeover that is held for the sake of data
+    Adopt(Scope),
+    /// Print a JSON Schema
+    Schema(Schema),
+    /// Check engine, sources, registries, disk and permissions
+    Doctor(Doctor),
+}
+
+/// A source in place of a configuration file.
+#[derive(Args)]
+pub struct Repo {
+    /// Follow this repository, without a configuration file
+    #[arg(long, value_name = "URL")]
+    pub repo: Option<String>,
+    /// The branch of --repo
+    #[arg(long, requires = "repo")]
+    pub branch: Option<String>,
+    /// Where in --repo stacks are looked for
+    #[arg(long = "path", requires = "repo", value_name = "PATH")]
+    pub repo_path: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Reconcile {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Do one pass, wait for every rollout in it, report, exit
+    #[arg(long)]
+    pub once: bool,
+    /// Change only this stack or service (repeatable)
+    #[arg(long, value_name = "STACK[/SERVICE]", requires = "once", value_parser = scope)]
+    pub only: Vec<HoldScope>,
+    /// Lift the removal guard for this pass
+    #[arg(long, requires = "once")]
+    pub allow_removals: bool,
+    /// Ignore windows
+    #[arg(long, requires = "once")]
+    pub now: bool,
+    /// Ask no registry
+    #[arg(long, requires = "once")]
+    pub offline: bool,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Plan {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Exit with 3 when there are steps to do
+    #[arg(long)]
+    pub exit_code: bool,
+    /// Plan only this stack or service (repeatable)
+    #[arg(long, value_name = "STACK[/SERVICE]", value_parser = scope)]
+    pub only: Vec<HoldScope>,
+    /// Lift the removal guard
+    #[arg(long)]
+    pub allow_removals: bool,
+    /// Ask no registry
+    #[arg(long)]
+    pub offline: bool,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Validate {
+    /// The source tree
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Read this file as if it were every stack's env file on the server
+    #[arg(long, value_name = "FILE")]
+    pub env: Option<PathBuf>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Status {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Only this stack or service
+    #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
+    pub scope: Option<HoldScope>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct History {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Only this stack or service
+    #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
+    pub scope: Option<HoldScope>,
+    /// At most so many generations
+    #[arg(long, value_name = "N")]
+    pub limit: Option<u32>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Scope {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// The stack or service
+    #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
+    pub scope: HoldScope,
+}
+
+#[derive(Args)]
+pub struct Schema {
+    /// Of what
+    pub of: SchemaOf,
+}
+
+#[derive(Clone, Copy, ValueEnum)]
+pub enum SchemaOf {
+    Manifest,
+    Config,
+}
+
+#[derive(Args)]
+pub struct Doctor {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+/// `STACK` or `STACK/SERVICE`.
+fn scope(text: &str) -> Result<HoldScope, String> {
+    let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
+    match text.split_once('/') {
+        None if is_name(text) => Ok(HoldScope::Stack(StackName::new(text))),
+        Some((stack, service)) if is_name(stack) && is_name(service) && !service.contains('/') => {
+            Ok(HoldScope::Service(ServiceId::new(
+                &StackName::new(stack),
+                &ServiceName::new(service),
+            )))
+        }
+        None | Some(_) => Err("expected STACK or STACK/SERVICE".to_owned()),
+    }
+}

@@ -1,0 +1,79 @@
+//! `retry` and `adopt`: an operator's word on what evenkeel would otherwise leave alone.
+
+use std::io::Write as _;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::arguments::{Global, Scope};
+use super::{Trouble, setting};
+use crate::history::History;
+use crate::model::memory::{HeldBy, HoldScope};
+use crate::model::{ServiceId, SpecHash};
+use crate::plan::Verdict;
+use crate::reconcile::lock;
+use crate::reconcile::pass::{self, Preview, Request};
+use crate::reconcile::sources::Freshness;
+
+/// How long a command that writes waits for a pass to end.
+const PATIENCE: Duration = Duration::from_secs(30);
+
+/// Forgets that specs were rejected.
+pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
+    let config = setting::config(global, &args.repo)?;
+    let now = Timestamp::now();
+    let _turn =
+        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(Trouble::message)?;
+    let history = History::open(&config.state_dir, now)?.history;
+    let forgotten = history.forget_rejections(&args.scope)?;
+    let mut out = std::io::stdout().lock();
+    match forgotten {
+        0 => writeln!(out, "nothing of {} was rejected", name(&args.scope))?,
+        1 => writeln!(out, "1 rejected spec is forgotten; the next pass tries it again")?,
+        many => {
+            writeln!(out, "{many} rejected specs are forgotten; the next pass tries them again")?
+        }
+    }
+    Ok(0)
+}
+
+/// Confirms takeovers of data.
+pub async fn adopt(global: &Global, args: &Scope) -> Result<u8, Trouble> {
+    let world = setting::world(global, &args.repo)?;
+    let now = Timestamp::now();
+    let state_dir = &world.config.state_dir;
+    let _turn = lock::take(state_dir, "adopt", now, PATIENCE).await.map_err(Trouble::message)?;
+    let history = History::open(state_dir, now)?.history;
+    let request = Request { only: vec![args.scope.clone()], offline: true, ..Request::default() };
+    let preview = pass::preview(&world, &request, Freshness::Recorded).await?;
+    let mut out = std::io::stdout().lock();
+    let held = held_for_data(&preview);
+    if held.is_empty() {
+        writeln!(out, "nothing of {} waits for a word on its data", name(&args.scope))?;
+    }
+    for (service, spec, why) in held {
+        history.adopt(service, spec)?;
+        writeln!(out, "{service}: confirmed; the next pass goes on ({why})")?;
+    }
+    Ok(0)
+}
+
+fn held_for_data(preview: &Preview) -> Vec<(&ServiceId, &SpecHash, &str)> {
+    let mut found = Vec::new();
+    for change in &preview.plan.changes {
+        if let (Verdict::Held(held), Some(spec)) = (&change.verdict, &change.spec)
+            && held.by == HeldBy::Adoption
+        {
+            found.push((&change.service, spec, held.why.as_str()));
+        }
+    }
+    found
+}
+
+fn name(scope: &HoldScope) -> String {
+    match scope {
+        HoldScope::Host => "this host".to_owned(),
+        HoldScope::Stack(stack) => stack.to_string(),
+        HoldScope::Service(service) => service.to_string(),
+    }
+}

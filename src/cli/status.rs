@@ -1,0 +1,70 @@
+//! `status`: where everything stands, from the record and the engine.
+
+use std::collections::BTreeMap;
+
+use jiff::Timestamp;
+
+use super::arguments::{Global, Output, Status};
+use super::{Trouble, print, setting, style};
+use crate::history::{Filter, History};
+use crate::model::memory::HoldScope;
+use crate::model::{GenerationNumber, ObservedState, StackName};
+use crate::reconcile::pass::{self, PassError, Request};
+use crate::reconcile::sources::Freshness;
+use crate::report::{exit, text, wire};
+
+/// Prints the status. Asks neither git nor a registry.
+pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
+    let world = setting::world(global, &args.repo)?;
+    let history = History::read_only(&world.config.state_dir)?;
+    let only: Vec<HoldScope> = args.scope.iter().cloned().collect();
+    let request = Request { only: only.clone(), offline: true, ..Request::default() };
+    let preview = match pass::preview(&world, &request, Freshness::Recorded).await {
+        Ok(preview) => Ok(preview),
+        Err(PassError::Engine(error)) => Err(error),
+        Err(error) => return Err(error.into()),
+    };
+    let nothing = ObservedState::default();
+    let found = preview.as_ref().ok();
+    let sources = history.sources()?;
+    let mut report = wire::status(&wire::Standing {
+        host: &world.config.host,
+        engine: preview.as_ref().map(|preview| &preview.view.observed.engine),
+        sources: &sources,
+        desired: found.map(|preview| &preview.view.desired),
+        observed: found.map_or(&nothing, |preview| &preview.view.observed),
+        plan: found.map(|preview| &preview.plan),
+        recorded: &history.stacks()?,
+        generations: &generations(&history)?,
+        now: Timestamp::now(),
+    });
+    if let Some(scope) = only.first() {
+        narrow(&mut report, scope);
+    }
+    let colors = style(global, &std::io::stdout());
+    print(args.output == Output::Json, &report, |out| text::status(out, &report, colors))?;
+    Ok(exit::of_status(&report).code())
+}
+
+/// The last attempt at each stack.
+fn generations(history: &History) -> Result<BTreeMap<StackName, GenerationNumber>, Trouble> {
+    let mut newest = BTreeMap::new();
+    for row in history.generations(&Filter::default())? {
+        newest.entry(row.stack).or_insert(row.number);
+    }
+    Ok(newest)
+}
+
+/// Leaves only what `scope` covers.
+fn narrow(report: &mut wire::StatusReport, scope: &HoldScope) {
+    let (stack, service) = match scope {
+        HoldScope::Host => return,
+        HoldScope::Stack(stack) => (stack, None),
+        HoldScope::Service(id) => (&id.stack, Some(id.service.as_str())),
+    };
+    report.stacks.retain(|found| found.stack == stack.as_str());
+    if let Some(service) = service {
+        let services = report.stacks.iter_mut().map(|stack| &mut stack.services);
+        services.for_each(|services| services.retain(|found| found.service == service));
+    }
+}

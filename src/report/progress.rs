@@ -1,0 +1,142 @@
+//! What happens while a plan is carried out, as it happens: lines on a terminal, else log lines.
+//!
+//! Showing progress can never fail a pass: what cannot be drawn is not drawn.
+
+use std::collections::BTreeMap;
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
+
+use super::style::one_line;
+use crate::apply::{Event, Watcher};
+use crate::engine::PullProgress;
+use crate::model::ServiceId;
+use crate::plan::{PlannedStep, StepId};
+
+/// Shows a pass at work on stderr.
+pub struct Progress {
+    screen: Option<Screen>,
+}
+
+impl Progress {
+    /// On a terminal, one line per running step; else one log line per step begun, done or failed.
+    pub fn new(is_terminal: bool) -> Self {
+        Self { screen: is_terminal.then(|| Screen::on(ProgressDrawTarget::stderr())) }
+    }
+
+    /// Takes all lines away, so that a report can be written.
+    pub fn finish(&self) {
+        if let Some(screen) = &self.screen {
+            screen.clear();
+        }
+    }
+}
+
+impl Watcher for Progress {
+    fn event(&self, event: &Event<'_>) {
+        match &self.screen {
+            Some(screen) => screen.show(event),
+            None => log(event),
+        }
+    }
+}
+
+fn log(event: &Event<'_>) {
+    match event {
+        Event::StepStarted(planned) => tracing::info!(step = planned.id.0, "{}", named(planned)),
+        Event::StepDone(planned) => {
+            tracing::info!(step = planned.id.0, "{}: done", named(planned));
+        }
+        Event::StepFailed(planned, why) => {
+            tracing::error!(step = planned.id.0, "{}: {}", named(planned), one_line(why));
+        }
+        // Several a second: nothing for a log.
+        Event::Pulling(..) => {}
+        Event::GoingBack(service) => tracing::warn!("{}", going_back(service)),
+    }
+}
+
+/// The step without values: what it is done to is masked only in reports, so it is left out.
+fn named(planned: &PlannedStep) -> String {
+    match &planned.service {
+        Some(service) => format!("{service}: {}", planned.step.word()),
+        None => format!("{}: {}", planned.stack, planned.step.word()),
+    }
+}
+
+fn going_back(service: &ServiceId) -> String {
+    format!("{service}: goes back to what ran before")
+}
+
+/// The lines of a terminal.
+struct Screen {
+    lines: MultiProgress,
+    running: Mutex<BTreeMap<StepId, (String, ProgressBar)>>,
+}
+
+impl Screen {
+    fn on(target: ProgressDrawTarget) -> Self {
+        Self { lines: MultiProgress::with_draw_target(target), running: Mutex::default() }
+    }
+
+    fn show(&self, event: &Event<'_>) {
+        match event {
+            Event::StepStarted(planned) => self.begin(planned),
+            Event::StepDone(planned) => self.end(planned.id),
+            Event::StepFailed(planned, why) => {
+                self.end(planned.id);
+                self.say(&format!("{}: {}", named(planned), one_line(why)));
+            }
+            Event::Pulling(id, progress) => self.pulling(*id, *progress),
+            Event::GoingBack(service) => self.say(&going_back(service)),
+        }
+    }
+
+    fn begin(&self, planned: &PlannedStep) {
+        let line = self.lines.add(ProgressBar::new_spinner());
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+            line.set_style(style);
+        }
+        let name = named(planned);
+        line.set_message(name.clone());
+        line.enable_steady_tick(Duration::from_millis(120));
+        self.running().insert(planned.id, (name, line));
+    }
+
+    fn end(&self, id: StepId) {
+        if let Some((_, line)) = self.running().remove(&id) {
+            line.finish_and_clear();
+        }
+    }
+
+    fn pulling(&self, id: StepId, progress: PullProgress) {
+        if let Some((name, line)) = self.running().get(&id) {
+            line.set_message(format!("{name} {}", bytes(progress)));
+        }
+    }
+
+    /// A line that stays. Where it cannot be written there is nobody to tell.
+    fn say(&self, line: &str) {
+        let _ = self.lines.println(line);
+    }
+
+    fn clear(&self) {
+        for (_, line) in std::mem::take(&mut *self.running()).into_values() {
+            line.finish_and_clear();
+        }
+        let _ = self.lines.clear();
+    }
+
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, (String, ProgressBar)>> {
+        self.running.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// `12.00 MiB of 40.00 MiB`; the total is unknown at first.
+fn bytes(progress: PullProgress) -> String {
+    match progress.total {
+        0 => HumanBytes(progress.current).to_string(),
+        total => format!("{} of {}", HumanBytes(progress.current), HumanBytes(total)),
+    }
+}

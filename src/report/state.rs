@@ -1,0 +1,221 @@
+//! The state of a service in one word, and why in one line (`interface`: states of a service).
+
+use serde::Serialize;
+
+use crate::model::memory::HeldBy;
+use crate::model::{ContainerState, Health, Masks, ObservedContainer};
+use crate::plan::{Block, Difference, Verdict};
+
+/// How a service stands, best first: a stack has the worst of its services.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum State {
+    /// As git says.
+    #[default]
+    InSync,
+    /// Something is under way.
+    Progressing,
+    /// To be done by the next pass.
+    Pending,
+    /// Left as it is.
+    Held,
+    /// Of a source that is no longer configured.
+    Orphaned,
+    /// Deployed, no longer healthy.
+    Degraded,
+    /// Trouble of the world, retried.
+    Failed,
+    /// This spec failed here.
+    Rejected,
+    /// The manifest or an env reference is wrong.
+    Invalid,
+}
+
+impl State {
+    /// The word in JSON and on the screen.
+    pub fn word(self) -> &'static str {
+        match self {
+            Self::InSync => "in-sync",
+            Self::Progressing => "progressing",
+            Self::Pending => "pending",
+            Self::Held => "held",
+            Self::Orphaned => "orphaned",
+            Self::Degraded => "degraded",
+            Self::Failed => "failed",
+            Self::Rejected => "rejected",
+            Self::Invalid => "invalid",
+        }
+    }
+
+    /// The state of this word.
+    pub fn from_word(word: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|state| state.word() == word)
+    }
+
+    /// All of them, best first.
+    pub const ALL: [Self; 9] = [
+        Self::InSync,
+        Self::Progressing,
+        Self::Pending,
+        Self::Held,
+        Self::Orphaned,
+        Self::Degraded,
+        Self::Failed,
+        Self::Rejected,
+        Self::Invalid,
+    ];
+
+    /// The state that follows from a verdict alone, without a look at the containers.
+    pub fn of_verdict(verdict: &Verdict) -> Self {
+        match verdict {
+            Verdict::InSync => Self::InSync,
+            Verdict::Create
+            | Verdict::Start(_)
+            | Verdict::Mend(_)
+            | Verdict::Update(_)
+            | Verdict::Recreate(_)
+            | Verdict::CleanUp
+            | Verdict::Remove => Self::Pending,
+            Verdict::Held(_) => Self::Held,
+            Verdict::Rejected { .. } => Self::Rejected,
+            Verdict::Blocked(Block::Image { .. } | Block::World { .. }) => Self::Failed,
+            Verdict::Blocked(Block::On(_) | Block::OnStack(_)) => Self::Pending,
+            Verdict::Blocked(Block::RunningJob) => Self::Progressing,
+        }
+    }
+
+    /// The state of a service with these containers.
+    pub fn of_service(verdict: &Verdict, containers: &[&ObservedContainer]) -> Self {
+        let is_ailing = || containers.iter().any(|container| ailment(container).is_some());
+        match Self::of_verdict(verdict) {
+            Self::InSync if is_ailing() => Self::Degraded,
+            state => state,
+        }
+    }
+}
+
+/// What is wrong with a container that the plan leaves as it is.
+///
+/// One that ended with 0 is a finished job: the plan would start anything else again.
+pub fn ailment(container: &ObservedContainer) -> Option<String> {
+    let name = &container.name;
+    match &container.state {
+        ContainerState::Running if container.health == Health::Unhealthy => {
+            Some(format!("{name} is unhealthy"))
+        }
+        ContainerState::Running | ContainerState::Exited { code: 0, oom_killed: false } => None,
+        ContainerState::Exited { oom_killed: true, .. } => {
+            Some(format!("{name} was killed for want of memory"))
+        }
+        ContainerState::Exited { code, .. } => Some(format!("{name} ended with exit code {code}")),
+        ContainerState::Restarting => Some(format!("{name} keeps restarting")),
+        ContainerState::Created => Some(format!("{name} was never started")),
+        ContainerState::Paused => Some(format!("{name} is paused")),
+        ContainerState::Dead => Some(format!("{name} is dead")),
+    }
+}
+
+/// Who holds a service, in the contract's word.
+pub fn held_by(verdict: &Verdict) -> Option<&'static str> {
+    match verdict {
+        Verdict::Held(held) => Some(match held.by {
+            HeldBy::Operator => "operator",
+            HeldBy::Rollback => "rollback",
+            HeldBy::Adoption => "adoption",
+        }),
+        Verdict::InSync
+        | Verdict::Create
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Update(_)
+        | Verdict::Recreate(_)
+        | Verdict::CleanUp
+        | Verdict::Remove
+        | Verdict::Rejected { .. }
+        | Verdict::Blocked(_) => None,
+    }
+}
+
+/// Whether the service counts as it should be: all but what is held for an answer, rejected or blocked.
+pub fn is_desired(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::Held(held) => held.desired,
+        Verdict::Rejected { .. } | Verdict::Blocked(_) => false,
+        Verdict::InSync
+        | Verdict::Create
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Update(_)
+        | Verdict::Recreate(_)
+        | Verdict::CleanUp
+        | Verdict::Remove => true,
+    }
+}
+
+/// Whether a pass has something to do.
+pub fn is_change(verdict: &Verdict) -> bool {
+    match verdict {
+        Verdict::InSync | Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => {
+            false
+        }
+        Verdict::Create
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Update(_)
+        | Verdict::Recreate(_)
+        | Verdict::CleanUp
+        | Verdict::Remove => true,
+    }
+}
+
+/// Why a service is left as it is, and the next move where there is one. Masked.
+pub fn why(verdict: &Verdict, masks: &Masks) -> (Option<String>, Option<String>) {
+    let (why, hint) = match verdict {
+        Verdict::Held(held) => (held.why.clone(), None),
+        Verdict::Rejected { since, error, .. } => (
+            format!("failed with this spec at {}: {error}", super::span::at(*since)),
+            Some("change the manifest, or run `evenkeel retry`".to_owned()),
+        ),
+        Verdict::Blocked(Block::On(others)) => {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            (format!("waits for {}", others.join(", ")), None)
+        }
+        Verdict::Blocked(Block::OnStack(stack)) => (format!("waits for the stack {stack}"), None),
+        Verdict::Blocked(Block::Image { message, hint } | Block::World { message, hint }) => {
+            (message.clone(), hint.clone())
+        }
+        Verdict::Blocked(Block::RunningJob) => {
+            ("an earlier run of this job is still going".to_owned(), None)
+        }
+        Verdict::InSync
+        | Verdict::Create
+        | Verdict::Start(_)
+        | Verdict::Mend(_)
+        | Verdict::Update(_)
+        | Verdict::Recreate(_)
+        | Verdict::CleanUp
+        | Verdict::Remove => return (None, None),
+    };
+    (Some(masks.mask(&why)), hint.map(|hint| masks.mask(&hint)))
+}
+
+/// One line on what is to be done and why; `None` where nothing is.
+pub fn in_one_line(verdict: &Verdict, masks: &Masks) -> Option<String> {
+    match verdict {
+        Verdict::InSync => None,
+        Verdict::Create => Some("is not there yet".to_owned()),
+        Verdict::CleanUp => Some("a rollout that did not end is finished".to_owned()),
+        Verdict::Remove => Some("is gone from git".to_owned()),
+        Verdict::Start(differences) if differences.is_empty() => Some("does not run".to_owned()),
+        Verdict::Start(differences)
+        | Verdict::Mend(differences)
+        | Verdict::Update(differences)
+        | Verdict::Recreate(differences) => Some(joined(differences)),
+        Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => why(verdict, masks).0,
+    }
+}
+
+fn joined(differences: &[Difference]) -> String {
+    let lines: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    lines.join("; ")
+}

@@ -1,0 +1,22 @@
+//! What `--output json` writes (`interface`: JSON). Keys are only ever added.
+//!
+//! These types are the program's word to scripts: they are made from the model, and never the other way.
+
+mod shared;
+mod plan;
+mod pass;
+mod status;
+mod history;
+mod validate;
+
+pub use history::{HistoryGeneration, HistoryReport, HistoryService, history};
+pub use pass::{
+    Pass, PassFailure, PassOutcome, PassReport, PassService, PassSource, PassStack, pass,
+};
+pub use plan::{PlanReport, PlanService, PlanStack, PlanStep, plan};
+pub use shared::{WireProblem, WireReason, WireRemark};
+pub use status::{
+    Standing, StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource,
+    StatusStack, status,
+};
+pub use validate::{ValidateReport, ValidateStack, Validated, validate};

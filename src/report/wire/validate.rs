@@ -1,0 +1,74 @@
+//! `evenkeel.validate/v1`: what is wrong in a source tree.
+
+use serde::Serialize;
+
+use super::{WireProblem, WireRemark};
+use crate::model::{Problem, Stack};
+
+/// A stack that was read, or could not be.
+#[derive(Clone, Copy, Debug)]
+pub struct Validated<'a> {
+    /// Its name, or its directory where the name cannot be told.
+    pub name: &'a str,
+    /// The manifest's files.
+    pub files: &'a [String],
+    /// What it says, or what is wrong with it.
+    pub result: Result<&'a Stack, &'a [Problem]>,
+}
+
+/// What is wrong in a source tree.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ValidateReport {
+    /// `evenkeel.validate/v1`
+    pub schema: &'static str,
+    /// Whether everything can be used.
+    pub valid: bool,
+    /// Every stack that was found.
+    pub stacks: Vec<ValidateStack>,
+    /// What is wrong with no stack in particular.
+    pub problems: Vec<WireProblem>,
+}
+
+/// One stack.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct ValidateStack {
+    /// Its name.
+    pub stack: String,
+    /// The manifest's files.
+    pub files: Vec<String>,
+    /// Its services' names; empty where it cannot be used.
+    pub services: Vec<String>,
+    /// What is wrong.
+    pub problems: Vec<WireProblem>,
+    /// Things worth saying.
+    pub remarks: Vec<WireRemark>,
+}
+
+/// What is wrong with `stacks`, and with the tree as a whole.
+pub fn validate(stacks: &[Validated<'_>], problems: &[Problem]) -> ValidateReport {
+    let is_sound = |validated: &Validated<'_>| validated.result.is_ok();
+    ValidateReport {
+        schema: "evenkeel.validate/v1",
+        valid: problems.is_empty() && stacks.iter().all(is_sound),
+        stacks: stacks.iter().map(stack).collect(),
+        problems: problems.iter().map(WireProblem::from).collect(),
+    }
+}
+
+fn stack(validated: &Validated<'_>) -> ValidateStack {
+    let found = validated.result.ok();
+    let problems = validated.result.err().unwrap_or_default();
+    ValidateStack {
+        stack: validated.name.to_owned(),
+        files: validated.files.to_vec(),
+        services: found
+            .into_iter()
+            .flat_map(|stack| stack.services.keys().map(ToString::to_string))
+            .collect(),
+        problems: problems.iter().map(WireProblem::from).collect(),
+        remarks: found
+            .into_iter()
+            .flat_map(|stack| stack.remarks.iter().map(WireRemark::from))
+            .collect(),
+    }
+}
