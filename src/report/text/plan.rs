@@ -48,14 +48,14 @@ fn stack(
 }
 
 fn facts(stack: &PlanStack, style: Style) -> Vec<String> {
-    let is_quiet = stack.services.iter().all(is_in_sync);
-    let verdict = match stack.state {
-        State::Invalid => style.bad("invalid, left as it is"),
-        _ if stack.commit.is_none() => style.warn("gone from git"),
-        _ if is_quiet => {
-            style.good(&format!("in sync ({})", count(stack.services.len(), "service")))
-        }
-        _ => String::new(),
+    let verdict = if stack.state == State::Invalid {
+        style.bad("invalid, left as it is")
+    } else if stack.commit.is_none() {
+        style.warn("gone from git")
+    } else if stack.services.iter().all(is_in_sync) {
+        style.good(&format!("in sync ({})", count(stack.services.len(), "service")))
+    } else {
+        String::new()
     };
     vec![style.faint(short_commit(stack.commit.as_deref().unwrap_or_default())), verdict]
 }

@@ -6,6 +6,7 @@ mod shared;
 mod plan;
 mod pass;
 mod status;
+mod standing;
 mod history;
 mod validate;
 
@@ -15,8 +16,8 @@ pub use pass::{
 };
 pub use plan::{PlanReport, PlanService, PlanStack, PlanStep, plan};
 pub use shared::{WireProblem, WireReason, WireRemark};
+pub use standing::{Standing, status};
 pub use status::{
-    Standing, StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource,
-    StatusStack, status,
+    StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
 };
 pub use validate::{ValidateReport, ValidateStack, Validated, validate};
