@@ -191,3 +191,14 @@ fn without_being_asked_for_pending_steps_end_well() {
     let invalid = with_invalid(desired(&SERVICES), "broken", vec![problem()]);
     assert_eq!(of_plan(&wire::plan(&invalid, &mixed()), true), ExitCode::Failed);
 }
+
+#[test]
+fn a_step_of_no_service_is_something_to_do() {
+    let steps = vec![Step::RemoveNetwork("gone_default".into())];
+    let plan = with_steps(Plan::default(), "gone/none", steps);
+    let report = wire::plan(&desired(&["shop/api"]), &plan);
+    assert_eq!((report.changes, of_plan(&report, true)), (0, ExitCode::Pending));
+    let written = text(|out| text::plan(out, &report, Style::PLAIN, false));
+    assert!(written.ends_with("web-1: 1 step to do\n"), "{written}");
+    assert_eq!(wire::plan(&desired(&[]), &Plan::default()).steps(), 0);
+}

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use super::world::*;
 use crate::engine::EngineError;
 use crate::history::{SourceReport, SourceState, StackReport};
-use crate::model::memory::HeldBy;
+use crate::model::memory::{HeldBy, HoldScope};
 use crate::model::observed::{EngineInfo, ObservedContainer};
 use crate::model::{
     ContainerState, DesiredState, GenerationNumber, Health, HostName, ObservedState, SourceName,
@@ -235,4 +235,20 @@ fn a_status_in_json_keeps_to_the_contract() {
       ]
     }
     "#);
+}
+
+#[test]
+fn a_status_can_be_narrowed_to_a_stack_or_service() {
+    let services = ["shop/api", "shop/web", "blog/web"];
+    let plan = plan(services.map(|name| (name, Verdict::InSync)));
+    let whole = report(&desired(&services), &plan, &observed(Vec::new()));
+    let shown = |scope: HoldScope| {
+        let mut report = whole.clone();
+        report.narrow(&scope);
+        report.stacks.iter().map(|stack| stack.services.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(HoldScope::Host), [2, 1]);
+    assert_eq!(shown(HoldScope::Stack("blog".into())), [1]);
+    assert_eq!(shown(HoldScope::Service(id("shop/web"))), [1]);
+    assert!(shown(HoldScope::Service(id("shop/none"))).is_empty());
 }

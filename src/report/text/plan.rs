@@ -21,10 +21,12 @@ pub fn plan(
     if !report.stacks.is_empty() {
         writeln!(out)?;
     }
-    match report.changes {
-        0 => writeln!(out, "{}: nothing to do", report.host),
-        changes => writeln!(out, "{}: {} to change", report.host, count(changes, "service")),
-    }
+    let what = match (report.changes, report.steps()) {
+        (0, 0) => "nothing to do".to_owned(),
+        (0, steps) => format!("{} to do", count(steps, "step")),
+        (changes, _) => format!("{} to change", count(changes, "service")),
+    };
+    writeln!(out, "{}: {what}", report.host)
 }
 
 fn stack(

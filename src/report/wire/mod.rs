@@ -7,6 +7,7 @@ mod plan;
 mod pass;
 mod status;
 mod standing;
+mod containers;
 mod history;
 mod validate;
 

@@ -88,6 +88,13 @@ pub struct PlanStep {
     pub service: Option<String>,
 }
 
+impl PlanReport {
+    /// How many steps there are to do.
+    pub fn steps(&self) -> usize {
+        self.stacks.iter().map(|stack| stack.steps.len()).sum()
+    }
+}
+
 /// What a pass would do, stack by stack.
 pub fn plan(desired: &DesiredState, plan: &Plan) -> PlanReport {
     let mut stacks: Vec<PlanStack> =
