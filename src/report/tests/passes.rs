@@ -42,6 +42,7 @@ fn the_exit_code_of_a_pass_is_that_of_its_worst_service() {
     check(image_update(), Some(Failed), "failed", ExitCode::Failed);
     check(image_update(), Some(RolledBack), "rolled-back", ExitCode::RolledBack);
     check(image_update(), Some(Skipped), "skipped", ExitCode::Failed);
+    check(image_update(), None, "skipped", ExitCode::Failed);
     check(held(HeldBy::Operator, true), None, "held", ExitCode::Good);
     check(held(HeldBy::Adoption, false), None, "held", ExitCode::Failed);
     check(rejected(), None, "blocked", ExitCode::Failed);
