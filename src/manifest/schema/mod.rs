@@ -9,6 +9,7 @@ mod deploy;
 mod files;
 mod mounts;
 mod networks;
+mod process;
 mod service;
 mod shapes;
 #[cfg(test)]

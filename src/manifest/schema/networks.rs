@@ -110,6 +110,8 @@ fn port() -> Value {
         key("name", "For people.", json!(true)),
         key("app_protocol", "For people.", json!(true)),
     ]);
-    let short = format!(r"^([-0-9A-Fa-f.:\[\]]*:)?[0-9]+(-[0-9]+)?(/{PROTOCOL})?$|[$]");
+    let (ports, ipv6) = ("[0-9]+(-[0-9]+)?", r"\[[0-9A-Fa-f:.]+\]");
+    let host = format!("(([0-9.]+|{ipv6}):)?({ports})?:|{ipv6}:");
+    let short = format!("^({host})?{ports}(/{PROTOCOL})?$|[$]");
     short_or(&short, long, &["target"])
 }
