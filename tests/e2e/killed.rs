@@ -58,7 +58,8 @@ fn end_state(host: &Host, tag: &str) -> String {
     for container in host.containers().into_keys() {
         let line = host.inspect(&container, format);
         let (before, after) = line.split_once("@sha256:").unwrap();
-        lines.push(format!("{before} {}", &after[64..]).replace(&format!("web:{tag} "), "web:TAG "));
+        lines
+            .push(format!("{before} {}", &after[64..]).replace(&format!("web:{tag} "), "web:TAG "));
     }
     let of_stack = format!("label=com.docker.compose.project=shop-{}", host.id);
     lines.push(host.docker(&["network", "ls", "--format", "{{.Name}}", "--filter", &of_stack]));

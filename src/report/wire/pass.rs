@@ -207,7 +207,7 @@ fn service(pass: &Pass<'_>, change: &Change) -> PassService {
         service: change.service.service.to_string(),
         verdict: change.verdict.word(),
         outcome: outcome(pass, change).word(),
-        reasons: change.verdict.differences().iter().map(WireReason::from).collect(),
+        reasons: change.verdict.reasons().iter().map(WireReason::from).collect(),
         error: failure
             .map(|failure| failure.message.clone())
             .or_else(|| is_trouble.and_then(|()| note.clone())),

@@ -184,7 +184,7 @@ fn service(plan: &Plan, change: &Change, masks: &Masks) -> PlanService {
         service: change.service.service.to_string(),
         verdict: change.verdict.word(),
         order: order(plan, &change.service),
-        reasons: change.verdict.differences().iter().map(WireReason::from).collect(),
+        reasons: change.verdict.reasons().iter().map(WireReason::from).collect(),
         state: State::of_verdict(&change.verdict),
         held_by: state::held_by(&change.verdict),
         note,
