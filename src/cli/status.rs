@@ -39,7 +39,7 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
         now: Timestamp::now(),
     });
     if let Some(scope) = only.first() {
-        narrow(&mut report, scope);
+        report.narrow(scope);
     }
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| text::status(out, &report, colors))?;
@@ -53,18 +53,4 @@ fn generations(history: &History) -> Result<BTreeMap<StackName, GenerationNumber
         newest.entry(row.stack).or_insert(row.number);
     }
     Ok(newest)
-}
-
-/// Leaves only what `scope` covers.
-fn narrow(report: &mut wire::StatusReport, scope: &HoldScope) {
-    let (stack, service) = match scope {
-        HoldScope::Host => return,
-        HoldScope::Stack(stack) => (stack, None),
-        HoldScope::Service(id) => (&id.stack, Some(id.service.as_str())),
-    };
-    report.stacks.retain(|found| found.stack == stack.as_str());
-    if let Some(service) = service {
-        let services = report.stacks.iter_mut().map(|stack| &mut stack.services);
-        services.for_each(|services| services.retain(|found| found.service == service));
-    }
 }

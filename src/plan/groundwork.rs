@@ -11,7 +11,7 @@ use crate::engine::Labels;
 use crate::model::desired::Deployment;
 use crate::model::observed::ObservedState;
 use crate::model::spec::MountSource;
-use crate::model::{NetworkName, PinnedImage, StackName, VolumeName, labels};
+use crate::model::{ImageRef, NetworkName, PinnedImage, StackName, VolumeName, labels};
 
 /// Steps already planned, so that two services share them.
 #[derive(Default)]
@@ -186,13 +186,16 @@ impl Groundwork {
     }
 }
 
-/// Whether the engine has the image of this digest.
+/// Whether the engine has the image, under its own repository: a container cannot be created from another
+/// repository's image, though it be the same.
 pub fn is_on_host(observed: &ObservedState, image: &PinnedImage) -> bool {
+    let wanted = image.reference();
     let suffix = format!("@{}", image.digest());
-    observed
-        .images
-        .iter()
-        .any(|on_host| on_host.digests.iter().any(|digest| digest.ends_with(&suffix)))
+    let digests = observed.images.iter().flat_map(|on_host| &on_host.digests);
+    digests
+        .filter(|digest| digest.ends_with(&suffix))
+        .filter_map(|digest| ImageRef::parse(digest).ok())
+        .any(|on_host| on_host.same_repository(&wanted))
 }
 
 /// The labels that say whose something is.

@@ -181,6 +181,23 @@ impl Verdict {
         }
     }
 
+    /// Why, field by field; also for a service that comes or goes as a whole.
+    pub fn reasons(&self) -> Vec<Difference> {
+        match self {
+            Self::Create => vec![Difference::shown("state", "absent", "running")],
+            Self::Remove => vec![Difference::shown("state", "present", "gone from git")],
+            Self::CleanUp => vec![Difference::shown("rollout", "unfinished", "finished")],
+            Self::InSync
+            | Self::Start(_)
+            | Self::Mend(_)
+            | Self::Update(_)
+            | Self::Recreate(_)
+            | Self::Held(_)
+            | Self::Rejected { .. }
+            | Self::Blocked(_) => self.differences().to_vec(),
+        }
+    }
+
     /// What differs.
     pub fn differences(&self) -> &[Difference] {
         match self {

@@ -30,6 +30,10 @@ pub fn removals<'a>(situation: &Situation<'a>) -> Vec<Removal<'a>> {
     let mut all: BTreeSet<ServiceId> = BTreeSet::new();
     for container in &situation.observed.containers {
         let (Some(id), Some(source)) = (container.service(), container.source()) else { continue };
+        // Other programs may follow other sources on the same engine.
+        if !situation.desired.sources_configured.contains(&source) {
+            continue;
+        }
         all.insert(id.clone());
         of_source.entry(source.clone()).or_default().insert(id.clone());
         if is_gone(situation, &id, &source) {

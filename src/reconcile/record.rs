@@ -18,7 +18,7 @@ use crate::model::{
     ContainerId, GenerationNumber, GenerationOutcome, ServiceOutcome, SourceName, StackName,
     Trigger, labels,
 };
-use crate::plan::{Change, Plan, Step, Verdict};
+use crate::plan::{Change, Difference, Plan, Step, Verdict};
 
 /// The generation of each stack that a pass changes.
 pub type Generations = BTreeMap<StackName, GenerationNumber>;
@@ -168,14 +168,8 @@ fn origin(view: &View, stack: &StackName) -> (SourceName, crate::model::CommitId
 }
 
 fn reasons(change: &Change) -> Vec<Reason> {
-    let differences = change.verdict.differences().iter();
-    differences
-        .map(|difference| Reason {
-            field: difference.field.clone(),
-            from: difference.from.clone(),
-            to: difference.to.clone(),
-        })
-        .collect()
+    let differences = change.verdict.reasons().into_iter();
+    differences.map(|Difference { field, from, to }| Reason { field, from, to }).collect()
 }
 
 /// Why a stack is changed: a new commit, else what differs.

@@ -217,6 +217,12 @@ fn refuse_shared_names(stacks: &mut Vec<LoadedStack>) {
     for stack in std::mem::take(stacks) {
         match refused.iter_mut().find(|other| other.name == stack.name) {
             None => refused.push(stack),
+            // Two of one source: the loader has said so of both, with their files.
+            Some(other) if other.source == stack.source => {
+                if let (Err(problems), Err(more)) = (&mut other.content, stack.content) {
+                    problems.extend(more);
+                }
+            }
             Some(other) => {
                 let message = format!(
                     "two sources have a stack named `{}`: {} and {}",

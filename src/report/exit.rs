@@ -53,10 +53,12 @@ pub fn of_plan(report: &PlanReport, tells_pending: bool) -> ExitCode {
         stack.state == State::Invalid
             || stack.services.iter().any(|service| is_bad(service.state, service.desired))
     });
-    match (is_bad, report.changes) {
-        (true, _) => ExitCode::Failed,
-        (false, 1..) if tells_pending => ExitCode::Pending,
-        (false, _) => ExitCode::Good,
+    // Steps of no service count too: a network that no stack wants any more.
+    let is_pending = report.changes > 0 || report.steps() > 0;
+    match is_bad {
+        true => ExitCode::Failed,
+        false if tells_pending && is_pending => ExitCode::Pending,
+        false => ExitCode::Good,
     }
 }
 

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use bollard::errors::Error;
 use bollard::models::{NetworkConnectRequest, NetworkDisconnectRequest};
 use bollard::query_parameters::{
-    CreateContainerOptions, InspectContainerOptions, RemoveContainerOptions,
+    CreateContainerOptions, InspectContainerOptions, ListNetworksOptions, RemoveContainerOptions,
     RenameContainerOptions, StartContainerOptions, StopContainerOptions,
 };
 
@@ -194,7 +194,22 @@ impl Engine for Docker {
     async fn create_network(&self, network: &Network, labels: &Labels) -> Result<(), EngineError> {
         let client = self.session().await?.changing();
         let created = client.create_network(request::network_body(network, labels)).await;
-        created.map(drop).map_err(|error| self.failed(error))
+        let id = created.map_err(|error| self.failed(error))?.id;
+        // Below API 1.44 the engine allows two networks of one name, and a request of a program that died
+        // may still be under way. The one that was there first stays.
+        let all = client.list_networks(None::<ListNetworksOptions>).await;
+        let twins = all.map_err(|error| self.failed(error))?.into_iter();
+        let mut twins: Vec<_> = twins
+            .filter(|twin| twin.name.as_deref() == Some(network.name.as_str()))
+            .map(|twin| (twin.created, twin.id))
+            .collect();
+        twins.sort();
+        match twins.first() {
+            Some((_, Some(first))) if *first != id => {
+                client.remove_network(&id).await.map_err(|error| self.failed(error))
+            }
+            Some(_) | None => Ok(()),
+        }
     }
 
     async fn remove_network(&self, network: &NetworkName) -> Result<(), EngineError> {

@@ -21,10 +21,12 @@ pub fn plan(
     if !report.stacks.is_empty() {
         writeln!(out)?;
     }
-    match report.changes {
-        0 => writeln!(out, "{}: nothing to do", report.host),
-        changes => writeln!(out, "{}: {} to change", report.host, count(changes, "service")),
-    }
+    let what = match (report.changes, report.steps()) {
+        (0, 0) => "nothing to do".to_owned(),
+        (0, steps) => format!("{} to do", count(steps, "step")),
+        (changes, _) => format!("{} to change", count(changes, "service")),
+    };
+    writeln!(out, "{}: {what}", report.host)
 }
 
 fn stack(
@@ -48,14 +50,14 @@ fn stack(
 }
 
 fn facts(stack: &PlanStack, style: Style) -> Vec<String> {
-    let is_quiet = stack.services.iter().all(is_in_sync);
-    let verdict = match stack.state {
-        State::Invalid => style.bad("invalid, left as it is"),
-        _ if stack.commit.is_none() => style.warn("gone from git"),
-        _ if is_quiet => {
-            style.good(&format!("in sync ({})", count(stack.services.len(), "service")))
-        }
-        _ => String::new(),
+    let verdict = if stack.state == State::Invalid {
+        style.bad("invalid, left as it is")
+    } else if stack.commit.is_none() {
+        style.warn("gone from git")
+    } else if stack.services.iter().all(is_in_sync) {
+        style.good(&format!("in sync ({})", count(stack.services.len(), "service")))
+    } else {
+        String::new()
     };
     vec![style.faint(short_commit(stack.commit.as_deref().unwrap_or_default())), verdict]
 }

@@ -3,7 +3,7 @@
 use std::io;
 
 use super::lines::count;
-use crate::report::wire::{ValidateReport, ValidateStack};
+use crate::report::wire::{ValidateReport, ValidateStack, WireProblem};
 use crate::report::{Style, problems};
 
 /// Writes `report` for people.
@@ -12,12 +12,8 @@ pub fn validate(
     report: &ValidateReport,
     style: Style,
 ) -> io::Result<()> {
-    let all: Vec<_> = report
-        .problems
-        .iter()
-        .chain(report.stacks.iter().flat_map(|stack| &stack.problems))
-        .collect();
-    let all: Vec<_> = all.into_iter().cloned().collect();
+    let of_stacks = report.stacks.iter().flat_map(|stack| &stack.problems);
+    let all: Vec<WireProblem> = report.problems.iter().chain(of_stacks).cloned().collect();
     write!(out, "{}", problems::render(&all, style))?;
     for stack in &report.stacks {
         write!(out, "{}", problems::render_remarks(&stack.remarks, style))?;
