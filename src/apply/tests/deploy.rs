@@ -38,7 +38,7 @@ async fn an_update_creates_first_and_removes_the_old_one_last() {
     host.want("shop", [service("web", &app).env("LEVEL", "debug")]);
     let pass = host.pass().await;
     let Verdict::Update(differences) = pass.verdict("shop/web") else { panic!() };
-    assert_eq!(differences[0].field, "environment.LEVEL");
+    assert_eq!(differences[0].field, "env.LEVEL");
     let calls = host.calls();
     assert_eq!(
         calls,

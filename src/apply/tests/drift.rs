@@ -143,6 +143,6 @@ async fn containers_of_compose_that_match_stay_untouched() {
     assert_eq!(host.memory().matched.len(), 2);
     host.want("shop", [service("web", &app).env("A", "2"), service("db", &app)]);
     let pass = host.converge().await;
-    assert_eq!(pass.verdict("shop/web").differences()[0].field, "environment.A");
+    assert_eq!(pass.verdict("shop/web").differences()[0].field, "env.A");
     assert_eq!(*pass.verdict("shop/db"), Verdict::InSync);
 }

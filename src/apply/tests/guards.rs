@@ -36,7 +36,7 @@ async fn what_is_held_stays_and_says_what_would_change() {
     let plan = host.plan().await;
     let Verdict::Held(held) = verdict(&plan, "shop/web") else { panic!() };
     assert!(held.desired);
-    assert!(held.differences.iter().any(|one| one.field == "environment.V"));
+    assert!(held.differences.iter().any(|one| one.field == "env.V"));
     host.memory.lock().unwrap().holds.clear();
     host.converge().await;
 }
