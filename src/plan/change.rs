@@ -119,6 +119,9 @@ fn judge<'a>(
     match &judged.verdict {
         Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => {
             judged.replicas = keep_alive(situation, &judged.id, Some(pinned));
+            if is_held_by_operator(&judged.verdict) {
+                judged.replicas.retain(|replica| !was_stopped(replica));
+            }
         }
         Verdict::InSync
         | Verdict::Create
@@ -323,7 +326,8 @@ fn collect(replicas: &[Replica<'_>], of: impl Fn(&Need<'_>) -> Vec<Difference>) 
 fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
     let verdict = judged.verdict.clone();
     let differences = verdict.differences().to_vec();
-    if verdict == Verdict::InSync {
+    let changed_network = super::networks::changed(situation, judged);
+    if verdict == Verdict::InSync && changed_network.is_none() {
         return verdict;
     }
     if let Some(held) = held(situation, judged, &differences) {
@@ -340,7 +344,7 @@ fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Ver
     if let Some(held) = data_first(situation, judged, pinned, &differences) {
         return Verdict::Held(held);
     }
-    match in_the_way(situation, judged) {
+    match changed_network.or_else(|| in_the_way(situation, judged)) {
         Some(block) => Verdict::Blocked(block),
         None => verdict,
     }
@@ -514,7 +518,7 @@ fn keep_alive<'a>(
             | ContainerState::Dead => false,
         };
         let ours = current.source().is_some() || pinned.is_some();
-        if !crashed || !ours || is_rejected(current) {
+        if !crashed || !ours || is_rejected(current) || situation.is_job(id) {
             continue;
         }
         let mut drift = Drift { start: true, ..Drift::default() };
@@ -523,6 +527,17 @@ fn keep_alive<'a>(
         replicas.push(Replica { number, name, slot, need: Need::Mend(current, drift) });
     }
     replicas
+}
+
+fn is_held_by_operator(verdict: &Verdict) -> bool {
+    matches!(verdict, Verdict::Held(held) if held.by == HeldBy::Operator)
+}
+
+/// Whether the container ended as `docker stop` ends one: who holds a service may stop it, too.
+fn was_stopped(replica: &Replica<'_>) -> bool {
+    replica.slot.current.is_some_and(|container| {
+        matches!(container.state, ContainerState::Exited { code: 0 | 137 | 143, oom_killed: false })
+    })
 }
 
 fn restarts_by_itself(container: &ObservedContainer) -> bool {

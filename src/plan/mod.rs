@@ -9,6 +9,7 @@ pub mod compare;
 pub mod slots;
 pub mod drift;
 pub mod index;
+pub mod networks;
 pub mod change;
 pub mod build;
 pub mod rollout;
