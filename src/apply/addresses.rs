@@ -21,9 +21,9 @@ pub struct AddressLocks {
 /// Locks that are held.
 pub enum Held {
     /// Nobody else has them.
-    Alone(#[expect(dead_code, reason = "held, not read")] Vec<OwnedRwLockWriteGuard<()>>),
+    Alone(Vec<OwnedRwLockWriteGuard<()>>),
     /// Others share them.
-    Shared(#[expect(dead_code, reason = "held, not read")] Vec<OwnedRwLockReadGuard<()>>),
+    Shared(Vec<OwnedRwLockReadGuard<()>>),
 }
 
 impl AddressLocks {

@@ -11,6 +11,8 @@ pub mod drift;
 pub mod index;
 pub mod networks;
 pub mod change;
+pub mod guards;
+pub mod alive;
 pub mod build;
 pub mod rollout;
 pub mod groundwork;
