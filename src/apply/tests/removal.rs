@@ -111,3 +111,15 @@ async fn what_is_removed_half_way_through_its_rollout_goes_entirely() {
     host.converge().await;
     assert_eq!(host.world.names(), ["shop-db-1"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_a_service_left_goes_with_the_pass_after() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).networks(&["front", "back"])]);
+    host.converge().await;
+    host.want("shop", [service("web", &app).networks(&["front"])]);
+    host.pass().await;
+    host.converge().await;
+    assert!(host.world.normalised().contains("networks: shop_front\n"));
+}
