@@ -20,8 +20,8 @@ pub struct ObservedState {
     pub foreign: Vec<ForeignContainer>,
     /// All networks.
     pub networks: Vec<ObservedNetwork>,
-    /// All volumes' names.
-    pub volumes: BTreeSet<VolumeName>,
+    /// All volumes.
+    pub volumes: BTreeMap<VolumeName, ObservedVolume>,
     /// All images.
     pub images: Vec<ObservedImage>,
     /// What images bring along, for those that a comparison needs.
@@ -193,6 +193,17 @@ pub struct ObservedNetwork {
     pub driver_opts: BTreeMap<String, String>,
     /// Subnets, as the engine chose or was told.
     pub subnets: Vec<super::stack::Subnet>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A volume at the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedVolume {
+    /// `local`, …
+    pub driver: String,
+    /// Options of the driver; they may hold a password.
+    pub driver_opts: BTreeMap<String, String>,
     /// All labels.
     pub labels: BTreeMap<String, String>,
 }
