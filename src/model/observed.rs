@@ -146,6 +146,14 @@ impl ObservedContainer {
         self.label(labels::COMPOSE_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1)
     }
 
+    /// Whether it has a process, or is about to get one from its restart policy.
+    pub fn is_up(&self) -> bool {
+        match self.state {
+            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => true,
+            ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Dead => false,
+        }
+    }
+
     /// Whether it ended with exit code 0.
     pub fn ended_well(&self) -> bool {
         self.state == ContainerState::Exited { code: 0, oom_killed: false }
