@@ -63,6 +63,8 @@ pub struct Schedule<'p> {
     /// The unit of each step.
     unit_of: BTreeMap<StepId, usize>,
     ready: BTreeSet<usize>,
+    /// Services whose way back is still to be walked.
+    to_go_back: BTreeSet<&'p ServiceId>,
     changes: BTreeMap<&'p ServiceId, &'p Change>,
     services: BTreeMap<&'p ServiceId, Progress<'p>>,
     shared_failures: Vec<Failure>,
@@ -98,6 +100,7 @@ impl<'p> Schedule<'p> {
         let services = plan.steps.iter().filter_map(|planned| planned.service.as_ref());
         Self {
             ready: ready.map(|(place, _)| place).collect(),
+            to_go_back: BTreeSet::new(),
             units,
             unit_of,
             changes: plan.changes.iter().map(|change| (&change.service, change)).collect(),
@@ -123,10 +126,12 @@ impl<'p> Schedule<'p> {
 
     /// A way back is walked once nothing else of its service is under way.
     fn next_way_back(&mut self) -> Option<Work<'p>> {
-        let (service, progress) = self
-            .services
-            .iter_mut()
-            .find(|(_, progress)| progress.to_go_back.is_some() && progress.running == 0)?;
+        let is_idle = |service: &&ServiceId| {
+            self.services.get(service).is_some_and(|progress| progress.running == 0)
+        };
+        let service = self.to_go_back.iter().copied().find(is_idle)?;
+        self.to_go_back.remove(service);
+        let progress = self.services.get_mut(service)?;
         let failed = progress.to_go_back.take()?;
         progress.running += 1;
         Some(Work::WayBack(self.changes.get(service).copied()?, failed))
@@ -215,12 +220,14 @@ impl<'p> Schedule<'p> {
         let service = self.service_of(unit);
         let change = service.and_then(|service| self.changes.get(service).copied());
         let leads_back = change.is_some_and(|change| !change.way_back.is_empty());
-        let Some(progress) = self.progress_of(unit) else {
+        let Some(service) = service else {
             self.shared_failures.push(failure);
             return;
         };
+        let Some(progress) = self.services.get_mut(service) else { return };
         if failure.half_done && leads_back {
             progress.to_go_back = step;
+            self.to_go_back.insert(service);
         }
         progress.failure.get_or_insert(failure);
     }

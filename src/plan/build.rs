@@ -143,9 +143,10 @@ pub fn build<'a>(
     let mut groundwork = Groundwork::default();
     let conflicts = super::removal::first_of_all(&mut builder, &removals, &judged);
     let mut stacks = StackOrder::new(situation.desired);
-    let mut known: BTreeMap<ServiceId, Judged<'_>> = BTreeMap::new();
+    let mut left_alone: BTreeSet<ServiceId> = BTreeSet::new();
     for mut service in stacks.sort(judged) {
-        let blocked = blocked_by(situation, &known, &service).or_else(|| stacks.blocks(&service));
+        let blocked =
+            blocked_by(situation, &left_alone, &service).or_else(|| stacks.blocks(&service));
         if let Some(block) = blocked
             && service.verdict != Verdict::InSync
             && !is_left_alone(&service.verdict)
@@ -155,19 +156,25 @@ pub fn build<'a>(
         }
         stacks.note(&service);
         let mut waits = dependencies(&mut builder, situation, &service);
-        waits.after.extend(stacks.waits(&service.deployment.stack.name));
+        if needs_start(&service) {
+            waits.after.extend(stacks.waits(&service.id.stack));
+        }
         let mut ground = groundwork.lay(&mut builder, situation, &service);
         // Who goes may hold the name as well as the port.
         let conflicts = conflicts.get(&service.id).into_iter().flatten();
         ground.before_create.extend(conflicts.clone());
         waits.after.extend(conflicts);
         let change = rollout::emit(&mut builder, situation, &service, &ground, waits);
-        stacks.reached(&service.deployment.stack.name, builder.milestones.get(&service.id));
+        if let Some(milestones) = builder.milestones.get(&service.id) {
+            stacks.reached(&service.id.stack, milestones);
+        }
         builder.plan.changes.push(change);
         builder.plan.matches.append(&mut service.matches);
         let completed = service.completed.take();
         builder.plan.completed.extend(completed.map(|spec| (service.id.clone(), spec)));
-        known.insert(service.id.clone(), service);
+        if is_left_alone(&service.verdict) {
+            left_alone.insert(service.id);
+        }
     }
     super::removal::last_of_all(&mut builder, situation, removals);
     builder.plan
@@ -190,9 +197,12 @@ fn is_left_alone(verdict: &Verdict) -> bool {
 /// Required dependencies that cannot be had in this pass and do not serve either.
 fn blocked_by(
     situation: &Survey<'_>,
-    known: &BTreeMap<ServiceId, Judged<'_>>,
+    left_alone: &BTreeSet<ServiceId>,
     service: &Judged<'_>,
 ) -> Option<Block> {
+    if left_alone.is_empty() {
+        return None;
+    }
     let missing: Vec<ServiceId> = service
         .desired
         .service
@@ -200,11 +210,7 @@ fn blocked_by(
         .iter()
         .filter(|(_, dependency)| dependency.required)
         .map(|(name, dependency)| (ServiceId::new(&service.id.stack, name), dependency.condition))
-        .filter(|(id, condition)| {
-            known.get(id).is_some_and(|other| {
-                is_left_alone(&other.verdict) && !serves(situation, id, *condition)
-            })
-        })
+        .filter(|(id, condition)| left_alone.contains(id) && !serves(situation, id, *condition))
         .map(|(id, _)| id)
         .collect();
     (!missing.is_empty()).then_some(Block::On(missing))
@@ -298,24 +304,16 @@ impl StackOrder {
     fn new(desired: &DesiredState) -> Self {
         let after: BTreeMap<StackName, Vec<StackName>> =
             desired.deployments().map(|d| (d.stack.name.clone(), d.stack.after.clone())).collect();
-        let mut order: Vec<StackName> = Vec::new();
-        let mut left: Vec<StackName> =
-            desired.deployments().map(|d| d.stack.name.clone()).collect();
-        // A stack goes as soon as all that it waits for has gone; what is left at the end waits for itself
-        // or for something unknown.
-        while let Some(place) =
-            left.iter().position(|name| after[name].iter().all(|other| order.contains(other)))
-        {
-            order.push(left.remove(place));
-        }
+        let names: Vec<&StackName> = desired.deployments().map(|d| &d.stack.name).collect();
+        let (order, left) = by_what_they_wait_for(&names, &after);
         let not_to_be_had = left.iter().cloned().collect();
-        order.extend(left);
+        let order = order.into_iter().chain(left).collect();
         Self { order, after, good: BTreeMap::new(), not_to_be_had }
     }
 
     fn sort<'a>(&self, mut judged: Vec<Judged<'a>>) -> Vec<Judged<'a>> {
         let places: BTreeMap<&StackName, usize> = self.order.iter().zip(0..).collect();
-        judged.sort_by_key(|judged| places.get(&judged.id.stack).copied());
+        judged.sort_by_cached_key(|judged| places.get(&judged.id.stack).copied());
         judged
     }
 
@@ -341,10 +339,41 @@ impl StackOrder {
         others.filter_map(|other| self.good.get(other)).flatten().copied().collect()
     }
 
-    fn reached(&mut self, stack: &StackName, milestones: Option<&Milestones>) {
-        let good = milestones.into_iter().flat_map(|milestones| milestones.good.iter().copied());
-        self.good.entry(stack.clone()).or_default().extend(good);
+    fn reached(&mut self, stack: &StackName, milestones: &Milestones) {
+        self.good.entry(stack.clone()).or_default().extend(&milestones.good);
     }
+}
+
+/// The stacks in an order in which each stands behind all that it waits for; and those for which there is
+/// none, because they wait for themselves or for something unknown.
+fn by_what_they_wait_for(
+    names: &[&StackName],
+    after: &BTreeMap<StackName, Vec<StackName>>,
+) -> (Vec<StackName>, Vec<StackName>) {
+    let places: BTreeMap<&StackName, usize> = names.iter().copied().zip(0..).collect();
+    let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
+    let mut open: Vec<usize> = vec![0; names.len()];
+    for (place, name) in names.iter().enumerate() {
+        for other in after.get(*name).into_iter().flatten() {
+            open[place] += 1;
+            if let Some(other) = places.get(other) {
+                waiting[*other].push(place);
+            }
+        }
+    }
+    let mut ready: BTreeSet<usize> = (0..names.len()).filter(|place| open[*place] == 0).collect();
+    let mut order = Vec::new();
+    while let Some(place) = ready.pop_first() {
+        order.push(names[place].clone());
+        for waiting in &waiting[place] {
+            open[*waiting] -= 1;
+            if open[*waiting] == 0 {
+                ready.insert(*waiting);
+            }
+        }
+    }
+    let left = names.iter().zip(&open).filter(|(_, open)| **open > 0);
+    (order, left.map(|(name, _)| (*name).clone()).collect())
 }
 
 /// A change that is only an explanation.

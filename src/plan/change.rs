@@ -243,6 +243,9 @@ fn is_done(
     id: &ServiceId,
     container: &ObservedContainer,
 ) -> bool {
+    if !container.ended_well() {
+        return false;
+    }
     let is_job = situation.is_job(id)
         || situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
     // Who writes `restart: "no"` or `on-failure` says that ending well is the end.
@@ -250,7 +253,7 @@ fn is_done(
         RestartPolicy::No | RestartPolicy::OnFailure(_) => true,
         RestartPolicy::Unset | RestartPolicy::Always | RestartPolicy::UnlessStopped => false,
     };
-    container.ended_well() && (is_job || may_end)
+    is_job || may_end
 }
 
 /// The spec of a job whose containers have all ended well, where a pass that died could not write that down.

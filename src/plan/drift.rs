@@ -53,8 +53,7 @@ pub fn drift(
 }
 
 fn check_name(name: &ContainerName, container: &ObservedContainer, drift: &mut Drift) {
-    let in_rollout = slots::final_name(&container.name) != container.name;
-    if container.name == *name || in_rollout {
+    if container.name == *name || slots::final_name(&container.name) != container.name {
         return;
     }
     let step =

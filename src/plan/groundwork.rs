@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::Verdict;
 use super::build::{Builder, For};
 use super::change::{Judged, Need};
 use super::index::Survey;
@@ -68,7 +69,11 @@ impl Groundwork {
         needs_container: bool,
     ) -> Option<StepId> {
         let pinned = service.desired.image.as_ref().ok()?;
-        if service.desired.service.pull_never || situation.has_image(&pinned.image) {
+        // What is in sync was seen to have its image.
+        if service.verdict == Verdict::InSync
+            || service.desired.service.pull_never
+            || situation.has_image(&pinned.image)
+        {
             return None;
         }
         let is_removed = super::change::lacks_image(situation, service);

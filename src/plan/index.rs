@@ -115,9 +115,9 @@ impl<'a> Survey<'a> {
     /// Whether the engine has the image under its own repository: a container cannot be created from
     /// another repository's image, though it be the same.
     pub fn has_image(&self, image: &PinnedImage) -> bool {
+        let Some(here) = self.repositories.get(image.digest().as_str()) else { return false };
         let wanted = image.reference();
-        let here = self.repositories.get(image.digest().as_str());
-        here.into_iter().flatten().any(|on_host| on_host.same_repository(&wanted))
+        here.iter().any(|on_host| on_host.same_repository(&wanted))
     }
 
     /// Whether some service waits for `service` to complete.
@@ -139,7 +139,7 @@ impl<'a> Survey<'a> {
 /// A survey that knows what goes and what is moved, and what goes.
 pub fn survey<'a>(situation: &Situation<'a>) -> (Survey<'a>, Vec<Removal<'a>>) {
     let mut survey = Survey::of(situation);
-    let census = removal::census(situation);
+    let census = removal::census(&survey);
     survey.moves = moved::moves(&survey, &census.gone);
     let removals = removal::removals(&survey, census);
     let removed = removals.iter().filter(|removal| removal.verdict == Verdict::Remove);

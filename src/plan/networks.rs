@@ -57,17 +57,20 @@ fn by_hand(situation: &Survey<'_>, network: &NetworkName) -> String {
 
 fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
     let mut differences = Vec::new();
-    let mut compare = |field: &str, from: String, to: String| {
+    let driver = wanted.driver.as_deref().filter(|driver| *driver != "default");
+    let driver = driver.unwrap_or("bridge");
+    if has.driver != driver {
+        differences.push(Difference::shown("driver", &*has.driver, driver));
+    }
+    let mut compare = |field: &str, from: bool, to: bool| {
         if from != to {
-            differences.push(Difference::shown(field, from, to));
+            differences.push(Difference::shown(field, from.to_string(), to.to_string()));
         }
     };
-    let driver = wanted.driver.clone().filter(|driver| driver != "default");
-    compare("driver", has.driver.clone(), driver.unwrap_or_else(|| "bridge".to_owned()));
-    compare("internal", has.internal.to_string(), wanted.internal.to_string());
+    compare("internal", has.internal, wanted.internal);
     // The engine may be configured to give IPv6 to whoever does not speak of it, as Compose does not.
     if wanted.enable_ipv6 || has.labels.contains_key(labels::SOURCE) {
-        compare("enable_ipv6", has.enable_ipv6.to_string(), wanted.enable_ipv6.to_string());
+        compare("enable_ipv6", has.enable_ipv6, wanted.enable_ipv6);
     }
     // By name alone: an option may be a password.
     for (name, value) in &wanted.driver_opts {

@@ -11,8 +11,10 @@ use super::index::Survey;
 use super::step::{Step, StepId, Target};
 use super::{Held, MostRemovals, Situation, Verdict};
 use crate::model::memory::HeldBy;
-use crate::model::spec::PortBinding;
-use crate::model::{NetworkName, ObservedContainer, ServiceId, SourceName, StackName, labels};
+use crate::model::spec::{PortBinding, Protocol};
+use crate::model::{
+    ContainerName, NetworkName, ObservedContainer, ServiceId, SourceName, StackName, labels,
+};
 
 /// A service that git no longer names.
 pub struct Removal<'a> {
@@ -31,27 +33,31 @@ pub type Gone<'a> = BTreeMap<ServiceId, Vec<&'a ObservedContainer>>;
 pub struct Census<'a> {
     /// What git no longer names of it.
     pub gone: Gone<'a>,
-    of_source: BTreeMap<SourceName, BTreeSet<ServiceId>>,
+    /// Whether anything of a source stays.
+    stays: BTreeMap<SourceName, bool>,
     all: usize,
 }
 
 /// Counts the services that are there, and tells which of them git no longer names.
-pub fn census<'a>(situation: &Situation<'a>) -> Census<'a> {
-    let mut census = Census { gone: BTreeMap::new(), of_source: BTreeMap::new(), all: 0 };
-    let mut all: BTreeSet<ServiceId> = BTreeSet::new();
-    for container in &situation.observed.containers {
-        let (Some(id), Some(source)) = (container.service(), container.source()) else { continue };
-        // Other programs may follow other sources on the same engine.
-        if !situation.desired.sources_configured.contains(&source) {
-            continue;
+pub fn census<'a>(situation: &Survey<'a>) -> Census<'a> {
+    let mut census = Census { gone: BTreeMap::new(), stays: BTreeMap::new(), all: 0 };
+    for (id, containers) in situation.services() {
+        let mut is_ours = false;
+        for container in containers {
+            let Some(source) = container.source() else { continue };
+            // Other programs may follow other sources on the same engine.
+            if !situation.desired.sources_configured.contains(&source) {
+                continue;
+            }
+            is_ours = true;
+            let is_gone = is_gone(situation, id, &source);
+            *census.stays.entry(source).or_default() |= !is_gone;
+            if is_gone {
+                census.gone.entry(id.clone()).or_default().push(*container);
+            }
         }
-        all.insert(id.clone());
-        census.of_source.entry(source.clone()).or_default().insert(id.clone());
-        if is_gone(situation, &id, &source) {
-            census.gone.entry(id).or_default().push(container);
-        }
+        census.all += usize::from(is_ours);
     }
-    census.all = all.len();
     census
 }
 
@@ -80,17 +86,14 @@ fn is_gone(situation: &Situation<'_>, id: &ServiceId, source: &SourceName) -> bo
 
 /// Why nothing is removed in this pass: too large a share at once, or the last service of a source.
 fn guard(situation: &Situation<'_>, census: &Census<'_>) -> Option<String> {
-    let Census { gone, of_source, all } = census;
+    let Census { gone, stays, all } = census;
     if situation.rules.allow_removals || gone.is_empty() {
         return None;
     }
     let hint = "run `evenkeel reconcile --once --allow-removals` if that is meant";
-    let emptied = of_source.iter().find(|(source, services)| {
-        let wanted = situation
-            .desired
-            .deployments()
-            .any(|d| d.stack.source == **source && !d.services.is_empty());
-        !wanted && services.iter().all(|id| gone.contains_key(id))
+    let emptied = stays.iter().filter(|(_, stays)| !**stays).find(|(source, _)| {
+        let mut deployments = situation.desired.deployments();
+        !deployments.any(|d| d.stack.source == **source && !d.services.is_empty())
     });
     if let Some((source, _)) = emptied {
         return Some(format!("the source {source} has no service left; {hint}"));
@@ -133,18 +136,60 @@ pub fn first_of_all(
     judged: &[Judged<'_>],
 ) -> BTreeMap<ServiceId, Vec<StepId>> {
     let mut waits: BTreeMap<ServiceId, Vec<StepId>> = BTreeMap::new();
-    for removal in removals.iter().filter(|removal| removal.verdict == Verdict::Remove) {
-        let hindered: Vec<&Judged<'_>> =
-            judged.iter().filter(|service| starts(service) && hinders(removal, service)).collect();
+    let going = removals.iter().filter(|removal| removal.verdict == Verdict::Remove);
+    let mut going = going.peekable();
+    if going.peek().is_none() {
+        return waits;
+    }
+    let needs = Needs::of(judged);
+    for removal in going {
+        let hindered = needs.hindered_by(removal);
         if hindered.is_empty() {
             continue;
         }
-        let steps = remove(builder, removal, &[]);
+        let steps = remove(builder, removal, None);
         for service in hindered {
-            waits.entry(service.id.clone()).or_default().extend(&steps);
+            waits.entry(service.clone()).or_default().extend(&steps);
         }
     }
     waits
+}
+
+/// The host ports and the names that services which are about to start need, with who needs them.
+#[derive(Default)]
+struct Needs<'j> {
+    ports: BTreeMap<(&'j str, Protocol), Vec<&'j ServiceId>>,
+    names: BTreeMap<&'j ContainerName, Vec<&'j ServiceId>>,
+}
+
+impl<'j> Needs<'j> {
+    fn of(judged: &'j [Judged<'_>]) -> Self {
+        let mut needs = Self::default();
+        for service in judged.iter().filter(|service| starts(service)) {
+            for port in published(&service.desired.service.settings.ports) {
+                needs.ports.entry(port).or_default().push(&service.id);
+            }
+            for replica in &service.replicas {
+                needs.names.entry(&replica.name).or_default().push(&service.id);
+            }
+        }
+        needs
+    }
+
+    fn hindered_by(&self, removal: &Removal<'_>) -> BTreeSet<&'j ServiceId> {
+        let mut hindered = BTreeSet::new();
+        for container in &removal.containers {
+            let ports = published(&container.settings.ports);
+            hindered.extend(ports.filter_map(|port| self.ports.get(&port)).flatten());
+            hindered.extend(self.names.get(&container.name).into_iter().flatten());
+        }
+        hindered
+    }
+}
+
+fn published(ports: &[PortBinding]) -> impl Iterator<Item = (&str, Protocol)> {
+    let fixed = ports.iter().filter(|port| !port.published.is_empty());
+    fixed.map(|port| (port.published.as_str(), port.target.protocol))
 }
 
 fn starts(service: &Judged<'_>) -> bool {
@@ -155,39 +200,53 @@ fn starts(service: &Judged<'_>) -> bool {
     })
 }
 
-fn hinders(removal: &Removal<'_>, service: &Judged<'_>) -> bool {
-    let published = |ports: &[PortBinding]| -> BTreeSet<String> {
-        let fixed = ports.iter().filter(|port| !port.published.is_empty());
-        fixed.map(|port| format!("{}/{}", port.published, port.target.protocol)).collect()
-    };
-    let wanted = published(&service.desired.service.settings.ports);
-    removal.containers.iter().any(|container| {
-        !wanted.is_disjoint(&published(&container.settings.ports))
-            || service.replicas.iter().any(|replica| replica.name == container.name)
-    })
-}
-
 /// Removes all the rest once every other step has ended, and the networks that are left over.
-pub fn last_of_all(builder: &mut Builder, situation: &Situation<'_>, removals: Vec<Removal<'_>>) {
-    let already: BTreeSet<ServiceId> =
-        builder.plan.steps.iter().filter_map(|planned| planned.service.clone()).collect();
-    let everything: Vec<StepId> = builder.plan.steps.iter().map(|planned| planned.id).collect();
+pub fn last_of_all(builder: &mut Builder, situation: &Survey<'_>, removals: Vec<Removal<'_>>) {
+    let mut barrier = Barrier::default();
+    let planned = builder.plan.steps.len();
     let mut removed: Vec<StepId> = Vec::new();
     let mut staying: BTreeSet<StackName> = BTreeSet::new();
-    for removal in &removals {
-        if removal.verdict == Verdict::Remove {
-            if !already.contains(&removal.id) {
-                removed.extend(remove(builder, removal, &everything));
+    if !removals.is_empty() {
+        let before: BTreeSet<&ServiceId> =
+            builder.plan.steps.iter().filter_map(|planned| planned.service.as_ref()).collect();
+        let already: BTreeSet<ServiceId> = removals
+            .iter()
+            .filter(|removal| before.contains(&removal.id))
+            .map(|removal| removal.id.clone())
+            .collect();
+        for removal in removals {
+            if removal.verdict != Verdict::Remove {
+                staying.insert(removal.id.stack.clone());
+            } else if !already.contains(&removal.id) {
+                removed.extend(remove(builder, &removal, Some((&mut barrier, planned))));
             }
-        } else {
-            staying.insert(removal.id.stack.clone());
+            builder.plan.changes.push(explanation(removal.id, removal.verdict));
         }
-        builder.plan.changes.push(explanation(removal.id.clone(), removal.verdict.clone()));
     }
-    remove_networks(builder, situation, &staying, &removed, &everything);
+    remove_networks(builder, situation, &staying, &removed, (&mut barrier, planned));
 }
 
-fn remove(builder: &mut Builder, removal: &Removal<'_>, behind: &[StepId]) -> Vec<StepId> {
+/// What comes last waits for all that was planned before it: the first such step for every one of them, the
+/// others for that one.
+#[derive(Default)]
+struct Barrier(Option<StepId>);
+
+impl Barrier {
+    fn put(&mut self, builder: &mut Builder, step: StepId, planned: usize) {
+        let others = match self.0 {
+            Some(first) => vec![first],
+            None => builder.plan.steps.iter().take(planned).map(|planned| planned.id).collect(),
+        };
+        builder.put_behind(step, others);
+        self.0.get_or_insert(step);
+    }
+}
+
+fn remove(
+    builder: &mut Builder,
+    removal: &Removal<'_>,
+    mut last_of: Option<(&mut Barrier, usize)>,
+) -> Vec<StepId> {
     let purpose = For { stack: &removal.id.stack, service: Some(&removal.id) };
     let because = "git no longer names it";
     let mut last = Vec::new();
@@ -201,7 +260,9 @@ fn remove(builder: &mut Builder, removal: &Removal<'_>, behind: &[StepId]) -> Ve
             Vec::new(),
             &networks,
         );
-        builder.put_behind(stopped, behind.to_vec());
+        if let Some((barrier, planned)) = &mut last_of {
+            barrier.put(builder, stopped, *planned);
+        }
         last.push(builder.add(&purpose, Step::RemoveContainer(target), because, vec![stopped]));
     }
     last
@@ -209,11 +270,14 @@ fn remove(builder: &mut Builder, removal: &Removal<'_>, behind: &[StepId]) -> Ve
 
 fn remove_networks(
     builder: &mut Builder,
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     staying: &BTreeSet<StackName>,
     removed: &[StepId],
-    everything: &[StepId],
+    (barrier, planned): (&mut Barrier, usize),
 ) {
+    if !situation.rules.only.is_empty() {
+        return;
+    }
     for network in &situation.observed.networks {
         let (Some(stack), Some(source)) =
             (network.labels.get(labels::COMPOSE_PROJECT), network.labels.get(labels::SOURCE))
@@ -221,9 +285,7 @@ fn remove_networks(
             continue;
         };
         let (name, stack) = (NetworkName::new(&network.name), StackName::new(stack));
-        let whole_pass = situation.rules.only.is_empty();
-        if !whole_pass
-            || staying.contains(&stack)
+        if staying.contains(&stack)
             || !is_left_over(situation, &name, &stack, &SourceName::new(source))
         {
             continue;
@@ -240,7 +302,7 @@ fn remove_networks(
             "no service uses it",
             removed.to_vec(),
         );
-        builder.put_behind(id, everything.to_vec());
+        barrier.put(builder, id, planned);
     }
 }
 

@@ -30,7 +30,6 @@ pub fn emit<'a>(
     let mut change = explanation(service.id.clone(), service.verdict.clone());
     change.spec = service.desired.image.as_ref().ok().map(|pinned| pinned.hash.clone());
     change.remarks.clone_from(&service.remarks);
-    change.way_back_networks = networks_of(service);
     let mut emission = Emission {
         builder,
         situation,
@@ -46,6 +45,9 @@ pub fn emit<'a>(
         change.way_back.extend(way_back);
     }
     emission.remove_set_aside();
+    if !change.way_back.is_empty() {
+        change.way_back_networks = networks_of(service);
+    }
     change
 }
 
