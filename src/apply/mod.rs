@@ -8,6 +8,8 @@ pub mod outcome;
 pub mod files;
 pub mod gate;
 pub mod perform;
+pub mod addresses;
+pub mod run;
 pub mod schedule;
 pub mod crash;
 
@@ -81,5 +83,5 @@ pub enum Event<'a> {
 
 /// Carries out `plan`.
 pub async fn apply(plan: &Plan, hands: &Hands<'_>) -> Outcome {
-    schedule::run(plan, hands).await
+    run::run(plan, hands).await
 }

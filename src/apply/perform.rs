@@ -126,17 +126,20 @@ fn gone_is_done(result: Result<(), EngineError>) -> Result<(), EngineError> {
 fn reference(target: &Target) -> ContainerRef {
     match target {
         Target::Id(id) => ContainerRef::Id(id.clone()),
-        Target::Name(name) | Target::NameUnless(name, _) => ContainerRef::Name(name.clone()),
+        Target::Name(name) | Target::Own { name, .. } => ContainerRef::Name(name.clone()),
     }
 }
 
-/// The container a step is about; `None` where there is none, or only the one that is to be spared.
+/// The container a step is about; `None` where there is none, or only one that is to be left alone.
 async fn find(hands: &Hands<'_>, target: &Target) -> Result<Option<ContainerRef>, EngineError> {
     match target {
         Target::Id(_) | Target::Name(_) => Ok(Some(reference(target))),
-        Target::NameUnless(name, spared) => {
+        Target::Own { name, service, spared } => {
             let found = hands.engine.inspect(&ContainerRef::Name(name.clone())).await?;
-            Ok(found.filter(|found| found.id != *spared).map(|found| ContainerRef::Id(found.id)))
+            let own = found.filter(|found| {
+                found.service().as_ref() == Some(service) && Some(&found.id) != spared.as_ref()
+            });
+            Ok(own.map(|found| ContainerRef::Id(found.id)))
         }
     }
 }

@@ -1,167 +1,41 @@
 //! The order of work: which step runs when, and what a failure takes with it.
+//!
+//! Plain bookkeeping; who carries the work out is [`super::run`].
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
 
-use futures_util::StreamExt as _;
-use futures_util::stream::FuturesUnordered;
-use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 use tokio::time::Instant;
 
 use super::outcome::{Failure, Outcome, ServiceResult};
-use super::perform::{self, Done};
-use super::{Event, Hands};
-use crate::model::{NetworkName, ServiceId, ServiceOutcome};
+use crate::model::{ServiceId, ServiceOutcome};
 use crate::plan::{Change, Plan, PlannedStep, StepId};
 
-/// Runs all steps of `plan`.
-pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
-    let mut schedule = Schedule::new(plan, hands);
-    let mut running = FuturesUnordered::new();
-    loop {
-        while running.len() < hands.parallel.max(1) && !hands.stop.is_cancelled() {
-            let Some(unit) = schedule.next_ready() else { break };
-            let addresses = &schedule.addresses;
-            running.push(run_unit(
-                hands,
-                schedule.change_of(&unit),
-                addresses.of(plan, &unit),
-                unit,
-            ));
-        }
-        let Some(ended) = running.next().await else { break };
-        schedule.ended(ended);
-    }
-    drop(running);
-    schedule.outcome(hands.stop.is_cancelled())
+/// Something to be carried out.
+pub enum Work<'p> {
+    /// Steps that run one after the other: a section, or a single step. With the unit's place.
+    Unit(usize, Vec<&'p PlannedStep>),
+    /// The way back of a service one of whose steps failed.
+    WayBack(&'p Change, &'p PlannedStep),
 }
 
-/// Steps that run one after the other: a section, or a single step.
-type Unit<'p> = Vec<&'p PlannedStep>;
-
-struct Ended<'p> {
-    unit: Unit<'p>,
-    completed: bool,
-    failed: Option<Failed>,
-}
-
-struct Failed {
-    at: StepId,
-    failure: Failure,
-    /// How the way back ended, where it was walked.
-    way_back: Option<Result<(), Failure>>,
-}
-
-async fn run_unit<'p>(
-    hands: &Hands<'_>,
-    change: Option<&'p Change>,
-    addresses: AddressLocks,
-    unit: Unit<'p>,
-) -> Ended<'p> {
-    let held = addresses.lock().await;
-    let mut completed = false;
-    for planned in unit.clone() {
-        match perform::perform(hands, planned).await {
-            Ok(Done::Well) => {}
-            Ok(Done::Completed) => completed = true,
-            Err(failure) => {
-                let walks = failure.half_done && !hands.stop.is_cancelled();
-                let way_back = match change.filter(|change| walks && !change.way_back.is_empty()) {
-                    Some(change) => {
-                        drop(held);
-                        Some(walk_back(hands, planned, change, addresses.whole).await)
-                    }
-                    None => None,
-                };
-                return Ended {
-                    unit,
-                    completed,
-                    failed: Some(Failed { at: planned.id, failure, way_back }),
-                };
-            }
-        }
-    }
-    Ended { unit, completed, failed: None }
-}
-
-async fn walk_back(
-    hands: &Hands<'_>,
-    planned: &PlannedStep,
-    change: &Change,
-    networks: Vec<Arc<RwLock<()>>>,
-) -> Result<(), Failure> {
-    hands.watcher.event(&Event::GoingBack(&change.service));
-    let mut held = Vec::new();
-    for network in networks {
-        held.push(network.write_owned().await);
-    }
-    for step in &change.way_back {
-        perform::step(hands, &planned.stack, None, step).await?;
-    }
-    Ok(())
-}
-
-/// One lock per network: whoever switches holds it alone, whoever just starts or stops shares it.
-#[derive(Default)]
-struct Addresses(BTreeMap<NetworkName, Arc<RwLock<()>>>);
-
-struct AddressLocks {
-    locks: Vec<Arc<RwLock<()>>>,
-    alone: bool,
-    /// The locks of a way back: always alone.
-    whole: Vec<Arc<RwLock<()>>>,
-}
-
-enum Held {
-    Alone { _guards: Vec<OwnedRwLockWriteGuard<()>> },
-    Shared { _guards: Vec<OwnedRwLockReadGuard<()>> },
-}
-
-impl AddressLocks {
-    /// Takes the locks in the order of the networks' names, so that no two units wait for each other.
-    async fn lock(&self) -> Held {
-        if self.alone {
-            let mut guards = Vec::new();
-            for lock in &self.locks {
-                guards.push(lock.clone().write_owned().await);
-            }
-            return Held::Alone { _guards: guards };
-        }
-        let mut guards = Vec::new();
-        for lock in &self.locks {
-            guards.push(lock.clone().read_owned().await);
-        }
-        Held::Shared { _guards: guards }
-    }
-}
-
-impl Addresses {
-    fn new(plan: &Plan) -> Self {
-        let of_sections = plan.sections.iter().flat_map(|section| &section.networks);
-        let of_steps = plan.steps.iter().flat_map(|planned| &planned.networks);
-        let of_ways_back = plan.changes.iter().flat_map(|change| &change.way_back_networks);
-        let names = of_sections.chain(of_steps).chain(of_ways_back);
-        Self(names.map(|name| (name.clone(), Arc::default())).collect())
-    }
-
-    fn of(&self, plan: &Plan, unit: &[&PlannedStep]) -> AddressLocks {
-        let section = unit.first().and_then(|planned| planned.section);
-        let networks = match section.and_then(|section| plan.sections.get(section.0)) {
-            Some(section) => section.networks.clone(),
-            None => unit.iter().flat_map(|planned| planned.networks.iter().cloned()).collect(),
-        };
-        let service = unit.first().and_then(|planned| planned.service.as_ref());
-        let change = plan.changes.iter().find(|change| Some(&change.service) == service);
-        AddressLocks {
-            locks: self.locks(&networks),
-            alone: section.is_some(),
-            whole: change.map(|change| self.locks(&change.way_back_networks)).unwrap_or_default(),
-        }
-    }
-
-    fn locks(&self, networks: &BTreeSet<NetworkName>) -> Vec<Arc<RwLock<()>>> {
-        networks.iter().filter_map(|name| self.0.get(name).cloned()).collect()
-    }
+/// How that went.
+pub enum Ended<'p> {
+    /// A unit.
+    Unit {
+        /// Its place.
+        unit: usize,
+        /// Whether a container ended well in place of running on.
+        completed: bool,
+        /// The step that failed; those behind it were not tried.
+        failed: Option<(StepId, Failure)>,
+    },
+    /// A way back.
+    WayBack {
+        /// The service.
+        service: &'p ServiceId,
+        /// How it went.
+        result: Result<(), Failure>,
+    },
 }
 
 #[derive(Clone, Debug)]
@@ -169,195 +43,212 @@ enum State {
     Waiting,
     Running,
     Done,
-    Failed(String),
-    Skipped(String),
+    /// Failed or skipped, and why.
+    NotDone(String),
 }
 
-impl State {
-    fn has_ended(&self) -> bool {
-        match self {
-            Self::Waiting | Self::Running => false,
-            Self::Done | Self::Failed(_) | Self::Skipped(_) => true,
-        }
-    }
+/// Steps that run one after the other.
+struct Unit<'p> {
+    steps: Vec<&'p PlannedStep>,
+    state: State,
+    /// Steps of other units that have not ended yet; one that is waited for twice counts twice.
+    open: usize,
+    /// Units that wait for a step of this one.
+    waiting: Vec<usize>,
 }
 
-struct Schedule<'p> {
-    plan: &'p Plan,
+/// What is done, under way, and to come.
+pub struct Schedule<'p> {
+    units: Vec<Unit<'p>>,
+    /// The unit of each step.
+    unit_of: BTreeMap<StepId, usize>,
+    ready: BTreeSet<usize>,
     changes: BTreeMap<&'p ServiceId, &'p Change>,
-    states: BTreeMap<StepId, State>,
-    addresses: Addresses,
-    services: BTreeMap<ServiceId, Progress>,
+    services: BTreeMap<&'p ServiceId, Progress<'p>>,
     shared_failures: Vec<Failure>,
     completed: BTreeSet<ServiceId>,
 }
 
-#[derive(Clone, Debug, Default)]
-struct Progress {
+#[derive(Default)]
+struct Progress<'p> {
     begun: Option<Instant>,
     ended: Option<Instant>,
+    /// Units under way.
+    running: usize,
     failure: Option<Failure>,
+    /// The failed step after which the way back is to be walked.
+    to_go_back: Option<&'p PlannedStep>,
     went_back: Option<bool>,
     skipped: Option<String>,
 }
 
 impl<'p> Schedule<'p> {
-    fn new(plan: &'p Plan, _hands: &Hands<'_>) -> Self {
-        let services = plan.steps.iter().filter_map(|planned| planned.service.clone());
+    /// Nothing is done yet.
+    pub fn new(plan: &'p Plan) -> Self {
+        let (mut units, unit_of) = units(plan);
+        for (place, step) in plan.steps.iter().filter_map(|one| Some((*unit_of.get(&one.id)?, one)))
+        {
+            let others = step.after.iter().chain(&step.behind).filter_map(|id| unit_of.get(id));
+            for other in others.filter(|other| **other != place) {
+                units[*other].waiting.push(place);
+                units[place].open += 1;
+            }
+        }
+        let ready = units.iter().enumerate().filter(|(_, unit)| unit.open == 0);
+        let services = plan.steps.iter().filter_map(|planned| planned.service.as_ref());
         Self {
-            plan,
+            ready: ready.map(|(place, _)| place).collect(),
+            units,
+            unit_of,
             changes: plan.changes.iter().map(|change| (&change.service, change)).collect(),
-            states: plan.steps.iter().map(|planned| (planned.id, State::Waiting)).collect(),
-            addresses: Addresses::new(plan),
             services: services.map(|service| (service, Progress::default())).collect(),
             shared_failures: Vec::new(),
             completed: BTreeSet::new(),
         }
     }
 
-    fn change_of(&self, unit: &[&PlannedStep]) -> Option<&'p Change> {
-        let service = unit.first()?.service.as_ref()?;
-        self.changes.get(service).copied()
-    }
-
-    /// The next unit whose waits are over. Skips what can no longer run on the way.
-    fn next_ready(&mut self) -> Option<Unit<'p>> {
-        for planned in &self.plan.steps {
-            if !matches!(self.states[&planned.id], State::Waiting)
-                || !self.is_first_of_unit(planned)
-            {
-                continue;
-            }
-            if let Some(why) = self.cannot_run(planned) {
-                self.skip(planned, &why);
-                continue;
-            }
-            let is_ready = planned.after.iter().all(|id| matches!(self.states[id], State::Done))
-                && planned.behind.iter().all(|id| self.states[id].has_ended());
-            if is_ready {
-                return Some(self.begin(planned));
+    /// What can be carried out now; ways back first. Skips what can no longer run.
+    pub fn next(&mut self) -> Option<Work<'p>> {
+        if let Some(way_back) = self.next_way_back() {
+            return Some(way_back);
+        }
+        while let Some(place) = self.ready.pop_first() {
+            match self.cannot_run(place) {
+                Some(why) => self.skip(place, why),
+                None => return Some(self.begin(place)),
             }
         }
         None
     }
 
-    fn is_first_of_unit(&self, planned: &PlannedStep) -> bool {
-        let Some(section) = planned.section else { return true };
-        let first = self.plan.steps.iter().find(|other| other.section == Some(section));
-        first.is_some_and(|first| first.id == planned.id)
+    /// A way back is walked once nothing else of its service is under way.
+    fn next_way_back(&mut self) -> Option<Work<'p>> {
+        let (service, progress) = self
+            .services
+            .iter_mut()
+            .find(|(_, progress)| progress.to_go_back.is_some() && progress.running == 0)?;
+        let failed = progress.to_go_back.take()?;
+        progress.running += 1;
+        Some(Work::WayBack(self.changes.get(service).copied()?, failed))
     }
 
-    fn unit(&self, planned: &'p PlannedStep) -> Unit<'p> {
-        match planned.section {
-            None => vec![planned],
-            Some(section) => {
-                self.plan.steps.iter().filter(|other| other.section == Some(section)).collect()
-            }
-        }
-    }
-
-    fn begin(&mut self, planned: &'p PlannedStep) -> Unit<'p> {
-        let unit = self.unit(planned);
-        for step in &unit {
-            self.states.insert(step.id, State::Running);
-        }
-        if let Some(progress) =
-            planned.service.as_ref().and_then(|service| self.services.get_mut(service))
-        {
+    fn begin(&mut self, place: usize) -> Work<'p> {
+        self.units[place].state = State::Running;
+        if let Some(progress) = self.progress_of(place) {
             progress.begun.get_or_insert_with(Instant::now);
+            progress.running += 1;
         }
-        unit
+        Work::Unit(place, self.units[place].steps.clone())
     }
 
-    /// Why a step can no longer run: something it waits for did not succeed, or its service has failed.
-    fn cannot_run(&self, planned: &PlannedStep) -> Option<String> {
-        if let Some(service) = &planned.service
+    fn service_of(&self, place: usize) -> Option<&'p ServiceId> {
+        self.units[place].steps.first().and_then(|planned| planned.service.as_ref())
+    }
+
+    fn progress_of(&mut self, place: usize) -> Option<&mut Progress<'p>> {
+        let service = self.service_of(place)?;
+        self.services.get_mut(service)
+    }
+
+    /// Why a unit can no longer run: something it waits for did not succeed, or its service has failed.
+    fn cannot_run(&self, place: usize) -> Option<String> {
+        let service = self.service_of(place);
+        if let Some(service) = service
             && self.services.get(service).is_some_and(|progress| progress.failure.is_some())
         {
             return Some(format!("{service} has failed"));
         }
-        planned.after.iter().find_map(|id| match &self.states[id] {
-            State::Failed(why) | State::Skipped(why) => Some(why.clone()),
+        let after = self.units[place].steps.iter().flat_map(|planned| &planned.after);
+        let mut others = after.filter_map(|id| self.unit_of.get(id));
+        others.find_map(|other| match &self.units[*other].state {
+            State::NotDone(why) => Some(why.clone()),
             State::Waiting | State::Running | State::Done => None,
         })
     }
 
-    fn skip(&mut self, planned: &'p PlannedStep, why: &str) {
-        for step in self.unit(planned) {
-            self.states.insert(step.id, State::Skipped(why.to_owned()));
+    fn skip(&mut self, place: usize, why: String) {
+        if let Some(progress) = self.progress_of(place) {
+            progress.skipped.get_or_insert_with(|| why.clone());
         }
-        if let Some(progress) =
-            planned.service.as_ref().and_then(|service| self.services.get_mut(service))
-        {
-            progress.skipped.get_or_insert_with(|| why.to_owned());
-        }
+        self.close(place, State::NotDone(why));
     }
 
-    fn ended(&mut self, ended: Ended<'p>) {
-        let service = ended.unit.first().and_then(|planned| planned.service.clone());
-        let mut failed_at = None;
-        if let Some(failed) = ended.failed {
-            failed_at = Some(failed.at);
-            let message = failed.failure.message.clone();
-            let why = match &service {
-                Some(service) => format!("{service} has failed: {message}"),
-                None => message,
-            };
-            for planned in &ended.unit {
-                let is_done = planned.id < failed.at;
-                self.states.insert(
-                    planned.id,
-                    if is_done { State::Done } else { State::Failed(why.clone()) },
-                );
-            }
-            self.note_failure(service.as_ref(), failed);
-        }
-        if failed_at.is_none() {
-            for planned in &ended.unit {
-                self.states.insert(planned.id, State::Done);
-            }
-        }
-        if let Some(service) = service {
-            if ended.completed {
-                self.completed.insert(service.clone());
-            }
-            if let Some(progress) = self.services.get_mut(&service) {
-                progress.ended = Some(Instant::now());
+    /// The unit has ended; those that waited for it may be ready.
+    fn close(&mut self, place: usize, state: State) {
+        self.units[place].state = state;
+        for waiting in std::mem::take(&mut self.units[place].waiting) {
+            self.units[waiting].open = self.units[waiting].open.saturating_sub(1);
+            if self.units[waiting].open == 0 {
+                self.ready.insert(waiting);
             }
         }
     }
 
-    fn note_failure(&mut self, service: Option<&ServiceId>, failed: Failed) {
-        let Some(progress) = service.and_then(|service| self.services.get_mut(service)) else {
-            self.shared_failures.push(failed.failure);
+    /// Notes how something ended.
+    pub fn ended(&mut self, ended: Ended<'p>) {
+        match ended {
+            Ended::WayBack { service, result } => self.went_back(service, result),
+            Ended::Unit { unit, completed, failed } => self.unit_ended(unit, completed, failed),
+        }
+    }
+
+    fn unit_ended(&mut self, unit: usize, completed: bool, failed: Option<(StepId, Failure)>) {
+        let service = self.service_of(unit);
+        if let Some(service) = service.filter(|_| completed) {
+            self.completed.insert(service.clone());
+        }
+        if let Some(progress) = self.progress_of(unit) {
+            progress.ended = Some(Instant::now());
+            progress.running = progress.running.saturating_sub(1);
+        }
+        let Some((at, failure)) = failed else { return self.close(unit, State::Done) };
+        let why = match service {
+            Some(service) => format!("{service} has failed: {}", failure.message),
+            None => failure.message.clone(),
+        };
+        self.note_failure(unit, at, failure);
+        self.close(unit, State::NotDone(why));
+    }
+
+    fn note_failure(&mut self, unit: usize, at: StepId, failure: Failure) {
+        let step = self.units[unit].steps.iter().copied().find(|planned| planned.id == at);
+        let service = self.service_of(unit);
+        let change = service.and_then(|service| self.changes.get(service).copied());
+        let leads_back = change.is_some_and(|change| !change.way_back.is_empty());
+        let Some(progress) = self.progress_of(unit) else {
+            self.shared_failures.push(failure);
             return;
         };
-        progress.went_back = failed.way_back.as_ref().map(Result::is_ok);
-        let mut failure = failed.failure;
-        if let Some(Err(second)) = failed.way_back {
-            failure.message =
-                format!("{}; and going back failed: {}", failure.message, second.message);
+        if failure.half_done && leads_back {
+            progress.to_go_back = step;
         }
         progress.failure.get_or_insert(failure);
     }
 
-    fn outcome(mut self, stopped: bool) -> Outcome {
+    fn went_back(&mut self, service: &ServiceId, result: Result<(), Failure>) {
+        let Some(progress) = self.services.get_mut(service) else { return };
+        progress.running = progress.running.saturating_sub(1);
+        progress.ended = Some(Instant::now());
+        progress.went_back = Some(result.is_ok());
+        if let (Err(second), Some(first)) = (result, &mut progress.failure) {
+            first.message = format!("{}; and going back failed: {}", first.message, second.message);
+        }
+    }
+
+    /// How everything ended.
+    pub fn outcome(mut self, stopped: bool) -> Outcome {
         // What was never reached is told apart from what was done.
-        let waiting: Vec<&PlannedStep> = self
-            .plan
-            .steps
-            .iter()
-            .filter(|planned| matches!(self.states[&planned.id], State::Waiting))
-            .collect();
-        for planned in waiting {
-            self.skip(planned, "the pass was stopped");
+        for place in 0..self.units.len() {
+            if matches!(self.units[place].state, State::Waiting) {
+                self.skip(place, "the pass was stopped".to_owned());
+            }
         }
         let services = self
             .services
             .iter()
             .map(|(id, progress)| {
                 let has_way_back = self.changes.get(id).is_some_and(|change| change.has_way_back);
-                (id.clone(), result(progress, has_way_back, stopped))
+                ((*id).clone(), result(progress, has_way_back, stopped))
             })
             .collect();
         Outcome {
@@ -369,7 +260,28 @@ impl<'p> Schedule<'p> {
     }
 }
 
-fn result(progress: &Progress, has_way_back: bool, stopped: bool) -> ServiceResult {
+/// The units in the order of their first steps, and the unit of each step.
+fn units(plan: &Plan) -> (Vec<Unit<'_>>, BTreeMap<StepId, usize>) {
+    let mut units: Vec<Unit<'_>> = Vec::new();
+    let mut unit_of = BTreeMap::new();
+    let mut sections = BTreeMap::new();
+    for planned in &plan.steps {
+        let known = planned.section.and_then(|section| sections.get(&section).copied());
+        let place = known.unwrap_or(units.len());
+        if known.is_none() {
+            let (steps, waiting) = (Vec::new(), Vec::new());
+            units.push(Unit { steps, state: State::Waiting, open: 0, waiting });
+        }
+        if let Some(section) = planned.section {
+            sections.insert(section, place);
+        }
+        units[place].steps.push(planned);
+        unit_of.insert(planned.id, place);
+    }
+    (units, unit_of)
+}
+
+fn result(progress: &Progress<'_>, has_way_back: bool, stopped: bool) -> ServiceResult {
     let took = match (progress.begun, progress.ended) {
         (Some(begun), Some(ended)) => ended.saturating_duration_since(begun),
         (Some(_) | None, None) | (None, Some(_)) => std::time::Duration::ZERO,

@@ -8,7 +8,7 @@ use super::arguments::{Schema, SchemaOf};
 /// Prints a schema.
 pub fn run(args: &Schema) -> Result<u8, Trouble> {
     let schema = match args.of {
-        SchemaOf::Manifest => crate::config::schema(),
+        SchemaOf::Manifest => crate::manifest::schema(),
         SchemaOf::Config => crate::config::schema(),
     };
     let mut out = std::io::stdout().lock();

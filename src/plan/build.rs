@@ -4,10 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::change::{Judged, Need};
 use super::groundwork::Groundwork;
+use super::index::Survey;
 use super::removal::Removal;
 use super::rollout;
 use super::step::{Gate, PlannedStep, Section, SectionId, Step, StepId, Target, Until};
-use super::{Block, Change, Plan, Situation, Verdict};
+use super::{Block, Change, Plan, Verdict};
 use crate::model::observed::Health;
 use crate::model::stack::Condition;
 use crate::model::{DesiredState, NetworkName, ServiceId, ServiceName, StackName};
@@ -29,6 +30,15 @@ pub struct Milestones {
     pub good: Vec<StepId>,
 }
 
+/// What must be over before a container of a service starts.
+#[derive(Clone, Debug, Default)]
+pub struct Waits {
+    /// Steps that must have succeeded.
+    pub after: Vec<StepId>,
+    /// Steps that must have ended, well or not.
+    pub behind: Vec<StepId>,
+}
+
 /// What a step is done for.
 #[derive(Clone)]
 pub struct For<'a> {
@@ -47,7 +57,7 @@ impl Builder {
         because: impl Into<String>,
         after: Vec<StepId>,
     ) -> StepId {
-        let id = StepId(u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX).saturating_add(1));
+        let id = self.next_id();
         self.plan.steps.push(PlannedStep {
             id,
             stack: purpose.stack.clone(),
@@ -60,6 +70,11 @@ impl Builder {
             networks: BTreeSet::new(),
         });
         id
+    }
+
+    /// The id of the step that is added next.
+    pub fn next_id(&self) -> StepId {
+        StepId(u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX).saturating_add(1))
     }
 
     /// Adds a step that takes or frees an address on `networks`.
@@ -80,8 +95,9 @@ impl Builder {
 
     /// Makes the step `id` wait until `others` have ended, well or not.
     pub fn put_behind(&mut self, id: StepId, others: Vec<StepId>) {
-        if let Some(planned) = self.plan.steps.iter_mut().find(|planned| planned.id == id) {
-            planned.behind = others;
+        let place = (id.0 as usize).saturating_sub(1);
+        if let Some(planned) = self.plan.steps.get_mut(place) {
+            planned.behind.extend(others);
         }
     }
 
@@ -118,11 +134,7 @@ impl Builder {
 }
 
 /// Puts the verdicts, in dependency order, into steps.
-pub fn build(
-    situation: &Situation<'_>,
-    judged: Vec<Judged<'_>>,
-    removals: Vec<Removal<'_>>,
-) -> Plan {
+pub fn build(situation: &Survey<'_>, judged: Vec<Judged<'_>>, removals: Vec<Removal<'_>>) -> Plan {
     let mut builder = Builder::default();
     let mut groundwork = Groundwork::default();
     let conflicts = super::removal::first_of_all(&mut builder, &removals, &judged);
@@ -138,10 +150,13 @@ pub fn build(
             service.replicas.clear();
         }
         stacks.note(&service);
-        let mut waits = stacks.waits(&service.deployment.stack.name);
-        waits.extend(dependencies(&mut builder, situation, &service));
-        waits.extend(conflicts.get(&service.id).into_iter().flatten());
-        let ground = groundwork.lay(&mut builder, situation, &service);
+        let mut waits = dependencies(&mut builder, situation, &service);
+        waits.after.extend(stacks.waits(&service.deployment.stack.name));
+        let mut ground = groundwork.lay(&mut builder, situation, &service);
+        // Who goes may hold the name as well as the port.
+        let conflicts = conflicts.get(&service.id).into_iter().flatten();
+        ground.before_create.extend(conflicts.clone());
+        waits.after.extend(conflicts);
         let change = rollout::emit(&mut builder, situation, &service, &ground, waits);
         stacks.reached(&service.deployment.stack.name, builder.milestones.get(&service.id));
         builder.plan.changes.push(change);
@@ -168,7 +183,7 @@ fn is_left_alone(verdict: &Verdict) -> bool {
 
 /// Required dependencies that cannot be had in this pass and do not serve either.
 fn blocked_by(
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     known: &BTreeMap<ServiceId, Judged<'_>>,
     service: &Judged<'_>,
 ) -> Option<Block> {
@@ -190,9 +205,8 @@ fn blocked_by(
 }
 
 /// Whether what runs now of `id` is enough for a dependant.
-fn serves(situation: &Situation<'_>, id: &ServiceId, condition: Condition) -> bool {
-    let mut running =
-        situation.observed.containers_of(id).filter(|container| container.is_running());
+fn serves(situation: &Survey<'_>, id: &ServiceId, condition: Condition) -> bool {
+    let mut running = situation.containers_of(id).filter(|container| container.is_running());
     match condition {
         Condition::Started => running.next().is_some(),
         Condition::Healthy => running.any(|container| container.health == Health::Healthy),
@@ -200,25 +214,27 @@ fn serves(situation: &Situation<'_>, id: &ServiceId, condition: Condition) -> bo
     }
 }
 
-/// The steps that must have succeeded before `service` may start.
-fn dependencies(
-    builder: &mut Builder,
-    situation: &Situation<'_>,
-    service: &Judged<'_>,
-) -> Vec<StepId> {
-    let mut waits = Vec::new();
+/// The steps that must be over before `service` may start.
+fn dependencies(builder: &mut Builder, situation: &Survey<'_>, service: &Judged<'_>) -> Waits {
+    let mut waits = Waits::default();
     if !needs_start(service) {
         return waits;
     }
     for (name, dependency) in &service.desired.service.depends_on {
         let id = ServiceId::new(&service.id.stack, name);
         match builder.milestones.get(&id) {
-            Some(milestones) => match dependency.condition {
-                Condition::Started => waits.extend(&milestones.started),
-                Condition::Healthy | Condition::Completed => waits.extend(&milestones.good),
-            },
+            Some(milestones) => {
+                let reached = match dependency.condition {
+                    Condition::Started => &milestones.started,
+                    Condition::Healthy | Condition::Completed => &milestones.good,
+                };
+                match dependency.required {
+                    true => waits.after.extend(reached),
+                    false => waits.behind.extend(reached),
+                }
+            }
             None if dependency.condition == Condition::Healthy && dependency.required => {
-                waits.extend(await_health(builder, situation, service, name));
+                waits.after.extend(await_health(builder, situation, service, name));
             }
             None => {}
         }
@@ -230,20 +246,19 @@ fn needs_start(service: &Judged<'_>) -> bool {
     service.replicas.iter().any(|replica| match &replica.need {
         Need::Create | Need::Replace(..) => true,
         Need::Mend(_, drift) => drift.start,
-        Need::Nothing | Need::Finish(..) | Need::Retire => false,
+        Need::Nothing | Need::Await(_) | Need::Finish(..) | Need::Retire => false,
     })
 }
 
 /// Waits for a dependency that nothing is done to and that is not healthy at the moment.
 fn await_health(
     builder: &mut Builder,
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     service: &Judged<'_>,
     name: &ServiceName,
 ) -> Vec<StepId> {
     let id = ServiceId::new(&service.id.stack, name);
     let waiting: Vec<_> = situation
-        .observed
         .containers_of(&id)
         .filter(|container| container.is_running() && container.health != Health::Healthy)
         .map(|container| container.id.clone())
@@ -293,9 +308,8 @@ impl StackOrder {
     }
 
     fn sort<'a>(&self, mut judged: Vec<Judged<'a>>) -> Vec<Judged<'a>> {
-        let place =
-            |judged: &Judged<'_>| self.order.iter().position(|name| *name == judged.id.stack);
-        judged.sort_by_key(|judged| place(judged));
+        let places: BTreeMap<&StackName, usize> = self.order.iter().zip(0..).collect();
+        judged.sort_by_key(|judged| places.get(&judged.id.stack).copied());
         judged
     }
 

@@ -4,8 +4,9 @@
 
 use super::compare;
 use super::drift::{self, Drift};
+use super::index::Survey;
 use super::slots::Slot;
-use super::{Block, Difference, Held, Situation, Verdict, defaults_of};
+use super::{Block, Difference, Held, Verdict, defaults_of};
 use crate::model::desired::{Deployment, Pinned};
 use crate::model::labels;
 use crate::model::memory::HeldBy;
@@ -57,6 +58,8 @@ pub enum Need<'a> {
     Mend(&'a ObservedContainer, Drift),
     /// Another container in place of this one.
     Replace(&'a ObservedContainer, Vec<Difference>),
+    /// To be waited for: a job that an earlier pass started.
+    Await(&'a ObservedContainer),
     /// Its new container to pass the gate, and the one set aside to go.
     Finish(&'a ObservedContainer, &'a ObservedContainer),
     /// To go: the service has fewer replicas now.
@@ -64,7 +67,7 @@ pub enum Need<'a> {
 }
 
 /// A verdict for every service of every usable stack, in dependency order.
-pub fn verdicts<'a>(situation: &Situation<'a>) -> Vec<Judged<'a>> {
+pub fn verdicts<'a>(situation: &Survey<'a>) -> Vec<Judged<'a>> {
     let mut judged: Vec<Judged<'a>> = Vec::new();
     for deployment in situation.desired.deployments() {
         for desired in deployment.services.values() {
@@ -79,7 +82,7 @@ pub fn verdicts<'a>(situation: &Situation<'a>) -> Vec<Judged<'a>> {
 }
 
 fn judge<'a>(
-    situation: &Situation<'a>,
+    situation: &Survey<'a>,
     deployment: &'a Deployment,
     desired: &'a DesiredService,
     id: ServiceId,
@@ -108,7 +111,7 @@ fn judge<'a>(
     judged.replicas =
         replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
     judged.verdict = verdict(&judged.replicas);
-    if judged.verdict == Verdict::InSync && lacks_image(situation.observed, &judged) {
+    if judged.verdict == Verdict::InSync && lacks_image(situation, &judged) {
         judged.verdict =
             Verdict::Mend(vec![Difference::shown("image", "removed from this host", "pulled")]);
     }
@@ -130,7 +133,7 @@ fn judge<'a>(
 }
 
 fn replicas<'a>(
-    situation: &Situation<'a>,
+    situation: &Survey<'a>,
     matches: &mut Vec<(ContainerId, SpecHash)>,
     deployment: &'a Deployment,
     desired: &'a DesiredService,
@@ -142,7 +145,7 @@ fn replicas<'a>(
     for number in 1..=desired.service.replicas {
         let slot = there.remove(&number).unwrap_or_default();
         let name = desired.service.container(&deployment.stack.name, number);
-        let need = need(situation, matches, deployment, desired, pinned, id, &name, &slot);
+        let need = need(situation, matches, desired, pinned, id, &name, &slot);
         replicas.push(Replica { number, name, slot, need });
     }
     for (number, slot) in there {
@@ -153,14 +156,11 @@ fn replicas<'a>(
 }
 
 fn slots_of<'a>(
-    situation: &Situation<'a>,
+    situation: &Survey<'a>,
     id: &ServiceId,
 ) -> std::collections::BTreeMap<u32, Slot<'a>> {
     let mut there = std::collections::BTreeMap::new();
-    // `slots` borrows the id as long as the state; the containers themselves outlive both.
-    for container in
-        situation.observed.containers.iter().filter(|c| c.service().as_ref() == Some(id))
-    {
+    for container in situation.containers_of(id) {
         there.entry(container.number()).or_insert_with(Vec::new).push(container);
     }
     there.into_iter().map(|(number, containers)| (number, Slot::of(containers))).collect()
@@ -171,9 +171,8 @@ fn slots_of<'a>(
     reason = "one caller; a struct would only rename the arguments"
 )]
 fn need<'a>(
-    situation: &Situation<'a>,
+    situation: &Survey<'a>,
     matches: &mut Vec<(ContainerId, SpecHash)>,
-    deployment: &Deployment,
     desired: &DesiredService,
     pinned: &Pinned,
     id: &ServiceId,
@@ -192,10 +191,11 @@ fn need<'a>(
     if let Some(previous) = slot.previous {
         return Need::Finish(current, previous);
     }
-    let done = is_done(situation, deployment, desired, pinned, id, current);
-    let drift = drift::drift(&desired.service, name, current, situation.observed, done);
+    let done = is_done(situation, desired, pinned, id, current);
+    let drift = drift::drift(&desired.service, name, current, situation, done);
     if drift.is_none() {
-        return Need::Nothing;
+        let goes_on = current.is_running() && situation.is_job(id);
+        return if goes_on { Need::Await(current) } else { Need::Nothing };
     }
     if drift.beyond_mending {
         return Need::Replace(current, drift.differences);
@@ -205,7 +205,7 @@ fn need<'a>(
 
 /// In what `current` differs from the wanted spec; empty when its hash says that it does not.
 fn spec_differences(
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     matches: &mut Vec<(ContainerId, SpecHash)>,
     desired: &DesiredService,
     pinned: &Pinned,
@@ -237,8 +237,7 @@ fn changed_contents(desired: &DesiredService) -> Vec<Difference> {
 
 /// Whether ending with exit code 0 was the right thing for this container to do (interface: job).
 fn is_done(
-    situation: &Situation<'_>,
-    deployment: &Deployment,
+    situation: &Survey<'_>,
     desired: &DesiredService,
     pinned: &Pinned,
     id: &ServiceId,
@@ -246,7 +245,7 @@ fn is_done(
 ) -> bool {
     let ended_well =
         matches!(container.state, ContainerState::Exited { code: 0, oom_killed: false });
-    let is_job = deployment.is_awaited_job(&desired.service.name)
+    let is_job = situation.is_job(id)
         || situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
     // Who writes `restart: "no"` or `on-failure` says that ending well is the end.
     let may_end = match desired.service.settings.restart {
@@ -260,9 +259,12 @@ fn is_done(
 fn verdict(replicas: &[Replica<'_>]) -> Verdict {
     let replaced = collect(replicas, |need| match need {
         Need::Replace(_, differences) => differences.clone(),
-        Need::Nothing | Need::Create | Need::Mend(..) | Need::Finish(..) | Need::Retire => {
-            Vec::new()
-        }
+        Need::Nothing
+        | Need::Create
+        | Need::Mend(..)
+        | Need::Await(_)
+        | Need::Finish(..)
+        | Need::Retire => Vec::new(),
     });
     if !replaced.is_empty() {
         let only_state = replaced.iter().all(|difference| is_drift(&difference.field));
@@ -283,12 +285,16 @@ fn verdict(replicas: &[Replica<'_>]) -> Verdict {
     }
     let mended = collect(replicas, |need| match need {
         Need::Mend(_, drift) => drift.differences.clone(),
+        Need::Await(_) => vec![Difference::shown("state", "running", "completed")],
         Need::Nothing | Need::Create | Need::Replace(..) | Need::Finish(..) | Need::Retire => {
             Vec::new()
         }
     });
-    let starts =
-        replicas.iter().any(|replica| matches!(&replica.need, Need::Mend(_, drift) if drift.start));
+    let starts = replicas.iter().any(|replica| match &replica.need {
+        Need::Mend(_, drift) => drift.start,
+        Need::Await(_) => true,
+        Need::Nothing | Need::Create | Need::Replace(..) | Need::Finish(..) | Need::Retire => false,
+    });
     match (mended.is_empty(), starts) {
         (true, _) => Verdict::InSync,
         (false, true) => Verdict::Start(mended),
@@ -314,7 +320,7 @@ fn collect(replicas: &[Replica<'_>], of: impl Fn(&Need<'_>) -> Vec<Difference>) 
 }
 
 /// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
-fn overrule(situation: &Situation<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
+fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
     let verdict = judged.verdict.clone();
     let differences = verdict.differences().to_vec();
     if verdict == Verdict::InSync {
@@ -340,11 +346,7 @@ fn overrule(situation: &Situation<'_>, judged: &Judged<'_>, pinned: &Pinned) -> 
     }
 }
 
-fn held(
-    situation: &Situation<'_>,
-    judged: &Judged<'_>,
-    differences: &[Difference],
-) -> Option<Held> {
+fn held(situation: &Survey<'_>, judged: &Judged<'_>, differences: &[Difference]) -> Option<Held> {
     let differences = differences.to_vec();
     if let Some(hold) = situation.memory.hold(&judged.id, situation.now) {
         let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
@@ -368,7 +370,7 @@ fn held(
 }
 
 fn data_first(
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     judged: &Judged<'_>,
     pinned: &Pinned,
     differences: &[Difference],
@@ -380,7 +382,12 @@ fn data_first(
         Need::Replace(old, _) => {
             compare::data_conflict(&judged.desired.service.settings, &old.settings)
         }
-        Need::Nothing | Need::Create | Need::Mend(..) | Need::Finish(..) | Need::Retire => None,
+        Need::Nothing
+        | Need::Create
+        | Need::Mend(..)
+        | Need::Await(_)
+        | Need::Finish(..)
+        | Need::Retire => None,
     });
     let (target, old, new) = conflict?;
     Some(Held {
@@ -397,10 +404,10 @@ fn data_first(
 
 /// A container of someone else that carries a name this service needs, an external network or volume that
 /// is missing, an earlier run of the same job.
-fn in_the_way(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Block> {
-    let is_job = judged.deployment.is_awaited_job(&judged.desired.service.name);
+fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let is_job = situation.is_job(&judged.id);
     for replica in &judged.replicas {
-        if matches!(replica.need, Need::Replace(..))
+        if matches!(replica.need, Need::Replace(..) | Need::Create)
             && replica.slot.previous.or(replica.slot.next).is_some()
         {
             return Some(Block::World {
@@ -417,7 +424,7 @@ fn in_the_way(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Block> {
         {
             return Some(Block::RunningJob);
         }
-        if matches!(replica.need, Need::Nothing | Need::Retire) {
+        if matches!(replica.need, Need::Nothing | Need::Await(_) | Need::Retire) {
             continue;
         }
         if let Some(owner) = owner_of_name(situation, judged, &replica.name) {
@@ -434,26 +441,25 @@ fn in_the_way(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Block> {
 }
 
 fn owner_of_name(
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     judged: &Judged<'_>,
     name: &ContainerName,
 ) -> Option<String> {
-    let foreign =
-        situation.observed.foreign.iter().find(|container| container.names.contains(name));
-    if let Some(container) = foreign {
+    if let Some(container) = situation.foreign_named(name) {
         return Some(format!("container {}", container.id.get(..12).unwrap_or(&container.id)));
     }
-    let ours = situation.observed.containers.iter().find(|container| container.name == *name)?;
-    let service = ours.service()?;
-    (service != judged.id).then(|| format!("a container of {service}"))
+    let service = situation.named(name)?.service()?;
+    // What goes in this pass goes before this service is made.
+    (service != judged.id && !situation.is_removed(&service))
+        .then(|| format!("a container of {service}"))
 }
 
-fn missing_external(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Block> {
+fn missing_external(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
     let stack = &judged.deployment.stack;
     let endpoints = judged.desired.service.settings.network.endpoints();
     let network = stack.networks.values().filter(|network| network.external).find(|network| {
         endpoints.iter().any(|endpoint| endpoint.network == network.name)
-            && situation.observed.network(&network.name).is_none()
+            && situation.network(&network.name).is_none()
     });
     if let Some(network) = network {
         return Some(Block::World {
@@ -476,18 +482,16 @@ fn missing_external(situation: &Situation<'_>, judged: &Judged<'_>) -> Option<Bl
 
 /// Whether the image a service runs was removed from the host. Its container goes on, but could not be
 /// made again without the registry.
-pub fn lacks_image(observed: &crate::model::ObservedState, judged: &Judged<'_>) -> bool {
+pub fn lacks_image(situation: &Survey<'_>, judged: &Judged<'_>) -> bool {
     let Ok(pinned) = &judged.desired.image else { return false };
     let has_container = judged.replicas.iter().any(|replica| replica.slot.current.is_some());
-    has_container
-        && !judged.desired.service.pull_never
-        && !super::groundwork::is_on_host(observed, &pinned.image)
+    has_container && !judged.desired.service.pull_never && !situation.has_image(&pinned.image)
 }
 
 /// What a service that is left as it is still gets: a container that crashed or was stopped is started
 /// again, unless it is the one that was rejected.
 fn keep_alive<'a>(
-    situation: &Situation<'a>,
+    situation: &Survey<'a>,
     id: &ServiceId,
     pinned: Option<&Pinned>,
 ) -> Vec<Replica<'a>> {

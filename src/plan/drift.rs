@@ -1,12 +1,13 @@
 //! What differs on a container that was made from the right spec, and can be mended in place.
 
 use super::Difference;
+use super::index::Survey;
 use super::slots;
 use super::step::{Step, Target};
 use crate::engine::ContainerUpdate;
 use crate::model::observed::{ContainerState, ObservedNetwork};
 use crate::model::spec::Endpoint;
-use crate::model::{ContainerName, ObservedContainer, ObservedState, Service};
+use crate::model::{ContainerName, ObservedContainer, Service};
 
 /// What it takes to make a container right again.
 #[derive(Clone, Debug, Default)]
@@ -39,14 +40,14 @@ pub fn drift(
     service: &Service,
     name: &ContainerName,
     container: &ObservedContainer,
-    observed: &ObservedState,
+    situation: &Survey<'_>,
     is_done: bool,
 ) -> Drift {
     let mut drift = Drift::default();
     check_name(name, container, &mut drift);
     check_restart_policy(service, container, &mut drift);
     check_resources(service, container, &mut drift);
-    check_networks(service, name, container, observed, &mut drift);
+    check_networks(service, name, container, situation, &mut drift);
     check_state(container, is_done, &mut drift);
     drift
 }
@@ -116,12 +117,12 @@ fn check_networks(
     service: &Service,
     name: &ContainerName,
     container: &ObservedContainer,
-    observed: &ObservedState,
+    situation: &Survey<'_>,
     drift: &mut Drift,
 ) {
     let wanted = service.settings.network.endpoints();
     for endpoint in wanted {
-        let network = observed.network(&endpoint.network);
+        let network = situation.network(&endpoint.network);
         match attachment(container, endpoint, network) {
             Attached::Well => {}
             Attached::Not => drift.mend(

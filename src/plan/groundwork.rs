@@ -3,15 +3,14 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
-use super::Situation;
 use super::build::{Builder, For};
 use super::change::{Judged, Need};
+use super::index::Survey;
 use super::step::{Step, StepId};
 use crate::engine::Labels;
 use crate::model::desired::Deployment;
-use crate::model::observed::ObservedState;
 use crate::model::spec::MountSource;
-use crate::model::{ImageRef, NetworkName, PinnedImage, StackName, VolumeName, labels};
+use crate::model::{NetworkName, PinnedImage, StackName, VolumeName, labels};
 
 /// Steps already planned, so that two services share them.
 #[derive(Default)]
@@ -36,7 +35,7 @@ impl Groundwork {
     pub fn lay(
         &mut self,
         builder: &mut Builder,
-        situation: &Situation<'_>,
+        situation: &Survey<'_>,
         service: &Judged<'_>,
     ) -> Ground {
         let mut ground = Ground::default();
@@ -47,16 +46,11 @@ impl Groundwork {
         let is_mended =
             service.replicas.iter().any(|replica| matches!(replica.need, Need::Mend(..)));
         if needs_container || is_mended {
-            ground.before_connect = self.networks(builder, situation.observed, service);
+            ground.before_connect = self.networks(builder, situation, service);
         }
-        ground.before_create.extend(self.image(
-            builder,
-            situation.observed,
-            service,
-            needs_container,
-        ));
+        ground.before_create.extend(self.image(builder, situation, service, needs_container));
         if needs_container {
-            ground.before_create.extend(self.volumes(builder, situation.observed, service));
+            ground.before_create.extend(self.volumes(builder, situation, service));
             ground.before_create.extend(self.files(builder, service));
             ground.before_create.extend(&ground.before_connect);
         } else if is_mended {
@@ -69,15 +63,15 @@ impl Groundwork {
     fn image(
         &mut self,
         builder: &mut Builder,
-        observed: &ObservedState,
+        situation: &Survey<'_>,
         service: &Judged<'_>,
         needs_container: bool,
     ) -> Option<StepId> {
         let pinned = service.desired.image.as_ref().ok()?;
-        if service.desired.service.pull_never || is_on_host(observed, &pinned.image) {
+        if service.desired.service.pull_never || situation.has_image(&pinned.image) {
             return None;
         }
-        let is_removed = super::change::lacks_image(observed, service);
+        let is_removed = super::change::lacks_image(situation, service);
         if !needs_container && !is_removed {
             return None;
         }
@@ -98,7 +92,7 @@ impl Groundwork {
     fn networks(
         &mut self,
         builder: &mut Builder,
-        observed: &ObservedState,
+        situation: &Survey<'_>,
         service: &Judged<'_>,
     ) -> Vec<StepId> {
         let stack = &service.deployment.stack;
@@ -106,7 +100,7 @@ impl Groundwork {
         for endpoint in service.desired.service.settings.network.endpoints() {
             let found = stack.networks.iter().find(|(_, network)| network.name == endpoint.network);
             let Some((key, network)) = found else { continue };
-            if network.external || observed.network(&network.name).is_some() {
+            if network.external || situation.network(&network.name).is_some() {
                 continue;
             }
             let known = self.networks.get(&network.name).copied();
@@ -131,7 +125,7 @@ impl Groundwork {
     fn volumes(
         &mut self,
         builder: &mut Builder,
-        observed: &ObservedState,
+        situation: &Survey<'_>,
         service: &Judged<'_>,
     ) -> Vec<StepId> {
         let stack = &service.deployment.stack;
@@ -142,7 +136,7 @@ impl Groundwork {
             else {
                 continue;
             };
-            if volume.external || observed.volumes.contains(name) {
+            if volume.external || situation.observed.volumes.contains(name) {
                 continue;
             }
             let known = self.volumes.get(name).copied();
@@ -184,18 +178,6 @@ impl Groundwork {
         }
         steps
     }
-}
-
-/// Whether the engine has the image, under its own repository: a container cannot be created from another
-/// repository's image, though it be the same.
-pub fn is_on_host(observed: &ObservedState, image: &PinnedImage) -> bool {
-    let wanted = image.reference();
-    let suffix = format!("@{}", image.digest());
-    let digests = observed.images.iter().flat_map(|on_host| &on_host.digests);
-    digests
-        .filter(|digest| digest.ends_with(&suffix))
-        .filter_map(|digest| ImageRef::parse(digest).ok())
-        .any(|on_host| on_host.same_repository(&wanted))
 }
 
 /// The labels that say whose something is.

@@ -8,6 +8,7 @@ pub mod step;
 pub mod compare;
 pub mod slots;
 pub mod drift;
+pub mod index;
 pub mod change;
 pub mod build;
 pub mod rollout;
@@ -252,19 +253,20 @@ pub struct Situation<'a> {
 /// Expects that [`repair::repair`] found nothing to do: rollouts that did not end are finished or taken
 /// back before anything new is planned.
 pub fn plan(situation: &Situation<'_>) -> Plan {
-    let verdicts = change::verdicts(situation);
-    let removals = removal::removals(situation);
-    build::build(situation, verdicts, removals)
+    let (survey, removals) = index::survey(situation);
+    let verdicts = change::verdicts(&survey);
+    build::build(&survey, verdicts, removals)
 }
 
 /// The images whose contents [`plan`] needs in order to compare containers field by field.
 pub fn images_to_inspect(situation: &Situation<'_>) -> BTreeSet<ImageId> {
+    let survey = index::Survey::of(situation);
     let mut images = BTreeSet::new();
     for deployment in situation.desired.deployments() {
         for desired in deployment.services.values() {
             let Ok(pinned) = &desired.image else { continue };
             let id = ServiceId::new(&deployment.stack.name, &desired.service.name);
-            let unknown = situation.observed.containers_of(&id).filter(|container| {
+            let unknown = survey.containers_of(&id).filter(|container| {
                 !compare::is_known_to_match(container, &pinned.hash, situation.memory)
             });
             images.extend(unknown.map(|container| container.image_id.clone()));

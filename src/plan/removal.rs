@@ -133,7 +133,7 @@ fn starts(service: &Judged<'_>) -> bool {
     service.replicas.iter().any(|replica| match &replica.need {
         Need::Create | Need::Replace(..) => true,
         Need::Mend(_, drift) => drift.start,
-        Need::Nothing | Need::Finish(..) | Need::Retire => false,
+        Need::Nothing | Need::Await(_) | Need::Finish(..) | Need::Retire => false,
     })
 }
 
@@ -151,17 +151,14 @@ fn hinders(removal: &Removal<'_>, service: &Judged<'_>) -> bool {
 
 /// Removes all the rest once every other step has ended, and the networks that are left over.
 pub fn last_of_all(builder: &mut Builder, situation: &Situation<'_>, removals: Vec<Removal<'_>>) {
+    let already: BTreeSet<ServiceId> =
+        builder.plan.steps.iter().filter_map(|planned| planned.service.clone()).collect();
     let everything: Vec<StepId> = builder.plan.steps.iter().map(|planned| planned.id).collect();
     let mut removed: Vec<StepId> = Vec::new();
     let mut staying: BTreeSet<StackName> = BTreeSet::new();
     for removal in &removals {
         if removal.verdict == Verdict::Remove {
-            let is_planned = builder
-                .plan
-                .steps
-                .iter()
-                .any(|planned| planned.service.as_ref() == Some(&removal.id));
-            if !is_planned {
+            if !already.contains(&removal.id) {
                 removed.extend(remove(builder, removal, &everything));
             }
         } else {

@@ -5,6 +5,7 @@
 //! kept: [`super::plan`] puts it through its gate again. Everything else leads back to what ran before.
 
 use super::build::{Builder, For, explanation};
+use super::index::{self, Survey};
 use super::rollout;
 use super::slots::{Slot, final_name};
 use super::step::{Gate, Step, StepId, Target, Until};
@@ -20,24 +21,24 @@ const BECAUSE: &str = "an earlier pass did not end";
 
 /// The steps that put every half-done switch in order; empty on a host without one.
 pub fn repair(situation: &Situation<'_>) -> Plan {
+    let (situation, _) = index::survey(situation);
+    let situation = &situation;
     let mut builder = Builder::default();
-    let mut services: BTreeMap<ServiceId, BTreeMap<u32, Vec<&ObservedContainer>>> = BTreeMap::new();
-    for container in &situation.observed.containers {
-        // Names and restart policies of what Compose made are Compose's own.
-        let Some(id) = container.service() else { continue };
-        services.entry(id).or_default().entry(container.number()).or_default().push(container);
-    }
-    for (id, replicas) in services {
-        let is_included = situation.rules.includes(&id) && is_ours(situation, &id, &replicas);
-        if !is_included || is_to_be_removed(situation, &id) {
+    for (id, containers) in situation.services() {
+        let is_included = situation.rules.includes(id) && is_ours(situation, id, containers);
+        if !is_included || situation.is_removed(id) {
             continue;
+        }
+        let mut replicas: BTreeMap<u32, Vec<&ObservedContainer>> = BTreeMap::new();
+        for container in containers {
+            replicas.entry(container.number()).or_default().push(container);
         }
         let planned = builder.plan.steps.len();
         for containers in replicas.into_values() {
-            repair_replica(&mut builder, situation, &id, &Slot::of(containers));
+            repair_replica(&mut builder, situation, id, &Slot::of(containers));
         }
         if builder.plan.steps.len() > planned {
-            builder.plan.changes.push(explanation(id, Verdict::CleanUp));
+            builder.plan.changes.push(explanation(id.clone(), Verdict::CleanUp));
         }
     }
     builder.plan
@@ -45,29 +46,15 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
 
 /// Whether every container of the service comes from a source of this host, and its stack from none other:
 /// another program may follow other sources on the same engine.
-fn is_ours(
-    situation: &Situation<'_>,
-    id: &ServiceId,
-    replicas: &BTreeMap<u32, Vec<&ObservedContainer>>,
-) -> bool {
+fn is_ours(situation: &Survey<'_>, id: &ServiceId, containers: &[&ObservedContainer]) -> bool {
     let stack = situation.desired.stacks.get(&id.stack);
-    replicas.values().flatten().all(|container| match container.source() {
+    containers.iter().all(|container| match container.source() {
         Some(source) => situation.desired.sources_configured.contains(&source),
         None => stack.is_some(),
     })
 }
 
-fn is_to_be_removed(situation: &Situation<'_>, id: &ServiceId) -> bool {
-    let removals = super::removal::removals(situation);
-    removals.iter().any(|removal| removal.id == *id && removal.verdict == Verdict::Remove)
-}
-
-fn repair_replica(
-    builder: &mut Builder,
-    situation: &Situation<'_>,
-    id: &ServiceId,
-    slot: &Slot<'_>,
-) {
+fn repair_replica(builder: &mut Builder, situation: &Survey<'_>, id: &ServiceId, slot: &Slot<'_>) {
     let desired = situation.desired.deployment(&id.stack).and_then(|d| d.services.get(&id.service));
     match (slot.current, slot.previous, slot.next) {
         (Some(current), Some(previous), _) => {
@@ -89,7 +76,7 @@ fn repair_replica(
 }
 
 fn is_worth_finishing(
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     id: &ServiceId,
     desired: Option<&DesiredService>,
     current: &ObservedContainer,
@@ -101,7 +88,7 @@ fn is_worth_finishing(
 
 fn go_back(
     builder: &mut Builder,
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     id: &ServiceId,
     desired: Option<&DesiredService>,
     previous: &ObservedContainer,
@@ -109,9 +96,9 @@ fn go_back(
     let recorded = situation.memory.set_aside.get(&previous.id).copied();
     let manifest = desired.map(|desired| desired.service.settings.restart);
     let policy = recorded.or(manifest).unwrap_or(RestartPolicy::UnlessStopped);
-    let deployment = situation.desired.deployment(&id.stack);
-    let is_job = deployment.is_some_and(|deployment| deployment.is_awaited_job(&id.service));
+    let is_job = situation.is_job(id);
     let steps = rollout::way_back(
+        id,
         &final_name(&previous.name),
         previous,
         policy,
@@ -126,7 +113,7 @@ fn go_back(
 /// A container whose restart policy was taken away and that was not replaced after all.
 fn restore(
     builder: &mut Builder,
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     id: &ServiceId,
     current: &ObservedContainer,
 ) {
@@ -134,8 +121,7 @@ fn restore(
     let purpose = For { stack: &id.stack, service: Some(id) };
     let step = Step::Restore { container: current.id.clone(), policy };
     let restored = builder.add(&purpose, step, BECAUSE, Vec::new());
-    let deployment = situation.desired.deployment(&id.stack);
-    if deployment.is_some_and(|deployment| deployment.is_awaited_job(&id.service)) {
+    if situation.is_job(id) {
         return;
     }
     let networks: BTreeSet<_> = current.attached.keys().cloned().collect();
@@ -158,7 +144,7 @@ fn remove_surplus(builder: &mut Builder, id: &ServiceId, container: &ObservedCon
 }
 
 /// What a container that ran before has to show: it runs.
-fn settled(situation: &Situation<'_>) -> Gate {
+fn settled(situation: &Survey<'_>) -> Gate {
     Gate {
         until: Until::Good { stable: Duration::ZERO, may_complete: true },
         deadline: None,

@@ -6,33 +6,41 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::{Builder, For, explanation};
+use super::build::{Builder, For, Waits, explanation};
 use super::change::{Judged, Need, Replica};
 use super::drift::Drift;
 use super::groundwork::{Ground, ownership};
+use super::index::Survey;
 use super::slots::{next_name, previous_name};
 use super::step::{Gate, Step, StepId, Target, Until};
-use super::{Change, Difference, Situation};
+use super::{Change, Difference};
 use crate::engine::{ContainerRequest, ContainerUpdate};
 use crate::model::desired::Pinned;
 use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
-use crate::model::{ContainerName, NetworkName, ObservedContainer, labels};
+use crate::model::{ContainerId, ContainerName, NetworkName, ObservedContainer, ServiceId, labels};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
 pub fn emit(
     builder: &mut Builder,
-    situation: &Situation<'_>,
+    situation: &Survey<'_>,
     service: &Judged<'_>,
     ground: &Ground,
-    waits: Vec<StepId>,
+    waits: Waits,
 ) -> Change {
     let mut change = explanation(service.id.clone(), service.verdict.clone());
     change.spec = service.desired.image.as_ref().ok().map(|pinned| pinned.hash.clone());
     change.remarks.clone_from(&service.remarks);
     change.way_back_networks = networks_of(service);
-    let mut emission =
-        Emission { builder, situation, service, ground, waits, set_aside: Vec::new() };
+    let mut emission = Emission {
+        builder,
+        situation,
+        service,
+        ground,
+        waits: waits.after,
+        behind: waits.behind,
+        set_aside: Vec::new(),
+    };
     for replica in &service.replicas {
         let way_back = emission.replica(replica);
         change.has_way_back |= way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));
@@ -57,11 +65,13 @@ fn networks_of(service: &Judged<'_>) -> BTreeSet<NetworkName> {
 
 struct Emission<'e, 'a> {
     builder: &'e mut Builder,
-    situation: &'e Situation<'a>,
+    situation: &'e Survey<'a>,
     service: &'e Judged<'a>,
     ground: &'e Ground,
     /// What must have succeeded before the next container starts; grows from replica to replica.
     waits: Vec<StepId>,
+    /// What must have ended, well or not, before a container starts.
+    behind: Vec<StepId>,
     /// Containers to remove once every replica has passed, with the step they wait for.
     set_aside: Vec<(Target, StepId)>,
 }
@@ -74,6 +84,7 @@ impl Emission<'_, '_> {
             Need::Create => self.create(replica),
             Need::Mend(container, drift) => self.mend(replica, container, drift),
             Need::Replace(old, differences) => self.replace(replica, old, differences),
+            Need::Await(container) => self.wait_for(container),
             Need::Finish(new, previous) => self.finish(replica, new, previous),
             Need::Retire => self.retire(replica),
         }
@@ -87,7 +98,7 @@ impl Emission<'_, '_> {
         let created = self.add(Step::CreateContainer(Box::new(request)), because, after);
         let started = self.start(Target::Name(replica.name.clone()), because, vec![created]);
         self.gate(Target::Name(replica.name.clone()), started);
-        let name = Target::Name(replica.name.clone());
+        let name = own(&self.service.id, &replica.name, None);
         let update = ContainerUpdate { restart: Some(RestartPolicy::No), resources: None };
         vec![Step::UpdateContainer { container: name.clone(), update }, Step::StopContainer(name)]
     }
@@ -119,6 +130,15 @@ impl Emission<'_, '_> {
         Vec::new()
     }
 
+    /// Nothing is done to a job that runs; what depends on it waits.
+    fn wait_for(&mut self, container: &ObservedContainer) -> Vec<Step> {
+        let step =
+            Step::AwaitGate { container: Target::Id(container.id.clone()), gate: self.gate_of() };
+        let good = self.add(step, "an earlier pass started it", Vec::new());
+        self.builder.reached(&self.service.id, good, good);
+        Vec::new()
+    }
+
     fn replace(
         &mut self,
         replica: &Replica<'_>,
@@ -147,10 +167,12 @@ impl Emission<'_, '_> {
         after.push(created);
         let networks = networks_of(self.service);
         let purpose = For { stack: &self.service.id.stack, service: Some(&self.service.id) };
+        let first = self.builder.next_id();
         let Some(started) = self.builder.add_section(&purpose, steps, &because, after, &networks)
         else {
             return Vec::new();
         };
+        self.builder.put_behind(first, self.behind.clone());
         self.pass(replica, old_id, started);
         self.way_back(replica, old)
     }
@@ -206,7 +228,9 @@ impl Emission<'_, '_> {
     fn way_back(&self, replica: &Replica<'_>, old: &ObservedContainer) -> Vec<Step> {
         let is_job = self.gate_of().until == Until::Completed;
         let serves = is_up(old) || old.name != replica.name;
-        way_back(&replica.name, old, self.policy_of(old), serves && !is_job, self.gate_of())
+        let serves = serves && !is_job;
+        let policy = self.policy_of(old);
+        way_back(&self.service.id, &replica.name, old, policy, serves, self.gate_of())
     }
 
     fn policy_of(&self, container: &ObservedContainer) -> RestartPolicy {
@@ -243,7 +267,9 @@ impl Emission<'_, '_> {
 
     fn start(&mut self, target: Target, because: &str, mut after: Vec<StepId>) -> StepId {
         after.extend(&self.waits);
-        self.add_on_networks(Step::StartContainer(target), because, after)
+        let started = self.add_on_networks(Step::StartContainer(target), because, after);
+        self.builder.put_behind(started, self.behind.clone());
+        started
     }
 
     fn gate(&mut self, target: Target, started: StepId) -> StepId {
@@ -261,7 +287,7 @@ impl Emission<'_, '_> {
             RestartPolicy::Unset | RestartPolicy::No | RestartPolicy::OnFailure(_) => true,
             RestartPolicy::Always | RestartPolicy::UnlessStopped => false,
         };
-        let is_job = self.service.deployment.is_awaited_job(&wanted.name);
+        let is_job = self.situation.is_job(&self.service.id);
         Gate {
             until: match is_job {
                 true => Until::Completed,
@@ -293,18 +319,19 @@ impl Emission<'_, '_> {
 /// The steps from a switch at any stage back to `old` under the name `name`. The rename comes last: until
 /// then the names say that the way back has not ended.
 pub fn way_back(
+    service: &ServiceId,
     name: &ContainerName,
     old: &ObservedContainer,
     policy: RestartPolicy,
     serves: bool,
     gate: Gate,
 ) -> Vec<Step> {
-    let new = Target::NameUnless(name.clone(), old.id.clone());
+    let new = own(service, name, Some(old.id.clone()));
     let old_id = Target::Id(old.id.clone());
     let mut steps = vec![
         Step::StopContainer(new.clone()),
         Step::RemoveContainer(new),
-        Step::RemoveContainer(Target::Name(next_name(name))),
+        Step::RemoveContainer(own(service, &next_name(name), None)),
         Step::Restore { container: old.id.clone(), policy },
     ];
     if serves {
@@ -315,6 +342,11 @@ pub fn way_back(
         steps.push(Step::AwaitGate { container: old_id, gate });
     }
     steps
+}
+
+/// Whatever of `service` carries `name`: somebody else may have taken it meanwhile.
+fn own(service: &ServiceId, name: &ContainerName, spared: Option<ContainerId>) -> Target {
+    Target::Own { name: name.clone(), service: service.clone(), spared }
 }
 
 fn is_up(container: &ObservedContainer) -> bool {

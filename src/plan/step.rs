@@ -57,15 +57,23 @@ pub enum Target {
     Id(ContainerId),
     /// Whoever carries the name: a container that the plan itself creates.
     Name(ContainerName),
-    /// Whoever carries the name, unless it is this container; then there is nothing to do.
-    NameUnless(ContainerName, ContainerId),
+    /// Whoever carries the name, if it is a container of this service and not the one to be spared; else
+    /// there is nothing to do.
+    Own {
+        /// The name.
+        name: ContainerName,
+        /// The service.
+        service: ServiceId,
+        /// The container to be spared.
+        spared: Option<ContainerId>,
+    },
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Id(id) => f.write_str(id.short()),
-            Self::Name(name) | Self::NameUnless(name, _) => write!(f, "{name}"),
+            Self::Name(name) | Self::Own { name, .. } => write!(f, "{name}"),
         }
     }
 }

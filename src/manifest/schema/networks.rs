@@ -61,8 +61,9 @@ pub fn fields() -> Vec<Field> {
         ),
         key(
             "network_mode",
-            "In place of `networks`: none at all, the host's, or the engine's bridge.",
-            words(&["none", "host", "bridge"]),
+            "In place of `networks`: none at all, the host's, or the engine's own bridge, \
+             which is also its `default`.",
+            words(&["none", "host", "bridge", "default"]),
         ),
         key(
             "extra_hosts",

@@ -41,7 +41,7 @@ fn image() -> Vec<Field> {
         key(
             "platform",
             "The platform of the image, such as `linux/arm64`. Without it, the engine's own.",
-            json!({"type": ["string", "number", "null"], "pattern": "^[lL][iI][nN][uU][xX]/|^[^/]+$|[$]"}),
+            json!({"type": ["string", "number", "null"], "pattern": "^[A-Za-z0-9/_.-]+$|[$]"}),
         ),
         key_or(
             "pull_policy",

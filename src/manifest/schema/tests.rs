@@ -1,4 +1,4 @@
-//! The schema's keys are the loader's keys, at every level that has a table of them.
+//! The schema's keys are the loader's keys, at every level that has a table of them; so are its words.
 //!
 //! The loader is asked, not its tables: each level is filled with every word that stands in quotes in the
 //! readers' sources, and what it does not complain of, it takes.
@@ -22,7 +22,7 @@ type Level = Vec<String>;
 
 #[test]
 fn the_schema_has_the_keys_that_the_loader_takes() {
-    let words = quoted_words();
+    let words = quoted_words(is_key);
     assert!(words.len() > 200 && words.contains("mem_limit"), "the readers are where they were");
     let levels = levels();
     assert!(levels.len() > 30, "{levels:#?}");
@@ -34,6 +34,21 @@ fn the_schema_has_the_keys_that_the_loader_takes() {
             assert!(taken.remove("content"));
         }
         assert_eq!(keys, taken, "the keys of {level:?}: left the schema, right the loader");
+    }
+}
+
+#[test]
+fn the_schema_has_the_words_that_the_loader_takes() {
+    let words = quoted_words(is_word);
+    let choices = choices();
+    assert!(choices.len() > 12, "{choices:#?}");
+    for (level, choice) in choices {
+        let mut taken = taken_as_values(&level, &words);
+        if level.ends_with(&["restart".to_owned()]) {
+            // What some tools make of `no` is taken, but not offered.
+            assert!(taken.remove("false"));
+        }
+        assert_eq!(choice, taken, "the words for {level:?}: left the schema, right the loader");
     }
 }
 
@@ -62,14 +77,14 @@ fn visit(value: &Value, see: &mut dyn FnMut(&Value)) {
     }
 }
 
-/// Every word in quotes that could be a key.
-fn quoted_words() -> BTreeSet<String> {
+/// Every word in quotes that could be a key, or whatever `is_wanted`.
+fn quoted_words(is_wanted: fn(&str) -> bool) -> BTreeSet<String> {
     let room = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/manifest");
     let mut words = BTreeSet::new();
     for folder in ["service", "project", "schema"] {
         for file in fs::read_dir(room.join(folder)).unwrap() {
             let text = fs::read_to_string(file.unwrap().path()).unwrap();
-            words.extend(text.split('"').filter(|word| is_key(word)).map(str::to_owned));
+            words.extend(text.split('"').filter(|word| is_wanted(word)).map(str::to_owned));
         }
     }
     words
@@ -80,32 +95,61 @@ fn is_key(word: &str) -> bool {
         && word.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }
 
+fn is_word(word: &str) -> bool {
+    !word.is_empty() && word.bytes().all(|b| b.is_ascii_alphanumeric() || b"_-".contains(&b))
+}
+
+/// Every value of the schema that is one of a few words, with these.
+fn choices() -> Vec<(Level, BTreeSet<String>)> {
+    let mut choices = Vec::new();
+    walk(&schema(), Vec::new(), &mut |level, shape| {
+        if let Some(words) = shape["enum"].as_array() {
+            let words = words.iter().filter_map(Value::as_str).map(str::to_owned).collect();
+            choices.push((level.to_vec(), words));
+        }
+    });
+    choices
+}
+
+/// Which of `words` the loader takes as this value: one service, or network, for each.
+fn taken_as_values(level: &[String], words: &BTreeSet<String>) -> BTreeSet<String> {
+    let (top, below) = (&level[0], &level[2..]);
+    let tried = words.iter().map(|word| (word.clone(), wrapped(below, word.as_str().into())));
+    let manifest = json!({top: Map::from_iter(tried)});
+    let problems = problems(&manifest.to_string());
+    let is_taken = |word: &&String| {
+        let path = format!("{top}.{word}.{}", path_of(below).trim_end_matches('.'));
+        problems.iter().all(|problem| problem.path.as_ref() != Some(&path))
+    };
+    words.iter().filter(is_taken).cloned().collect()
+}
+
 /// Every mapping of the schema that is closed, with its keys.
 fn levels() -> Vec<(Level, BTreeSet<String>)> {
     let mut levels = Vec::new();
-    descend(&schema(), Vec::new(), &mut levels);
+    walk(&schema(), Vec::new(), &mut |level, shape| {
+        if let Some(fields) = shape["properties"].as_object() {
+            levels.push((level.to_vec(), fields.keys().cloned().collect()));
+        }
+    });
     levels
 }
 
-fn descend(shape: &Value, level: Level, levels: &mut Vec<(Level, BTreeSet<String>)>) {
+/// Shows `see` every value of a manifest that the schema speaks of.
+fn walk(shape: &Value, level: Level, see: &mut dyn FnMut(&[String], &Value)) {
+    if !shape.is_object() {
+        return;
+    }
+    see(&level, shape);
     let below = |step: &str| [level.clone(), vec![step.to_owned()]].concat();
-    if let Some(fields) = shape["properties"].as_object() {
-        levels.push((level.clone(), fields.keys().cloned().collect()));
-        for (key, field) in fields {
-            descend(field, below(key), levels);
-        }
+    for (key, field) in shape["properties"].as_object().into_iter().flatten() {
+        walk(field, below(key), see);
     }
     for either in shape["anyOf"].as_array().into_iter().flatten() {
-        descend(either, level.clone(), levels);
+        walk(either, level.clone(), see);
     }
-    descend_if_any(&shape["additionalProperties"], below("*"), levels);
-    descend_if_any(&shape["items"], below("[]"), levels);
-}
-
-fn descend_if_any(shape: &Value, level: Level, levels: &mut Vec<(Level, BTreeSet<String>)>) {
-    if shape.is_object() {
-        descend(shape, level, levels);
-    }
+    walk(&shape["additionalProperties"], below("*"), see);
+    walk(&shape["items"], below("[]"), see);
 }
 
 /// Which of `words` the loader takes as keys at this level.
@@ -130,6 +174,8 @@ fn wrapped(level: &[String], inner: Value) -> Value {
         "*" => json!({"a": value}),
         // The options of a mount are read when it is one of their kind.
         kind @ ("bind" | "volume" | "tmpfs") => json!({"type": kind, "target": "/a", kind: value}),
+        // An entry without a path is looked at no further.
+        "format" => json!({"path": "a.env", "format": value}),
         key => json!({key: value}),
     }
 }

@@ -107,7 +107,7 @@ fn a_failed_service_shows_why_and_its_last_words() {
     shop  0123456  generation 12  rolled back
       ! api  update: rolled back in 12s
           image: app:1.4.1 → app:1.4.2
-          environment.TOKEN changed
+          env.TOKEN changed
           error: shop-api-1 ended with exit code 1
           | starting
           | no  [31mdatabase
@@ -150,7 +150,7 @@ fn a_pass_in_json_keeps_to_the_contract() {
                   "to": "app:1.4.2"
                 },
                 {
-                  "field": "environment.TOKEN",
+                  "field": "env.TOKEN",
                   "from": null,
                   "to": null
                 }

@@ -40,7 +40,7 @@ fn a_plan_is_one_line_per_service_with_its_reasons() {
     shop  0123456
       ~ api  update, stop-first
           image: app:1.4.1 → app:1.4.2
-          environment.TOKEN changed
+          env.TOKEN changed
       + web  create
       ! db   held by operator: held until the move is done
       = 1 in sync
@@ -68,7 +68,7 @@ fn a_verbose_plan_names_everything_and_shows_the_steps() {
     shop  0123456
       ~ api  update, stop-first
           image: app:1.4.1 → app:1.4.2
-          environment.TOKEN changed
+          env.TOKEN changed
       + web  create
       ! db   held by operator: held until the move is done
       = job  in-sync
@@ -117,7 +117,7 @@ fn a_plan_in_json_keeps_to_the_contract() {
                   "to": "app:1.4.2"
                 },
                 {
-                  "field": "environment.TOKEN",
+                  "field": "env.TOKEN",
                   "from": null,
                   "to": null
                 }

@@ -167,7 +167,7 @@ fn a_status_shows_sources_then_stacks() {
           held by rollback: held until the move is done
           shop-web-1  running, healthy, started 3 h ago
       db   pending  ghcr.io/acme/app:${TAG}@abababababab
-          image: app:1.4.1 → app:1.4.2; environment.TOKEN changed
+          image: app:1.4.1 → app:1.4.2; env.TOKEN changed
     ");
 }
 

@@ -189,7 +189,7 @@ pub fn create(name: &str) -> Step {
 pub fn image_update() -> Verdict {
     Verdict::Update(vec![
         Difference::shown("image", "app:1.4.1", "app:1.4.2"),
-        Difference::hidden("environment.TOKEN"),
+        Difference::hidden("env.TOKEN"),
     ])
 }
 

@@ -83,7 +83,10 @@ fn service(
     let is_well = matches!(service.outcome, "done" | "unchanged");
     let sign = lines::sign(if is_well { service.verdict } else { service.outcome }, style);
     writeln!(out, "  {sign} {}  {}", pad(&service.service, width), what(service, style))?;
-    lines::reasons(out, &service.reasons)?;
+    // That it comes or goes is said already.
+    if !matches!(service.verdict, "create" | "remove") {
+        lines::reasons(out, &service.reasons)?;
+    }
     lines::detail(out, &style.bad("error:"), service.error.as_deref())?;
     for line in &service.logs {
         writeln!(out, "{INDENT}{} {}", style.faint("|"), one_line(line))?;

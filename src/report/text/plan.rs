@@ -75,7 +75,10 @@ fn service(
     let sign = lines::sign(service.verdict, style);
     let name = pad(&service.service, width);
     writeln!(out, "  {sign} {name}  {}", what(service))?;
-    lines::reasons(out, &service.reasons)?;
+    // That it comes or goes is said already.
+    if !matches!(service.verdict, "create" | "remove") {
+        lines::reasons(out, &service.reasons)?;
+    }
     lines::detail(out, "hint:", service.hint.as_deref())
 }
 

@@ -1,0 +1,69 @@
+//! Carries the work out that [`super::schedule`] hands over, so much at once.
+
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
+
+use super::addresses::{AddressLocks, Addresses};
+use super::outcome::{Failure, Outcome};
+use super::perform::{self, Done};
+use super::schedule::{Ended, Schedule, Work};
+use super::{Event, Hands};
+use crate::plan::{Change, Plan, PlannedStep};
+
+/// Runs all steps of `plan`.
+pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
+    let addresses = Addresses::new(plan);
+    let mut schedule = Schedule::new(plan);
+    let mut running = FuturesUnordered::new();
+    loop {
+        while running.len() < hands.parallel.max(1) && !hands.stop.is_cancelled() {
+            let Some(work) = schedule.next() else { break };
+            let locks = match &work {
+                Work::Unit(_, steps) => addresses.of_unit(plan, steps),
+                Work::WayBack(change, _) => addresses.of_way_back(change),
+            };
+            running.push(carry_out(hands, work, locks));
+        }
+        let Some(ended) = running.next().await else { break };
+        schedule.ended(ended);
+    }
+    drop(running);
+    schedule.outcome(hands.stop.is_cancelled())
+}
+
+async fn carry_out<'p>(hands: &Hands<'_>, work: Work<'p>, locks: AddressLocks) -> Ended<'p> {
+    let _held = locks.lock().await;
+    match work {
+        Work::Unit(unit, steps) => run_unit(hands, unit, &steps).await,
+        Work::WayBack(change, failed) => {
+            let result = walk_back(hands, change, failed).await;
+            Ended::WayBack { service: &change.service, result }
+        }
+    }
+}
+
+async fn run_unit<'p>(hands: &Hands<'_>, unit: usize, steps: &[&'p PlannedStep]) -> Ended<'p> {
+    let mut completed = false;
+    for planned in steps {
+        match perform::perform(hands, planned).await {
+            Ok(Done::Well) => {}
+            Ok(Done::Completed) => completed = true,
+            Err(failure) => {
+                return Ended::Unit { unit, completed, failed: Some((planned.id, failure)) };
+            }
+        }
+    }
+    Ended::Unit { unit, completed, failed: None }
+}
+
+async fn walk_back(
+    hands: &Hands<'_>,
+    change: &Change,
+    failed: &PlannedStep,
+) -> Result<(), Failure> {
+    hands.watcher.event(&Event::GoingBack(&change.service));
+    for step in &change.way_back {
+        perform::step(hands, &failed.stack, None, step).await?;
+    }
+    Ok(())
+}

@@ -1,1 +1,0 @@
-//! What must hold while a plan is carried out.

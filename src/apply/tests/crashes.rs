@@ -1,0 +1,129 @@
+//! The program dies at every single call: the next passes put everything in order.
+
+use super::bench::*;
+use crate::engine::fake::{HealthStory, ImageBehaviour};
+use crate::model::spec::RestartPolicy;
+use crate::model::stack::Condition;
+
+/// Passes until stable, at most so many.
+const PASSES: usize = 3;
+
+async fn settle(host: &Bench) -> String {
+    for _ in 0..PASSES {
+        host.pass().await;
+    }
+    host.world.forget_calls();
+    host.pass().await;
+    assert_eq!(host.calls(), [""; 0], "not stable after {PASSES} passes");
+    host.world.normalised()
+}
+
+/// Whether a crash may lead to another end than none. A spec that fails is tried again after a crash.
+async fn check(host: &Bench) {
+    let straight = host.fork();
+    let expected = settle(&straight).await;
+    for n in 1.. {
+        for before in [true, false] {
+            let host = host.fork();
+            match before {
+                true => host.world.crash_before(n),
+                false => host.world.crash_after(n),
+            }
+            let survived = host.try_pass().await.is_some();
+            if survived {
+                assert!(n > 3, "nothing was crashed");
+                return;
+            }
+            host.world.revive();
+            let half_way = host.world.normalised();
+            let ended = settle(&host).await;
+            let when = if before { "before" } else { "after" };
+            assert_eq!(ended, expected, "died {when} call {n}; half-way was:\n{half_way}");
+        }
+    }
+}
+
+fn three(host: &mut Bench, value: &str) {
+    let app = host.app();
+    host.want(
+        "shop",
+        [
+            service("db", &app).env("V", value).checked().volume("shop_data"),
+            service("web", &app).env("V", value).needs("db", Condition::Healthy),
+            service("proxy", &app).env("V", value).port("80").needs("web", Condition::Started),
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_deploy_may_die_anywhere() {
+    let mut host = Bench::new();
+    three(&mut host, "1");
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_may_die_anywhere() {
+    let mut host = Bench::new();
+    three(&mut host, "1");
+    host.converge().await;
+    three(&mut host, "2");
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_replicas_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).replicas(2)]);
+    host.converge().await;
+    host.want("shop", [service("web", &app).env("V", "2").replicas(2)]);
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_fails_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    host.want("shop", [service("web", &sick).checked()]);
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_removal_may_die_anywhere() {
+    let mut host = Bench::new();
+    three(&mut host, "1");
+    host.converge().await;
+    host.forget("shop");
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_and_what_waits_for_it_may_die_anywhere() {
+    let mut host = Bench::new();
+    let job = host.image("job", ImageBehaviour::exits(SECOND * 5, 0));
+    let app = host.app();
+    host.want(
+        "shop",
+        [
+            service("job", &job).restart(RestartPolicy::No),
+            service("web", &app).needs("job", Condition::Completed),
+        ],
+    );
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn networks_made_again_may_die_anywhere() {
+    let mut host = Bench::new();
+    three(&mut host, "1");
+    host.converge().await;
+    for name in ["shop-proxy-1", "shop-web-1", "shop-db-1"] {
+        host.world.docker_stop(name).unwrap();
+    }
+    host.world.docker_network_rm("shop_default").unwrap();
+    check(&host).await;
+}

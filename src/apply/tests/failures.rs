@@ -1,0 +1,176 @@
+//! What fails: ways back, rejected specs, dependants.
+
+use super::bench::*;
+use crate::engine::EngineError;
+use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
+use crate::model::spec::RestartPolicy;
+use crate::model::stack::Condition;
+use crate::model::{ContainerState, ServiceOutcome};
+use crate::plan::{Block, Verdict};
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_gate_goes_back_to_the_very_same_container() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let sick = host.image(
+        "app",
+        ImageBehaviour { logs: vec!["oh".into()], ..ImageBehaviour::health(HealthStory::Never) },
+    );
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    let before = (host.container_id("shop-web-1"), host.world.normalised());
+    host.want("shop", [service("web", &sick).checked()]);
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::RolledBack);
+    let failure = pass.outcome.services[&id("shop/web")].failure.clone().unwrap();
+    assert_eq!((failure.blames_spec, failure.logs), (true, vec!["oh".to_owned()]));
+    assert_eq!((host.container_id("shop-web-1"), host.world.normalised()), before);
+    assert!(host.memory().set_aside.is_empty());
+    // The same spec is not tried again, another one is.
+    host.world.forget_calls();
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("shop/web"), Verdict::Rejected { .. }));
+    assert_eq!(host.calls(), [""; 0]);
+    host.want("shop", [service("web", &app).env("V", "2")]);
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn failure_while_the_old_one_is_still_kept_goes_back_too() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let late = host.image("late", ImageBehaviour::exits(SECOND * 6, 1));
+    host.want("shop", [service("web", &app).restart(RestartPolicy::No)]);
+    host.converge().await;
+    let before = host.container_id("shop-web-1");
+    host.want("shop", [service("web", &late).restart(RestartPolicy::No)]);
+    assert_eq!(host.pass().await.outcome("shop/web"), ServiceOutcome::RolledBack);
+    assert_eq!(host.container_id("shop-web-1"), before);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_first_deploy_stops_and_is_reported() {
+    let mut host = Bench::new();
+    let bad = host.image("bad", ImageBehaviour::exits(SECOND, 3));
+    host.want("shop", [service("web", &bad)]);
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Failed);
+    assert!(matches!(host.container("shop-web-1").state, ContainerState::Exited { .. }));
+    assert!(matches!(host.pass().await.verdict("shop/web"), Verdict::Rejected { .. }));
+    host.world.forget_calls();
+    host.pass().await;
+    assert_eq!(host.calls(), [""; 0]);
+    let app = host.app();
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn dependants_of_what_failed_are_blocked_and_independents_go_on() {
+    let mut host = Bench::new();
+    let (bad, app) = (host.image("bad", ImageBehaviour::exits(SECOND, 3)), host.app());
+    host.want(
+        "shop",
+        [
+            service("db", &bad),
+            service("web", &app).needs("db", Condition::Healthy),
+            service("proxy", &app).needs("web", Condition::Started),
+            service("mail", &app),
+        ],
+    );
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/db"), ServiceOutcome::Failed);
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Blocked);
+    assert_eq!(pass.outcome("shop/proxy"), ServiceOutcome::Blocked);
+    assert_eq!(pass.outcome("shop/mail"), ServiceOutcome::Done);
+    let pass = host.pass().await;
+    assert_eq!(*pass.verdict("shop/web"), Verdict::Blocked(Block::On(vec![id("shop/db")])));
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_way_back_never_starts_a_job() {
+    let mut host = Bench::new();
+    let job = host.image("job", ImageBehaviour::exits(SECOND, 0));
+    let (bad, app) = (host.image("bad", ImageBehaviour::exits(SECOND, 3)), host.app());
+    let wanted = |image| {
+        [
+            service("job", image).restart(RestartPolicy::No),
+            service("web", &app).needs("job", Condition::Completed),
+        ]
+    };
+    host.want("shop", wanted(&job));
+    host.converge().await;
+    let before = host.container("shop-job-1");
+    host.want("shop", wanted(&bad));
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/job"), ServiceOutcome::Failed);
+    let after = host.container("shop-job-1");
+    assert_eq!((after.id, after.started_at), (before.id, before.started_at));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failing_second_replica_takes_the_first_one_back_too() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).replicas(2)]);
+    host.converge().await;
+    let before = (host.container_id("shop-web-1"), host.container_id("shop-web-2"));
+    host.want("shop", [service("web", &app).replicas(2).env("V", "2")]);
+    let trouble = || Fault::Refused(EngineError::Refused("no".into()));
+    host.world.fail_next(Matcher::on(Verb::CreateContainer, "shop-web-2.next"), trouble());
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::RolledBack);
+    assert_eq!((host.container_id("shop-web-1"), host.container_id("shop-web-2")), before);
+    assert_eq!(host.world.names(), ["shop-web-1", "shop-web-2"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn somebody_elses_container_under_our_name_is_never_touched_on_the_way_back() {
+    let mut host = Bench::new();
+    let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    host.want("shop", [service("web", &app)]);
+    let plan_made_before = host.observe().await.unwrap();
+    let plan = crate::plan::plan(&host.situation(&plan_made_before, &host.memory()));
+    host.world.add_foreign("shop-web-1", &app, Default::default(), Default::default()).unwrap();
+    host.carry_out(&plan).await;
+    assert!(host.container("shop-web-1").is_running());
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("shop/web"), Verdict::Blocked(Block::World { .. })));
+    assert!(host.container("shop-web-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn trouble_at_any_call_of_an_update_ends_with_the_old_or_the_new_one_in_service() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    host.want("shop", [service("web", &app).env("V", "2")]);
+    let verbs = [
+        Verb::CreateContainer,
+        Verb::Update,
+        Verb::Stop,
+        Verb::Rename,
+        Verb::Start,
+        Verb::RemoveContainer,
+    ];
+    for verb in verbs {
+        for fault in [
+            Fault::Refused(EngineError::Other("trouble".into())),
+            Fault::DoneButError(EngineError::Other("trouble".into())),
+            Fault::TimesOutBefore,
+        ] {
+            let host = host.fork();
+            host.world.fail_next(Matcher::any(verb), fault.clone());
+            host.pass().await;
+            assert!(host.container("shop-web-1").is_running(), "{verb:?} {fault:?}");
+            host.pass().await;
+            host.assert_quiet().await;
+            assert_eq!(host.world.names(), ["shop-web-1"], "{verb:?} {fault:?}");
+            assert_eq!(
+                host.container("shop-web-1").label("evenkeel.spec"),
+                Some(host.hash("shop/web").as_str())
+            );
+        }
+    }
+}

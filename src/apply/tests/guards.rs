@@ -1,0 +1,106 @@
+//! Holds, suspensions, data at risk, things that are in the way.
+
+use super::bench::*;
+use crate::engine::fake::ImageBehaviour;
+use crate::model::memory::{HeldBy, Hold, HoldScope};
+use crate::model::spec::MountSource;
+use crate::model::stack::Suspension;
+use crate::plan::{Block, Verdict};
+
+fn hold(host: &Bench, by: HeldBy) {
+    let hold = Hold {
+        scope: HoldScope::Service(id("shop/web")),
+        by,
+        since: host.now,
+        until: None,
+        reason: Some("looking into it".into()),
+    };
+    host.memory.lock().unwrap().holds.push(hold);
+}
+
+async fn one_service() -> Bench {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    let app = host.app();
+    host.want("shop", [service("web", &app).env("V", "2")]);
+    host
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_held_stays_and_says_what_would_change() {
+    let host = one_service().await;
+    hold(&host, HeldBy::Operator);
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    let Verdict::Held(held) = verdict(&plan, "shop/web") else { panic!() };
+    assert!(held.desired);
+    assert!(held.differences.iter().any(|one| one.field == "env.V"));
+    host.memory.lock().unwrap().holds.clear();
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_ends_by_itself() {
+    let host = one_service().await;
+    hold(&host, HeldBy::Operator);
+    host.memory.lock().unwrap().holds[0].until = Some(host.now);
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_suspended_stack_stays() {
+    let mut host = one_service().await;
+    host.stack("shop").suspended = Some(Suspension { until: None, reason: None });
+    host.assert_quiet().await;
+    host.stack("shop").suspended = Some(Suspension { until: Some(host.now), reason: None });
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn other_data_behind_a_mount_needs_a_person() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).volume("shop_data")]);
+    host.converge().await;
+    let bind = MountSource::Bind {
+        path: "/srv/shop/data".into(),
+        propagation: None,
+        selinux: None,
+        create_host_path: true,
+    };
+    host.want("shop", [service("web", &app).mount(bind)]);
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    let Verdict::Held(held) = verdict(&plan, "shop/web") else { panic!() };
+    assert!(held.why.contains("volume shop_data") && held.why.contains("/srv/shop/data"));
+    let adopted = (id("shop/web"), host.hash("shop/web"));
+    host.memory.lock().unwrap().adopted.insert(adopted);
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_name_that_somebody_else_has_blocks() {
+    let mut host = Bench::new();
+    let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    let stranger =
+        host.world.add_foreign("shop-web-1", &app, Default::default(), Default::default());
+    host.want("shop", [service("web", &app), service("db", &app)]);
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("shop/web"), Verdict::Blocked(Block::World { .. })));
+    assert_eq!(host.container_id("shop-web-1"), stranger.unwrap());
+    assert!(host.container("shop-db-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_external_network_that_is_missing_blocks_and_nothing_is_made() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app)]).networks[0].external = true;
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    assert!(matches!(verdict(&plan, "shop/web"), Verdict::Blocked(Block::World { .. })));
+    host.world.docker_network_create(&network("shop_default")).unwrap();
+    host.converge().await;
+}

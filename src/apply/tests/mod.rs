@@ -1,0 +1,10 @@
+//! What must hold while plans are made and carried out, pass after pass, on a strict host in memory.
+
+mod bench;
+mod crashes;
+mod deploy;
+mod drift;
+mod failures;
+mod guards;
+mod properties;
+mod removal;

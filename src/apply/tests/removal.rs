@@ -1,0 +1,113 @@
+//! What goes because git no longer names it, and what stays all the same.
+
+use super::bench::*;
+use crate::engine::fake::ImageBehaviour;
+use crate::model::memory::HoldScope;
+use crate::model::{Problem, StackContent};
+use crate::plan::Verdict;
+
+async fn two_stacks() -> Bench {
+    let mut host = Bench::new();
+    let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    host.want("shop", [service("web", &app).volume("shop_data"), service("db", &app)]);
+    host.want("blog", [service("web", &app)]);
+    host.converge().await;
+    host
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_git_no_longer_names_goes_with_its_network_but_not_its_volume() {
+    let mut host = two_stacks().await;
+    host.forget("shop");
+    let pass = host.converge().await;
+    assert_eq!(*pass.verdict("shop/db"), Verdict::Remove);
+    assert_eq!(host.world.names(), ["blog-web-1"]);
+    assert!(host.world.normalised().contains("networks: blog_default\n"));
+    assert!(host.world.volume_labels("shop_data").is_some());
+}
+
+#[tokio::test(start_paused = true)]
+async fn nothing_goes_while_its_source_cannot_be_read() {
+    let mut host = two_stacks().await;
+    host.forget("shop");
+    host.desired.sources_read.clear();
+    host.assert_quiet().await;
+    assert_eq!(host.world.names().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_keeps_what_would_be_removed_in_bulk() {
+    let mut host = two_stacks().await;
+    host.rules.allow_removals = false;
+    host.rules.removals_max_percent = 30;
+    host.forget("shop");
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    assert!(matches!(verdict(&plan, "shop/db"), Verdict::Held(held) if !held.desired));
+    host.rules.allow_removals = true;
+    host.converge().await;
+    assert_eq!(host.world.names(), ["blog-web-1"]);
+    host.rules.allow_removals = false;
+    host.forget("blog");
+    host.assert_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_what_was_asked_for_goes() {
+    let mut host = two_stacks().await;
+    host.forget("shop");
+    host.rules.only = vec![HoldScope::Service(id("shop/db"))];
+    host.converge().await;
+    assert_eq!(host.world.names(), ["blog-web-1", "shop-web-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_cannot_be_used_keeps_its_containers() {
+    let mut host = two_stacks().await;
+    host.desired.stacks[0].content = StackContent::Invalid(Vec::<Problem>::new());
+    host.assert_quiet().await;
+    assert_eq!(host.world.names().len(), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_with_foreign_containers_stays() {
+    let mut host = two_stacks().await;
+    let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    let settings = deployed_settings(&host);
+    host.world.add_foreign("stranger", &app, settings, Default::default()).unwrap();
+    host.forget("blog");
+    host.converge().await;
+    assert!(host.world.normalised().contains("blog_default"));
+}
+
+fn deployed_settings(host: &Bench) -> crate::model::ContainerSpec {
+    let deployment = host.desired.deployment(&"blog".into()).unwrap();
+    deployment.services[0].service.settings.clone()
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_new_service_gets_the_port_and_the_name_of_a_removed_one_in_one_pass() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("old", &app).port("80").called("front"), service("db", &app)]);
+    host.converge().await;
+    host.want("shop", [service("new", &app).port("80").called("front"), service("db", &app)]);
+    host.converge().await;
+    assert_eq!(host.container("front").label("com.docker.compose.service"), Some("new"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_removed_half_way_through_its_rollout_goes_entirely() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app), service("db", &app)]);
+    host.converge().await;
+    host.want("shop", [service("web", &app).env("V", "2"), service("db", &app)]);
+    host.world.crash_after(5);
+    assert!(host.try_pass().await.is_none());
+    host.world.revive();
+    assert_eq!(host.world.names(), ["shop-db-1", "shop-web-1", "shop-web-1.previous"]);
+    host.want("shop", [service("db", &app)]);
+    host.converge().await;
+    assert_eq!(host.world.names(), ["shop-db-1"]);
+}
