@@ -6,6 +6,7 @@ use crate::support::registry::{Kind, TestRegistry};
 use crate::web_server::WebServer;
 
 const SHOP: &str = "services:\n  web:\n    image: @REGISTRY@/acme/web:1\n";
+const QUICK: &str = "rollout: {stable: 500ms, monitor: 0s, deadline: 20s}";
 
 fn with_a_commit() -> Host {
     let host = Host::new();
@@ -20,14 +21,14 @@ async fn a_repository_behind_a_password_is_followed() {
     let server = WebServer::start(host.path("").as_path()).await;
     server.require("sesame-4711");
     let repo = format!("repo: 'http://127.0.0.1:{}/repo/.git'", server.port);
-    host.configure_source(&repo, "");
+    host.configure_source(&repo, QUICK);
     host.pass().ends(1).says("credentials");
     assert!(host.containers().is_empty());
 
     std::fs::write(host.path("password"), "sesame-4711\n").unwrap();
     let file = host.path("password").display().to_string();
     let login = format!("{repo}, credentials: {{username: user, password_file: {file}}}");
-    host.configure_source(&login, "");
+    host.configure_source(&login, QUICK);
     let run = host.pass();
     run.ends(0).does(&["shop/web create done"]);
     assert!(!run.everything().contains("sesame"));
@@ -42,7 +43,7 @@ fn a_repository_behind_ssh_is_followed() {
     let with = |known: &str| {
         let (key, known) = (file("key"), file(known));
         let login = format!("{{ssh_key_file: '{key}', known_hosts_file: '{known}'}}");
-        host.configure_source(&format!("repo: '{url}', credentials: {login}"), "");
+        host.configure_source(&format!("repo: '{url}', credentials: {login}"), QUICK);
     };
     with("no_hosts");
     host.pass().ends(1).says("host key");
