@@ -17,7 +17,7 @@ pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
     let mut running = FuturesUnordered::new();
     loop {
         while running.len() < hands.parallel.max(1) && !hands.stop.is_cancelled() {
-            let Some(work) = schedule.next() else { break };
+            let Some(work) = schedule.next_work() else { break };
             let locks = match &work {
                 Work::Unit(_, steps) => addresses.of_unit(plan, steps),
                 Work::WayBack(change, _) => addresses.of_way_back(change),

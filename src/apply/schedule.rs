@@ -108,7 +108,7 @@ impl<'p> Schedule<'p> {
     }
 
     /// What can be carried out now; ways back first. Skips what can no longer run.
-    pub fn next(&mut self) -> Option<Work<'p>> {
+    pub fn next_work(&mut self) -> Option<Work<'p>> {
         if let Some(way_back) = self.next_way_back() {
             return Some(way_back);
         }

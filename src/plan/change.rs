@@ -1,15 +1,13 @@
 //! WHAT changes, and why: a verdict per service, and what each of its replicas needs.
 //!
-//! How a change is carried out is decided in [`super::rollout`].
+//! What stands against a change is in [`super::guards`], what a service that is left alone still gets in
+//! [`super::alive`]. How a change is carried out is decided in [`super::rollout`].
 
-use super::compare;
 use super::drift::{self, Drift};
 use super::index::Survey;
 use super::slots::Slot;
-use super::{Block, Difference, Held, Verdict, defaults_of};
+use super::{Block, Difference, Verdict, alive, compare, defaults_of, guards};
 use crate::model::desired::{Deployment, Pinned};
-use crate::model::labels;
-use crate::model::memory::HeldBy;
 use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
@@ -103,7 +101,7 @@ fn judge<'a>(
                 message: trouble.message.clone(),
                 hint: trouble.hint.clone(),
             });
-            judged.replicas = keep_alive(situation, &judged.id, None);
+            judged.replicas = alive::keep_alive(situation, &judged.id, None);
             return judged;
         }
     };
@@ -115,10 +113,11 @@ fn judge<'a>(
         judged.verdict =
             Verdict::Mend(vec![Difference::shown("image", "removed from this host", "pulled")]);
     }
-    judged.verdict = overrule(situation, &judged, pinned);
+    judged.verdict = guards::overrule(situation, &judged, pinned);
     match &judged.verdict {
         Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => {
-            judged.replicas = keep_alive(situation, &judged.id, Some(pinned));
+            judged.replicas = alive::keep_alive(situation, &judged.id, Some(pinned));
+            alive::respect_stops(&mut judged);
         }
         Verdict::InSync
         | Verdict::Create
@@ -155,7 +154,8 @@ fn replicas<'a>(
     replicas
 }
 
-fn slots_of<'a>(
+/// The containers of a service by replica.
+pub fn slots_of<'a>(
     situation: &Survey<'a>,
     id: &ServiceId,
 ) -> std::collections::BTreeMap<u32, Slot<'a>> {
@@ -166,10 +166,6 @@ fn slots_of<'a>(
     there.into_iter().map(|(number, containers)| (number, Slot::of(containers))).collect()
 }
 
-#[expect(
-    clippy::too_many_arguments,
-    reason = "one caller; a struct would only rename the arguments"
-)]
 fn need<'a>(
     situation: &Survey<'a>,
     matches: &mut Vec<(ContainerId, SpecHash)>,
@@ -319,215 +315,10 @@ fn collect(replicas: &[Replica<'_>], of: impl Fn(&Need<'_>) -> Vec<Difference>) 
     all
 }
 
-/// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
-fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
-    let verdict = judged.verdict.clone();
-    let differences = verdict.differences().to_vec();
-    if verdict == Verdict::InSync {
-        return verdict;
-    }
-    if let Some(held) = held(situation, judged, &differences) {
-        return Verdict::Held(held);
-    }
-    let rejected = situation.memory.rejected.get(&(judged.id.clone(), pinned.hash.clone()));
-    if let Some(rejection) = rejected {
-        return Verdict::Rejected {
-            since: rejection.since,
-            error: rejection.error.clone(),
-            differences,
-        };
-    }
-    if let Some(held) = data_first(situation, judged, pinned, &differences) {
-        return Verdict::Held(held);
-    }
-    match in_the_way(situation, judged) {
-        Some(block) => Verdict::Blocked(block),
-        None => verdict,
-    }
-}
-
-fn held(situation: &Survey<'_>, judged: &Judged<'_>, differences: &[Difference]) -> Option<Held> {
-    let differences = differences.to_vec();
-    if let Some(hold) = situation.memory.hold(&judged.id, situation.now) {
-        let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
-        return Some(Held {
-            by: hold.by,
-            since: Some(hold.since),
-            why,
-            desired: true,
-            differences,
-        });
-    }
-    let suspension = judged.deployment.stack.suspended.as_ref()?;
-    if suspension.until.is_some_and(|until| until <= situation.now) {
-        return None;
-    }
-    let why = match &suspension.reason {
-        Some(reason) => format!("suspended in the manifest: {reason}"),
-        None => "suspended in the manifest".to_owned(),
-    };
-    Some(Held { by: HeldBy::Operator, since: None, why, desired: true, differences })
-}
-
-fn data_first(
-    situation: &Survey<'_>,
-    judged: &Judged<'_>,
-    pinned: &Pinned,
-    differences: &[Difference],
-) -> Option<Held> {
-    if situation.memory.adopted.contains(&(judged.id.clone(), pinned.hash.clone())) {
-        return None;
-    }
-    let conflict = judged.replicas.iter().find_map(|replica| match &replica.need {
-        Need::Replace(old, _) => {
-            compare::data_conflict(&judged.desired.service.settings, &old.settings)
-        }
-        Need::Nothing
-        | Need::Create
-        | Need::Mend(..)
-        | Need::Await(_)
-        | Need::Finish(..)
-        | Need::Retire => None,
-    });
-    let (target, old, new) = conflict?;
-    Some(Held {
-        by: HeldBy::Adoption,
-        since: None,
-        why: format!(
-            "data first: {target} shows {old} now and would show {new}; move the data, or confirm with `evenkeel adopt {}`",
-            judged.id
-        ),
-        desired: false,
-        differences: differences.to_vec(),
-    })
-}
-
-/// A container of someone else that carries a name this service needs, an external network or volume that
-/// is missing, an earlier run of the same job.
-fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
-    let is_job = situation.is_job(&judged.id);
-    for replica in &judged.replicas {
-        if matches!(replica.need, Need::Replace(..) | Need::Create)
-            && replica.slot.previous.or(replica.slot.next).is_some()
-        {
-            return Some(Block::World {
-                message: format!(
-                    "an earlier rollout of {} could not be finished or taken back",
-                    judged.id
-                ),
-                hint: None,
-            });
-        }
-        if let Need::Replace(old, _) = &replica.need
-            && is_job
-            && old.is_running()
-        {
-            return Some(Block::RunningJob);
-        }
-        if matches!(replica.need, Need::Nothing | Need::Await(_) | Need::Retire) {
-            continue;
-        }
-        if let Some(owner) = owner_of_name(situation, judged, &replica.name) {
-            return Some(Block::World {
-                message: format!(
-                    "the container name {} is taken by {owner}, which is not ours",
-                    replica.name
-                ),
-                hint: Some(format!("rename or remove it: docker rename {} …", replica.name)),
-            });
-        }
-    }
-    missing_external(situation, judged)
-}
-
-fn owner_of_name(
-    situation: &Survey<'_>,
-    judged: &Judged<'_>,
-    name: &ContainerName,
-) -> Option<String> {
-    if let Some(container) = situation.foreign_named(name) {
-        return Some(format!("container {}", container.id.get(..12).unwrap_or(&container.id)));
-    }
-    let service = situation.named(name)?.service()?;
-    // What goes in this pass goes before this service is made.
-    (service != judged.id && !situation.is_removed(&service))
-        .then(|| format!("a container of {service}"))
-}
-
-fn missing_external(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
-    let stack = &judged.deployment.stack;
-    let endpoints = judged.desired.service.settings.network.endpoints();
-    let network = stack.networks.values().filter(|network| network.external).find(|network| {
-        endpoints.iter().any(|endpoint| endpoint.network == network.name)
-            && situation.network(&network.name).is_none()
-    });
-    if let Some(network) = network {
-        return Some(Block::World {
-            message: format!("the external network {} does not exist on this host", network.name),
-            hint: Some(format!("create it: docker network create {}", network.name)),
-        });
-    }
-    let mounts = &judged.desired.service.settings.mounts;
-    let volume = stack.volumes.values().filter(|volume| volume.external).find(|volume| {
-        let is_used = mounts.iter().any(|mount| {
-            matches!(&mount.source, crate::model::spec::MountSource::Volume { name, .. } if *name == volume.name)
-        });
-        is_used && !situation.observed.volumes.contains(&volume.name)
-    })?;
-    Some(Block::World {
-        message: format!("the external volume {} does not exist on this host", volume.name),
-        hint: Some(format!("create it: docker volume create {}", volume.name)),
-    })
-}
-
 /// Whether the image a service runs was removed from the host. Its container goes on, but could not be
 /// made again without the registry.
 pub fn lacks_image(situation: &Survey<'_>, judged: &Judged<'_>) -> bool {
     let Ok(pinned) = &judged.desired.image else { return false };
     let has_container = judged.replicas.iter().any(|replica| replica.slot.current.is_some());
     has_container && !judged.desired.service.pull_never && !situation.has_image(&pinned.image)
-}
-
-/// What a service that is left as it is still gets: a container that crashed or was stopped is started
-/// again, unless it is the one that was rejected.
-fn keep_alive<'a>(
-    situation: &Survey<'a>,
-    id: &ServiceId,
-    pinned: Option<&Pinned>,
-) -> Vec<Replica<'a>> {
-    let is_rejected = |container: &ObservedContainer| {
-        let spec = container.label(labels::SPEC).map(SpecHash::new);
-        spec.is_some_and(|spec| {
-            situation.memory.rejected.contains_key(&(id.clone(), spec.clone()))
-                || situation.memory.completed_jobs.contains(&(id.clone(), spec))
-        })
-    };
-    let mut replicas = Vec::new();
-    for (number, slot) in slots_of(situation, id) {
-        let Some(current) = slot.current else { continue };
-        let crashed = match &current.state {
-            ContainerState::Exited { code, .. } => *code != 0 || restarts_by_itself(current),
-            ContainerState::Created
-            | ContainerState::Running
-            | ContainerState::Paused
-            | ContainerState::Restarting
-            | ContainerState::Dead => false,
-        };
-        let ours = current.source().is_some() || pinned.is_some();
-        if !crashed || !ours || is_rejected(current) {
-            continue;
-        }
-        let mut drift = Drift { start: true, ..Drift::default() };
-        drift.differences.push(Difference::shown("state", "exited", "running"));
-        let name = current.name.clone();
-        replicas.push(Replica { number, name, slot, need: Need::Mend(current, drift) });
-    }
-    replicas
-}
-
-fn restarts_by_itself(container: &ObservedContainer) -> bool {
-    match container.settings.restart {
-        RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
-        RestartPolicy::Unset | RestartPolicy::No | RestartPolicy::OnFailure(_) => false,
-    }
 }

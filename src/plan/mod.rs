@@ -9,7 +9,10 @@ pub mod compare;
 pub mod slots;
 pub mod drift;
 pub mod index;
+pub mod networks;
 pub mod change;
+pub mod guards;
+pub mod alive;
 pub mod build;
 pub mod rollout;
 pub mod groundwork;
@@ -216,14 +219,32 @@ impl Verdict {
 /// What the operator's configuration says about planning.
 #[derive(Clone, Debug)]
 pub struct Rules {
-    /// One pass removes at most this share of the host's services, in percent.
-    pub removals_max_percent: u32,
+    /// How many services one pass may remove.
+    pub removals_max: MostRemovals,
     /// Lifts the removal guard.
     pub allow_removals: bool,
     /// From create to good, where neither the manifest nor the health check says more.
     pub deadline: std::time::Duration,
     /// Only these stacks or services are changed; empty for all.
     pub only: Vec<crate::model::memory::HoldScope>,
+}
+
+/// How many services one pass may remove. One may always go: half of one would be none.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MostRemovals {
+    /// This share of the host's services, in percent.
+    Percent(u32),
+    /// So many.
+    Count(u32),
+}
+
+impl std::fmt::Display for MostRemovals {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Percent(percent) => write!(f, "{percent} %"),
+            Self::Count(count) => count.fmt(f),
+        }
+    }
 }
 
 impl Rules {

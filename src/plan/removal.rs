@@ -8,7 +8,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::build::{Builder, For, explanation};
 use super::change::{Judged, Need};
 use super::step::{Step, StepId, Target};
-use super::{Held, Situation, Verdict};
+use super::{Held, MostRemovals, Situation, Verdict};
 use crate::model::memory::HeldBy;
 use crate::model::spec::PortBinding;
 use crate::model::{NetworkName, ObservedContainer, ServiceId, SourceName, StackName, labels};
@@ -83,11 +83,14 @@ fn guard(
     if let Some((source, _)) = emptied {
         return Some(format!("the source {source} has no service left; {hint}"));
     }
-    let percent = situation.rules.removals_max_percent as usize;
-    // One service may always go: half of one would be none.
-    (gone.len() > 1 && gone.len() * 100 > all * percent).then(|| {
+    let most = situation.rules.removals_max;
+    let too_many = match most {
+        MostRemovals::Percent(percent) => gone.len() * 100 > all * percent as usize,
+        MostRemovals::Count(count) => gone.len() > count as usize,
+    };
+    (gone.len() > 1 && too_many).then(|| {
         format!(
-            "{} of {all} services would be removed at once, more than {percent} %; {hint}",
+            "{} of {all} services would be removed at once, more than {most}; {hint}",
             gone.len()
         )
     })

@@ -11,8 +11,12 @@ use super::slots::{Slot, final_name};
 use super::step::{Gate, Step, StepId, Target, Until};
 use super::{Plan, Situation, Verdict};
 use crate::model::desired::Pinned;
+use crate::model::observed::ObservedNetwork;
 use crate::model::spec::RestartPolicy;
-use crate::model::{DesiredService, ObservedContainer, ServiceId, SpecHash, labels};
+use crate::model::{
+    DesiredService, NetworkName, ObservedContainer, ServiceId, SourceName, SpecHash, StackName,
+    labels,
+};
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
@@ -41,7 +45,50 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
             builder.plan.changes.push(explanation(id.clone(), Verdict::CleanUp));
         }
     }
+    remove_twins(&mut builder, situation);
     builder.plan
+}
+
+/// Two networks of one name, one of them made by a request that outlived its program: nothing can be
+/// attached to either by name. The one without containers goes, by its id.
+fn remove_twins(builder: &mut Builder, situation: &Survey<'_>) {
+    let mut kept: BTreeMap<&str, &ObservedNetwork> = BTreeMap::new();
+    for network in
+        situation.observed.networks.iter().filter(|one| is_network_of_ours(situation, one))
+    {
+        let Some(other) = kept.insert(&network.name, network) else { continue };
+        let Some(spare) = [network, other].into_iter().find(|one| !is_attached(situation, one))
+        else {
+            continue;
+        };
+        let stay = if spare.id == network.id { other } else { network };
+        kept.insert(&stay.name, stay);
+        let stack =
+            StackName::new(spare.labels.get(labels::COMPOSE_PROJECT).map_or("", String::as_str));
+        let step = Step::RemoveNetwork(NetworkName::new(&spare.id));
+        builder.add(
+            &For { stack: &stack, service: None },
+            step,
+            "a second network of its name",
+            Vec::new(),
+        );
+    }
+}
+
+fn is_network_of_ours(situation: &Survey<'_>, network: &ObservedNetwork) -> bool {
+    let source = network.labels.get(labels::SOURCE).map(SourceName::new);
+    source.is_some_and(|source| situation.desired.sources_configured.contains(&source))
+}
+
+fn is_attached(situation: &Survey<'_>, network: &ObservedNetwork) -> bool {
+    let ids = |container: &ObservedContainer| {
+        let mut ids = container.attached.values().filter_map(|attached| attached.id.as_ref());
+        ids.any(|id| id.as_str() == network.id)
+    };
+    let by_foreign = |name: &NetworkName| {
+        situation.observed.foreign.iter().any(|container| container.networks.contains(name))
+    };
+    situation.observed.containers.iter().any(ids) || by_foreign(&NetworkName::new(&network.name))
 }
 
 /// Whether every container of the service comes from a source of this host, and its stack from none other:

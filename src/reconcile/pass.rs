@@ -136,7 +136,16 @@ pub async fn preview(
     let rules = world.rules(request.allow_removals, &request.only);
     let (memory, pins) = (history.memory()?, history.pins()?);
     let view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
-    let plan = plan::plan(&view.situation(&memory, &rules, now));
+    let situation = view.situation(&memory, &rules, now);
+    let mut plan = plan::plan(&situation);
+    let repair = plan::repair::repair(&situation);
+    if !repair.steps.is_empty() {
+        // What an earlier pass left half-way is put in order first; what follows depends on how that ends.
+        plan.changes
+            .retain(|change| repair.changes.iter().all(|one| one.service != change.service));
+        plan.changes.extend(repair.changes);
+        (plan.steps, plan.sections) = (repair.steps, repair.sections);
+    }
     Ok(Preview { sources: read.sources, view, plan })
 }
 

@@ -7,7 +7,7 @@ use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::model::memory::HoldScope;
-use crate::plan::Rules;
+use crate::plan::{MostRemovals, Rules};
 use crate::registry::HostSettings;
 use crate::registry::Registry;
 use crate::registry::distribution::Distribution;
@@ -46,7 +46,7 @@ impl World {
     /// What the configuration says about planning.
     pub fn rules(&self, allow_removals: bool, only: &[HoldScope]) -> Rules {
         Rules {
-            removals_max_percent: percent(self.config.removals.max),
+            removals_max: most_removals(self.config.removals.max),
             allow_removals: allow_removals || self.config.removals.allow,
             deadline: self.config.rollout.deadline,
             only: only.to_vec(),
@@ -60,11 +60,10 @@ impl World {
     }
 }
 
-/// A count is as good as a percentage that lets so many through; plans count services themselves.
-fn percent(share: Share) -> u32 {
+fn most_removals(share: Share) -> MostRemovals {
     match share {
-        Share::Percent(percent) => u32::from(percent.0),
-        Share::Count(_) => 100,
+        Share::Percent(percent) => MostRemovals::Percent(u32::from(percent.0)),
+        Share::Count(count) => MostRemovals::Count(count),
     }
 }
 

@@ -26,7 +26,7 @@ use crate::model::{
     ObservedContainer, ObservedState, PinnedImage, Place, Service, ServiceId, ServiceName,
     ServiceOutcome, Stack, StackContent, StackName,
 };
-use crate::plan::{self, Plan, Rules, Situation, Verdict};
+use crate::plan::{self, MostRemovals, Plan, Rules, Situation, Verdict};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -169,7 +169,7 @@ impl Wanted {
 impl Bench {
     pub fn new() -> Self {
         let rules = Rules {
-            removals_max_percent: 100,
+            removals_max: MostRemovals::Percent(100),
             allow_removals: true,
             deadline: SECOND * 60,
             only: Vec::new(),

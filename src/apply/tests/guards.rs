@@ -3,8 +3,8 @@
 use super::bench::*;
 use crate::engine::fake::ImageBehaviour;
 use crate::model::memory::{HeldBy, Hold, HoldScope};
-use crate::model::spec::MountSource;
-use crate::model::stack::Suspension;
+use crate::model::spec::{MountSource, RestartPolicy};
+use crate::model::stack::{Condition, Suspension};
 use crate::plan::{Block, Verdict};
 
 fn hold(host: &Bench, by: HeldBy) {
@@ -102,5 +102,40 @@ async fn an_external_network_that_is_missing_blocks_and_nothing_is_made() {
     let plan = host.plan().await;
     assert!(matches!(verdict(&plan, "shop/web"), Verdict::Blocked(Block::World { .. })));
     host.world.docker_network_create(&network("shop_default")).unwrap();
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_an_operator_holds_and_stops_stays_stopped_and_a_crash_is_mended() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).restart(RestartPolicy::No)]);
+    host.converge().await;
+    hold(&host, HeldBy::Operator);
+    host.world.docker_stop("shop-web-1").unwrap();
+    host.assert_quiet().await;
+    host.world.docker_start("shop-web-1").unwrap();
+    host.world.kill("shop-web-1", 3).unwrap();
+    host.pass().await;
+    assert!(host.container("shop-web-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_network_is_said_and_left_to_a_person() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("db", &app), service("web", &app).needs("db", Condition::Started)]);
+    host.converge().await;
+    host.stack("shop").networks[0].internal = true;
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    for name in ["shop/db", "shop/web"] {
+        let Verdict::Blocked(Block::World { message, .. }) = verdict(&plan, name) else { panic!() };
+        assert!(message.contains("shop_default") && message.contains("internal: false → true"));
+    }
+    for name in ["shop-web-1", "shop-db-1"] {
+        host.world.docker_disconnect(name, "shop_default").unwrap();
+    }
+    host.world.docker_network_rm("shop_default").unwrap();
     host.converge().await;
 }

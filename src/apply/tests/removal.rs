@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::engine::fake::ImageBehaviour;
 use crate::model::memory::HoldScope;
 use crate::model::{Problem, StackContent};
-use crate::plan::Verdict;
+use crate::plan::{MostRemovals, Verdict};
 
 async fn two_stacks() -> Bench {
     let mut host = Bench::new();
@@ -39,7 +39,7 @@ async fn nothing_goes_while_its_source_cannot_be_read() {
 async fn the_guard_keeps_what_would_be_removed_in_bulk() {
     let mut host = two_stacks().await;
     host.rules.allow_removals = false;
-    host.rules.removals_max_percent = 30;
+    host.rules.removals_max = MostRemovals::Percent(30);
     host.forget("shop");
     host.assert_quiet().await;
     let plan = host.plan().await;
@@ -110,4 +110,16 @@ async fn what_is_removed_half_way_through_its_rollout_goes_entirely() {
     host.want("shop", [service("db", &app)]);
     host.converge().await;
     assert_eq!(host.world.names(), ["shop-db-1"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_network_that_a_service_left_goes_with_the_pass_after() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).networks(&["front", "back"])]);
+    host.converge().await;
+    host.want("shop", [service("web", &app).networks(&["front"])]);
+    host.pass().await;
+    host.converge().await;
+    assert!(host.world.normalised().contains("networks: shop_front\n"));
 }

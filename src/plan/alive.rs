@@ -1,0 +1,69 @@
+//! What a service that is left as it is still gets.
+
+use super::change::{Judged, Need, Replica, slots_of};
+use super::drift::Drift;
+use super::index::Survey;
+use super::{Difference, Verdict};
+use crate::model::desired::Pinned;
+use crate::model::memory::HeldBy;
+use crate::model::observed::ContainerState;
+use crate::model::spec::RestartPolicy;
+use crate::model::{ObservedContainer, ServiceId, SpecHash, labels};
+
+/// What a service that is left as it is still gets: a container that crashed or was stopped is started
+/// again, unless it is the one that was rejected.
+pub fn keep_alive<'a>(
+    situation: &Survey<'a>,
+    id: &ServiceId,
+    pinned: Option<&Pinned>,
+) -> Vec<Replica<'a>> {
+    let is_rejected = |container: &ObservedContainer| {
+        let spec = container.label(labels::SPEC).map(SpecHash::new);
+        spec.is_some_and(|spec| {
+            situation.memory.rejected.contains_key(&(id.clone(), spec.clone()))
+                || situation.memory.completed_jobs.contains(&(id.clone(), spec))
+        })
+    };
+    let mut replicas = Vec::new();
+    for (number, slot) in slots_of(situation, id) {
+        let Some(current) = slot.current else { continue };
+        let crashed = match &current.state {
+            ContainerState::Exited { code, .. } => *code != 0 || restarts_by_itself(current),
+            ContainerState::Created
+            | ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Restarting
+            | ContainerState::Dead => false,
+        };
+        let ours = current.source().is_some() || pinned.is_some();
+        if !crashed || !ours || is_rejected(current) || situation.is_job(id) {
+            continue;
+        }
+        let mut drift = Drift { start: true, ..Drift::default() };
+        drift.differences.push(Difference::shown("state", "exited", "running"));
+        let name = current.name.clone();
+        replicas.push(Replica { number, name, slot, need: Need::Mend(current, drift) });
+    }
+    replicas
+}
+
+/// Who holds a service may stop it, too: such a container is not started again.
+pub fn respect_stops(judged: &mut Judged<'_>) {
+    if matches!(&judged.verdict, Verdict::Held(held) if held.by == HeldBy::Operator) {
+        judged.replicas.retain(|replica| !was_stopped(replica));
+    }
+}
+
+/// Whether the container ended as `docker stop` ends one.
+fn was_stopped(replica: &Replica<'_>) -> bool {
+    replica.slot.current.is_some_and(|container| {
+        matches!(container.state, ContainerState::Exited { code: 0 | 137 | 143, oom_killed: false })
+    })
+}
+
+fn restarts_by_itself(container: &ObservedContainer) -> bool {
+    match container.settings.restart {
+        RestartPolicy::Always | RestartPolicy::UnlessStopped => true,
+        RestartPolicy::Unset | RestartPolicy::No | RestartPolicy::OnFailure(_) => false,
+    }
+}

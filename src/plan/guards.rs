@@ -1,0 +1,171 @@
+//! What stands against a change: holds, rejected specs, data at risk, things that are in the way.
+
+use super::change::{Judged, Need};
+use super::compare;
+use super::index::Survey;
+use super::{Block, Difference, Held, Verdict};
+use crate::model::ContainerName;
+use crate::model::desired::Pinned;
+use crate::model::memory::HeldBy;
+
+/// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
+pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
+    let verdict = judged.verdict.clone();
+    let differences = verdict.differences().to_vec();
+    let changed_network = super::networks::changed(situation, judged);
+    if verdict == Verdict::InSync && changed_network.is_none() {
+        return verdict;
+    }
+    if let Some(held) = held(situation, judged, &differences) {
+        return Verdict::Held(held);
+    }
+    let rejected = situation.memory.rejected.get(&(judged.id.clone(), pinned.hash.clone()));
+    if let Some(rejection) = rejected {
+        return Verdict::Rejected {
+            since: rejection.since,
+            error: rejection.error.clone(),
+            differences,
+        };
+    }
+    if let Some(held) = data_first(situation, judged, pinned, &differences) {
+        return Verdict::Held(held);
+    }
+    match changed_network.or_else(|| in_the_way(situation, judged)) {
+        Some(block) => Verdict::Blocked(block),
+        None => verdict,
+    }
+}
+
+fn held(situation: &Survey<'_>, judged: &Judged<'_>, differences: &[Difference]) -> Option<Held> {
+    let differences = differences.to_vec();
+    if let Some(hold) = situation.memory.hold(&judged.id, situation.now) {
+        let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
+        return Some(Held {
+            by: hold.by,
+            since: Some(hold.since),
+            why,
+            desired: true,
+            differences,
+        });
+    }
+    let suspension = judged.deployment.stack.suspended.as_ref()?;
+    if suspension.until.is_some_and(|until| until <= situation.now) {
+        return None;
+    }
+    let why = match &suspension.reason {
+        Some(reason) => format!("suspended in the manifest: {reason}"),
+        None => "suspended in the manifest".to_owned(),
+    };
+    Some(Held { by: HeldBy::Operator, since: None, why, desired: true, differences })
+}
+
+fn data_first(
+    situation: &Survey<'_>,
+    judged: &Judged<'_>,
+    pinned: &Pinned,
+    differences: &[Difference],
+) -> Option<Held> {
+    if situation.memory.adopted.contains(&(judged.id.clone(), pinned.hash.clone())) {
+        return None;
+    }
+    let conflict = judged.replicas.iter().find_map(|replica| match &replica.need {
+        Need::Replace(old, _) => {
+            compare::data_conflict(&judged.desired.service.settings, &old.settings)
+        }
+        Need::Nothing
+        | Need::Create
+        | Need::Mend(..)
+        | Need::Await(_)
+        | Need::Finish(..)
+        | Need::Retire => None,
+    });
+    let (target, old, new) = conflict?;
+    Some(Held {
+        by: HeldBy::Adoption,
+        since: None,
+        why: format!(
+            "data first: {target} shows {old} now and would show {new}; move the data, or confirm with `evenkeel adopt {}`",
+            judged.id
+        ),
+        desired: false,
+        differences: differences.to_vec(),
+    })
+}
+
+/// A container of someone else that carries a name this service needs, an external network or volume that
+/// is missing, an earlier run of the same job.
+fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let is_job = situation.is_job(&judged.id);
+    for replica in &judged.replicas {
+        if matches!(replica.need, Need::Replace(..) | Need::Create)
+            && replica.slot.previous.or(replica.slot.next).is_some()
+        {
+            return Some(Block::World {
+                message: format!(
+                    "an earlier rollout of {} could not be finished or taken back",
+                    judged.id
+                ),
+                hint: None,
+            });
+        }
+        if let Need::Replace(old, _) = &replica.need
+            && is_job
+            && old.is_running()
+        {
+            return Some(Block::RunningJob);
+        }
+        if matches!(replica.need, Need::Nothing | Need::Await(_) | Need::Retire) {
+            continue;
+        }
+        if let Some(owner) = owner_of_name(situation, judged, &replica.name) {
+            return Some(Block::World {
+                message: format!(
+                    "the container name {} is taken by {owner}, which is not ours",
+                    replica.name
+                ),
+                hint: Some(format!("rename or remove it: docker rename {} …", replica.name)),
+            });
+        }
+    }
+    missing_external(situation, judged)
+}
+
+fn owner_of_name(
+    situation: &Survey<'_>,
+    judged: &Judged<'_>,
+    name: &ContainerName,
+) -> Option<String> {
+    if let Some(container) = situation.foreign_named(name) {
+        return Some(format!("container {}", container.id.get(..12).unwrap_or(&container.id)));
+    }
+    let service = situation.named(name)?.service()?;
+    // What goes in this pass goes before this service is made.
+    (service != judged.id && !situation.is_removed(&service))
+        .then(|| format!("a container of {service}"))
+}
+
+fn missing_external(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let stack = &judged.deployment.stack;
+    let endpoints = judged.desired.service.settings.network.endpoints();
+    let network = stack.networks.values().filter(|network| network.external).find(|network| {
+        endpoints.iter().any(|endpoint| endpoint.network == network.name)
+            && situation.network(&network.name).is_none()
+    });
+    if let Some(network) = network {
+        return Some(Block::World {
+            message: format!("the external network {} does not exist on this host", network.name),
+            hint: Some(format!("create it: docker network create {}", network.name)),
+        });
+    }
+    let mounts = &judged.desired.service.settings.mounts;
+    let volume = stack.volumes.values().filter(|volume| volume.external).find(|volume| {
+        let is_used = mounts.iter().any(|mount| {
+            matches!(&mount.source, crate::model::spec::MountSource::Volume { name, .. } if *name == volume.name)
+        });
+        is_used && !situation.observed.volumes.contains(&volume.name)
+    })?;
+    Some(Block::World {
+        message: format!("the external volume {} does not exist on this host", volume.name),
+        hint: Some(format!("create it: docker volume create {}", volume.name)),
+    })
+}

@@ -1,0 +1,70 @@
+//! Networks of ours that are not as the manifest has them. A network cannot be changed, and making it anew
+//! takes every container off it, so that is left to a person.
+
+use super::change::Judged;
+use super::index::Survey;
+use super::{Block, Difference};
+use crate::model::labels;
+use crate::model::observed::ObservedNetwork;
+use crate::model::stack::{Network, Subnet};
+
+/// The first network of the service that was made from another definition.
+pub fn changed(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let stack = &judged.deployment.stack;
+    let endpoints = judged.desired.service.settings.network.endpoints();
+    let names = endpoints.iter().map(|endpoint| &endpoint.network);
+    let wanted = names.filter_map(|name| {
+        stack.networks.values().find(|network| network.name == *name && !network.external)
+    });
+    let (network, differences) = wanted
+        .filter_map(|wanted| Some((wanted, situation.network(&wanted.name)?)))
+        .map(|(wanted, has)| (wanted, differences(wanted, has)))
+        .find(|(_, differences)| !differences.is_empty())?;
+    let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
+    Some(Block::World {
+        message: format!("the network {} was made otherwise ({})", network.name, all.join("; ")),
+        hint: Some(format!(
+            "take its containers off it and remove it, the next pass makes it anew: docker network rm {}",
+            network.name
+        )),
+    })
+}
+
+fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
+    let mut differences = Vec::new();
+    let mut compare = |field: &str, from: String, to: String| {
+        if from != to {
+            differences.push(Difference::shown(field, from, to));
+        }
+    };
+    let driver = wanted.driver.clone().filter(|driver| driver != "default");
+    compare("driver", has.driver.clone(), driver.unwrap_or_else(|| "bridge".to_owned()));
+    compare("internal", has.internal.to_string(), wanted.internal.to_string());
+    // The engine may be configured to give IPv6 to whoever does not speak of it, as Compose does not.
+    if wanted.enable_ipv6 || has.labels.contains_key(labels::SOURCE) {
+        compare("enable_ipv6", has.enable_ipv6.to_string(), wanted.enable_ipv6.to_string());
+    }
+    for (name, value) in &wanted.driver_opts {
+        let from = has.driver_opts.get(name).cloned().unwrap_or_default();
+        compare(&format!("driver_opts.{name}"), from, value.clone());
+    }
+    for subnet in &wanted.subnets {
+        if !has.subnets.iter().any(|other| is_as_written(subnet, other)) {
+            let from: Vec<&str> = has.subnets.iter().filter_map(|s| s.subnet.as_deref()).collect();
+            compare("subnets", from.join(", "), show(subnet));
+        }
+    }
+    differences
+}
+
+fn is_as_written(wanted: &Subnet, has: &Subnet) -> bool {
+    let same = |wanted: &Option<String>, has: &Option<String>| wanted.is_none() || wanted == has;
+    same(&wanted.subnet, &has.subnet)
+        && same(&wanted.ip_range, &has.ip_range)
+        && same(&wanted.gateway, &has.gateway)
+}
+
+fn show(subnet: &Subnet) -> String {
+    let parts = [&subnet.subnet, &subnet.ip_range, &subnet.gateway];
+    parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
+}
