@@ -2,36 +2,39 @@
 #![expect(clippy::unwrap_used, reason = "a folder that cannot be read is a failed test")]
 
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
-use assert_cmd::Command;
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("examples")
+}
 
-fn examples() -> Vec<PathBuf> {
-    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
-    let mut found: Vec<PathBuf> = root
-        .read_dir()
-        .unwrap()
-        .map(|entry| entry.unwrap().path())
-        .filter(|path| path.is_dir())
-        .collect();
-    found.sort();
-    assert!(found.len() > 10, "the examples are where they are expected");
-    found
+/// The folders, sorted.
+fn names() -> Vec<String> {
+    let entries = root().read_dir().unwrap().map(|entry| entry.unwrap());
+    let folders = entries.filter(|entry| entry.path().is_dir());
+    let mut names: Vec<String> =
+        folders.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
+    names.sort();
+    names
 }
 
 #[test]
 fn every_example_is_valid() {
-    for example in examples() {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
-        command.arg("validate").arg(&example).assert().success();
-    }
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    command.args(["validate", "--output", "json"]).arg(root());
+    let output = command.output().unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(report["valid"], true, "{report:#}");
+    assert_eq!(output.status.code(), Some(0));
+    let stacks = report["stacks"].as_array().unwrap();
+    let read: Vec<&str> = stacks.iter().filter_map(|stack| stack["stack"].as_str()).collect();
+    assert_eq!(read, names());
 }
 
 #[test]
 fn every_example_is_listed_in_their_readme() {
-    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples/README.md");
-    let listed = std::fs::read_to_string(readme).unwrap();
-    for example in examples() {
-        let name = example.file_name().unwrap().to_string_lossy();
+    let listed = std::fs::read_to_string(root().join("README.md")).unwrap();
+    for name in names() {
         assert!(listed.contains(&format!("| [{name}]({name}) |")), "`{name}` is not listed");
     }
 }

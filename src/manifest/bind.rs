@@ -33,13 +33,13 @@ pub fn resolve(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Option<Resolved> {
             None
         }
         Err(problem) => {
-            at.report(problem);
+            at.report(*problem);
             None
         }
     }
 }
 
-fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Problem> {
+fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Box<Problem>> {
     if path.starts_with('/') {
         return Ok(Resolved::Server(clean(Path::new(path))));
     }
@@ -48,39 +48,49 @@ fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Problem>
         return Err(at
             .trouble("wrong-path", format!("the path {shown} starts with `~`"))
             .note("evenkeel runs as a service; no person's home directory is meant by it")
-            .hint("write the absolute path"));
+            .hint("write the absolute path")
+            .into());
     }
     let Some(inside) = repository::join(scene.directory, path) else {
         return Err(at
             .trouble("wrong-path", format!("the path {shown} leaves the repository"))
-            .hint("write an absolute path for a directory of the server"));
+            .hint("write an absolute path for a directory of the server")
+            .into());
     };
     if is_tracked(scene, at, &inside)? {
         return export(scene, at, inside).map(Resolved::Tracked);
     }
-    let Some(below) = repository::join("", path) else {
-        return Err(at
-            .trouble("wrong-path", format!("the path {shown} leaves the stack's directory"))
+    untracked(&scene.working_dir, path).map(Resolved::Untracked).ok_or_else(|| {
+        at.trouble("wrong-path", format!("the path {shown} leads out of the stacks' directories"))
             .note("git does not track it, so it would be a directory of the server")
-            .hint("write an absolute path, or a path below the stack's directory"));
-    };
-    Ok(Resolved::Untracked(clean(&scene.working_dir.join(below))))
+            .hint("write an absolute path, or a path below the stack's directory")
+            .into()
+    })
 }
 
-fn is_tracked(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<bool, Problem> {
+/// `path` below the stack's directory or a neighbour's: stacks share data that way. Further off lie
+/// evenkeel's own files.
+fn untracked(working_dir: &Path, path: &str) -> Option<PathBuf> {
+    let (parent, own) = (working_dir.parent()?, working_dir.file_name()?.to_str()?);
+    let beside = repository::join(own, path)?;
+    let is_stack = !beside.is_empty() && !beside.starts_with('.');
+    is_stack.then(|| clean(&parent.join(beside)))
+}
+
+fn is_tracked(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<bool, Box<Problem>> {
     let tree = &*scene.revision.tree;
     let failed = |error: TreeError| unreadable(&error);
     match repository::look(tree, path).map_err(failed)? {
         Found::Nothing => Ok(false),
         Found::File => Ok(true),
         Found::Directory => Ok(!repository::is_placeholder(tree, path).map_err(failed)?),
-        Found::Obstacle { path, what } => {
-            Err(at.trouble("wrong-path", format!("`{path}` is {what}, which is not followed")))
-        }
+        Found::Obstacle { path, what } => Err(at
+            .trouble("wrong-path", format!("`{path}` is {what}, which is not followed"))
+            .into()),
     }
 }
 
-fn export(scene: &Scene<'_>, at: &At<'_>, path: String) -> Result<Export, Problem> {
+fn export(scene: &Scene<'_>, at: &At<'_>, path: String) -> Result<Export, Box<Problem>> {
     let tree = &scene.revision.tree;
     let failed = |error: TreeError| unreadable(&error);
     let obstacle = repository::first_obstacle(&**tree, &path).map_err(failed)?;
@@ -89,10 +99,11 @@ fn export(scene: &Scene<'_>, at: &At<'_>, path: String) -> Result<Export, Proble
         let message = format!("`{shown}` cannot be mounted: `{inner}` in it is {what}");
         return Err(at
             .trouble("wrong-path", message)
-            .hint("put a plain file in its place, or mount what is needed one by one"));
+            .hint("put a plain file in its place, or mount what is needed one by one")
+            .into());
     }
     let Some(fingerprint) = tree.fingerprint(&path).map_err(failed)? else {
-        return Err(at.trouble("wrong-path", format!("`{path}` is not in this revision")));
+        return Err(at.trouble("wrong-path", format!("`{path}` is not in this revision")).into());
     };
     let name = path.rsplit('/').next().filter(|name| !name.is_empty()).unwrap_or("root");
     let directory = scene.options.data_dir.join(".exported").join(file_name(&fingerprint));

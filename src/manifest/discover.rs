@@ -30,15 +30,18 @@ pub struct Candidate {
 ///
 /// # Errors
 /// The source's path is missing, is no directory, or cannot be read.
-pub fn candidates(revision: &Revision, options: &Options<'_>) -> Result<Vec<Candidate>, Problem> {
+pub fn candidates(
+    revision: &Revision,
+    options: &Options<'_>,
+) -> Result<Vec<Candidate>, Box<Problem>> {
     let root = repository::join("", &revision.path)
         .ok_or_else(|| problem(revision, "leaves the repository"))?;
     match repository::look(&*revision.tree, &root).map_err(|error| unreadable(&error))? {
         Found::Directory => {}
-        Found::Nothing => return Err(problem(revision, "is not in this revision")),
-        Found::File => return Err(problem(revision, "is a file, not a directory")),
+        Found::Nothing => return Err(problem(revision, "is not in this revision").into()),
+        Found::File => return Err(problem(revision, "is a file, not a directory").into()),
         Found::Obstacle { path, what } => {
-            return Err(problem(revision, &format!("leads through `{path}`, {what}")));
+            return Err(problem(revision, &format!("leads through `{path}`, {what}")).into());
         }
     }
     let mut found = Vec::new();

@@ -60,7 +60,7 @@ pub fn find(scene: &Scene<'_>, at: &At<'_>) -> Search {
             Search::Failed
         }
         Err(problem) => {
-            at.report(complete(problem, at));
+            at.report(complete(*problem, at));
             Search::Failed
         }
     }
@@ -74,12 +74,13 @@ fn complete(mut problem: Problem, at: &At<'_>) -> Problem {
     if problem.path.is_none() { problem.path(&at.path) } else { problem }
 }
 
-fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Problem> {
+fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Problem>> {
     if path.starts_with('~') {
         return Err(at
             .trouble("wrong-path", format!("{} starts with `~`", at.shown()))
             .note("evenkeel runs as a service and has no home directory to speak of")
-            .hint("write the absolute path"));
+            .hint("write the absolute path")
+            .into());
     }
     if path.starts_with('/') {
         return on_the_server(scene, path);
@@ -101,7 +102,7 @@ fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Problem>
     }
     let Some(inside) = repository::join(scene.directory, path) else {
         let problem = at.trouble("wrong-path", format!("{} leaves the repository", at.shown()));
-        return Err(problem.hint("write an absolute path for a file of the server"));
+        return Err(problem.hint("write an absolute path for a file of the server").into());
     };
     if let Some(file) = in_the_repository(scene, at, &inside)? {
         return Ok(Search::Found(file));
@@ -110,7 +111,7 @@ fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Problem>
     Ok(Search::Missing(Missing { looked, put }))
 }
 
-fn on_the_server(scene: &Scene<'_>, path: &str) -> Result<Search, Problem> {
+fn on_the_server(scene: &Scene<'_>, path: &str) -> Result<Search, Box<Problem>> {
     Ok(match scene.server.file(path)? {
         Some(file) => Search::Found(server_file(file)),
         None => Search::Missing(Missing {
@@ -128,7 +129,7 @@ fn in_the_repository(
     scene: &Scene<'_>,
     at: &At<'_>,
     path: &str,
-) -> Result<Option<TextFile>, Problem> {
+) -> Result<Option<TextFile>, Box<Problem>> {
     let tree = &*scene.revision.tree;
     match repository::look(tree, path).map_err(|error| unreadable(&error))? {
         Found::Nothing => Ok(None),
@@ -139,9 +140,11 @@ fn in_the_repository(
             scene.keep(path, &bytes);
             Ok(Some(TextFile { name: path.to_owned(), bytes, from_server: false }))
         }
-        Found::Directory => Err(at.trouble("wrong-path", format!("`{path}` is a directory"))),
-        Found::Obstacle { path, what } => {
-            Err(at.trouble("wrong-path", format!("`{path}` is {what}, which is not followed")))
+        Found::Directory => {
+            Err(at.trouble("wrong-path", format!("`{path}` is a directory")).into())
         }
+        Found::Obstacle { path, what } => Err(at
+            .trouble("wrong-path", format!("`{path}` is {what}, which is not followed"))
+            .into()),
     }
 }

@@ -1,12 +1,16 @@
 //! A Compose file and `x-evenkeel` become a [`crate::model::Stack`].
 //!
-//! In reading order: [`load`] finds the stacks of a revision and reads each; `project` understands the
-//! top of a file, `service` its services; below them lie the text layer and the server's files.
+//! In reading order: [`load`] finds the stacks of a revision (`discover`), reads and names each (`written`),
+//! puts the server's values in (`understand`), and makes sense of the top of the file (`project`) and of its
+//! services (`service`). Below lie the server's files, typed reading (`read`), and the text layer.
 
 mod load;
 mod options;
+mod schema;
 
 mod discover;
+mod written;
+mod understand;
 mod project;
 mod service;
 
@@ -16,6 +20,7 @@ mod scene;
 mod server;
 mod variables;
 
+mod findings;
 mod keys;
 mod read;
 mod repository;
@@ -33,6 +38,7 @@ pub mod names;
 
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
+pub use schema::schema;
 
 #[cfg(test)]
 mod tests;

@@ -2,68 +2,15 @@
 //!
 //! Nothing here knows a key of Compose. A value that a server's env file went into is never quoted.
 
-use std::cell::RefCell;
 use std::fmt;
 use std::time::Duration;
 
-use super::excerpt::SourceTexts;
+use super::findings::Findings;
 use super::keys;
 use super::node::{Node, Value};
 use super::{path, units};
 use crate::model::stack::Remark;
-use crate::model::{Masks, Place, Problem, ServiceName};
-
-/// What was found while reading one stack: everything that is wrong, and what is worth saying.
-#[derive(Debug, Default)]
-pub struct Findings {
-    problems: RefCell<Vec<Problem>>,
-    remarks: RefCell<Vec<Remark>>,
-    texts: SourceTexts,
-    unknown: Vec<String>,
-}
-
-impl Findings {
-    /// Nothing found yet; excerpts come from `texts`.
-    pub fn new(texts: SourceTexts) -> Self {
-        Self { texts, ..Self::default() }
-    }
-
-    /// The value at `path` is not known without the server: from now on, nothing is wrong with it.
-    pub fn excuse(&mut self, path: String) {
-        self.unknown.push(path);
-    }
-
-    /// Adds a problem, with the line it stands on where that is known.
-    pub fn problem(&self, mut problem: Problem) {
-        if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path)) {
-            return;
-        }
-        if problem.excerpt.is_none() {
-            let line = problem.place.as_ref().and_then(|place| self.texts.line(place));
-            problem.excerpt = line.map(str::to_owned);
-        }
-        self.problems.borrow_mut().push(problem);
-    }
-
-    /// Adds a remark.
-    pub fn remark(&self, remark: Remark) {
-        self.remarks.borrow_mut().push(remark);
-    }
-
-    /// The problems in the order of the files, and the remarks.
-    ///
-    /// Readers take care not to quote the server's values; `masks` catches what slips through.
-    pub fn into_parts(self, masks: &Masks) -> (Vec<Problem>, Vec<Remark>) {
-        let mut problems = self.problems.into_inner();
-        problems.iter_mut().for_each(|problem| problem.message = masks.mask(&problem.message));
-        problems.sort_by(|a, b| a.place.cmp(&b.place));
-        problems.dedup();
-        let mut remarks = self.remarks.into_inner();
-        remarks.iter_mut().for_each(|remark| remark.text = masks.mask(&remark.text));
-        remarks.dedup();
-        (problems, remarks)
-    }
-}
+use crate::model::{Place, Problem, ServiceName};
 
 /// A value, where it is, and where its problems go.
 #[derive(Clone)]
@@ -193,7 +140,7 @@ impl<'a> At<'a> {
         let pair = |(key, at): (&str, At<'a>)| match at.is_null() {
             true => Some(Pair { key: key.to_owned(), value: None, at }),
             false => {
-                let value = at.text()?.to_owned();
+                let value = at.plain_text()?;
                 Some(Pair { key: key.to_owned(), value: Some(value), at })
             }
         };
@@ -221,6 +168,14 @@ impl<'a> At<'a> {
                 None
             }
         }
+    }
+
+    /// The text of a single value as Compose prints it where any value may stand: `True` and `1.50` without
+    /// quotes are no texts to it, but a boolean and a number.
+    pub fn plain_text(&self) -> Option<String> {
+        let text = self.text()?;
+        let is_plain = matches!(&self.node.value, Value::Scalar(scalar) if scalar.plain);
+        Some(if is_plain { printed(text) } else { text.to_owned() })
     }
 
     /// The text of a single value that must not be empty.
@@ -314,7 +269,11 @@ impl<'a> At<'a> {
 
     /// A key of Compose's that cannot be used here.
     pub fn unsupported(&self, key: &str, why: &str) {
-        let problem = Problem::new("unsupported-key", format!("`{key}` is not supported: {why}"));
+        let message = match why.starts_with("not supported") {
+            true => format!("`{key}` is {why}"),
+            false => format!("`{key}` is not supported: {why}"),
+        };
+        let problem = Problem::new("unsupported-key", message);
         self.findings.problem(problem.at(self.key_place().clone()).path(&self.path));
     }
 
@@ -374,5 +333,26 @@ impl<'a> At<'a> {
             Value::Scalar(scalar) => format!("`{}`", scalar.text),
             Value::Null | Value::Sequence(_) | Value::Mapping(_) => self.node.kind().to_owned(),
         }
+    }
+}
+
+/// A boolean or a number the way Go prints it; any other text as it is.
+fn printed(text: &str) -> String {
+    match text {
+        "true" | "True" | "TRUE" => return "true".to_owned(),
+        "false" | "False" | "FALSE" => return "false".to_owned(),
+        _ => {}
+    }
+    let is_float = text.contains('.')
+        && text.chars().all(|c| c.is_ascii_digit() || "+-.eE".contains(c))
+        && text.len() <= 16;
+    // A leading zero makes a number octal for Go, as `0x` makes it hexadecimal.
+    let has_base = text.len() > 1 && text.trim_start_matches('-').starts_with(['0', '+']);
+    if let (true, false, Ok(number)) = (has_base, is_float, units::integer(text)) {
+        return number.to_string();
+    }
+    match text.parse::<f64>() {
+        Ok(number) if is_float => number.to_string(),
+        Ok(_) | Err(_) => text.to_owned(),
     }
 }

@@ -60,11 +60,11 @@ impl Server {
     ///
     /// # Errors
     /// Both are there, or it cannot be read.
-    pub fn stack_env(&self) -> Result<Option<ServerFile>, Problem> {
+    pub fn stack_env(&self) -> Result<Option<ServerFile>, Box<Problem>> {
         if let ServerFiles::Offline { env } = &self.files {
             let Some(path) = env else { return Ok(None) };
             let file = read(path, self.limit)?;
-            let gone = || problem(path, "is not there").hint("check `--env`");
+            let gone = || Box::new(problem(path, "is not there").hint("check `--env`"));
             return file.map(Some).ok_or_else(gone);
         }
         let inside = self.directory.join(".env");
@@ -74,7 +74,8 @@ impl Server {
                 format!("both `{}` and `{}` are there", self.beside.display(), inside.display()),
             )
             .note("they are two names for the stack's one server file")
-            .hint("put everything into one of them and remove the other")),
+            .hint("put everything into one of them and remove the other")
+            .into()),
             (file, None) | (None, file) => Ok(file),
         }
     }
@@ -83,7 +84,7 @@ impl Server {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn common_env(&self) -> Result<Option<ServerFile>, Problem> {
+    pub fn common_env(&self) -> Result<Option<ServerFile>, Box<Problem>> {
         if self.is_offline() { Ok(None) } else { read(&self.common, self.limit) }
     }
 
@@ -92,7 +93,7 @@ impl Server {
     ///
     /// # Errors
     /// It cannot be read.
-    pub fn file(&self, path: &str) -> Result<Option<ServerFile>, Problem> {
+    pub fn file(&self, path: &str) -> Result<Option<ServerFile>, Box<Problem>> {
         if path == ".env" {
             return self.stack_env();
         }
@@ -103,22 +104,23 @@ impl Server {
     }
 }
 
-fn read(path: &Path, limit: u64) -> Result<Option<ServerFile>, Problem> {
+fn read(path: &Path, limit: u64) -> Result<Option<ServerFile>, Box<Problem>> {
     // Asked before opening: opening a named pipe would wait for its writer for ever.
     let about = match std::fs::metadata(path) {
         Ok(about) => about,
         Err(error) if is_absent(error.kind()) => return Ok(None),
-        Err(error) => return Err(unreadable(path, &error)),
+        Err(error) => return Err(unreadable(path, &error).into()),
     };
     if !about.is_file() {
-        return Err(problem(path, "is not a file"));
+        return Err(problem(path, "is not a file").into());
     }
     let mut bytes = Vec::new();
     let file = std::fs::File::open(path).map_err(|error| unreadable(path, &error))?;
     file.take(limit + 1).read_to_end(&mut bytes).map_err(|error| unreadable(path, &error))?;
     if u64::try_from(bytes.len()).is_ok_and(|length| length > limit) {
         return Err(problem(path, &format!("is larger than the limit of {limit} bytes"))
-            .hint("raise `limits.file` if it has to be so large"));
+            .hint("raise `limits.file` if it has to be so large")
+            .into());
     }
     Ok(Some(ServerFile { path: path.to_owned(), bytes }))
 }

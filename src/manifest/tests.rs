@@ -86,7 +86,10 @@ impl World {
                 data_dir: "/data".as_ref(),
                 state_dir: "/state".as_ref(),
                 server: self.server.clone(),
-                defaults: RolloutDefaults::default(),
+                defaults: RolloutDefaults {
+                    deadline: Some(300 * SECOND),
+                    ..RolloutDefaults::default()
+                },
                 unset: self.unset,
                 limits: self.limits,
                 per_stack: &per_stack,

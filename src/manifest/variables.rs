@@ -53,7 +53,7 @@ impl Variables {
             match file {
                 Ok(Some(file)) => self.add_server_file(&file, problems),
                 Ok(None) => {}
-                Err(problem) => problems.push(problem),
+                Err(problem) => problems.push(*problem),
             }
         }
     }

@@ -49,43 +49,34 @@ pub fn of_pass(report: &PassReport) -> ExitCode {
 /// Of `plan`. What is wrong wins over what is to be done; that there is something to do counts only where
 /// `--exit-code` asks for it.
 pub fn of_plan(report: &PlanReport, tells_pending: bool) -> ExitCode {
-    let states = report.stacks.iter().flat_map(|stack| {
-        stack.services.iter().map(|service| (service.state, service.desired)).chain([(
-            // A stack without services has only its own state; a held one is judged by its services.
-            if stack.state == State::Invalid { State::Invalid } else { State::InSync },
-            true,
-        )])
+    let is_bad = report.stacks.iter().any(|stack| {
+        stack.state == State::Invalid
+            || stack.services.iter().any(|service| is_bad(service.state, service.desired))
     });
-    match worst(states) {
-        ExitCode::Good if tells_pending && report.changes > 0 => ExitCode::Pending,
-        code => code,
+    // Steps of no service count too: a network that no stack wants any more.
+    let is_pending = report.changes > 0 || report.steps() > 0;
+    match is_bad {
+        true => ExitCode::Failed,
+        false if tells_pending && is_pending => ExitCode::Pending,
+        false => ExitCode::Good,
     }
 }
 
 /// Of `status`.
 pub fn of_status(report: &StatusReport) -> ExitCode {
-    let is_blind = report.engine.error.is_some()
-        || report.sources.iter().any(|source| source.state != "ok")
-        || report.stacks.iter().any(|stack| is_bad(stack.state, true));
-    let states = report
-        .stacks
-        .iter()
-        .flat_map(|stack| &stack.services)
-        .map(|service| (service.state, service.desired));
-    if is_blind { ExitCode::Failed } else { worst(states) }
+    let is_blind =
+        report.engine.error.is_some() || report.sources.iter().any(|source| source.state != "ok");
+    // Whether a hold counts as desired only its service knows.
+    let is_bad = report.stacks.iter().any(|stack| {
+        is_bad(stack.state, true)
+            || stack.services.iter().any(|service| is_bad(service.state, service.desired))
+    });
+    if is_blind || is_bad { ExitCode::Failed } else { ExitCode::Good }
 }
 
 /// Of `validate`.
 pub fn of_validate(report: &ValidateReport) -> ExitCode {
     if report.valid { ExitCode::Good } else { ExitCode::Failed }
-}
-
-fn worst(mut states: impl Iterator<Item = (State, bool)>) -> ExitCode {
-    if states.any(|(state, desired)| is_bad(state, desired)) {
-        ExitCode::Failed
-    } else {
-        ExitCode::Good
-    }
 }
 
 /// Whether a state ends the program with 1. `desired` tells an operator's hold from a question to them.

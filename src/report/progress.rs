@@ -12,7 +12,7 @@ use super::style::one_line;
 use crate::apply::{Event, Watcher};
 use crate::engine::PullProgress;
 use crate::model::ServiceId;
-use crate::plan::{PlannedStep, StepId};
+use crate::plan::{PlannedStep, Step, StepId};
 
 /// Shows a pass at work on stderr.
 pub struct Progress {
@@ -57,12 +57,17 @@ fn log(event: &Event<'_>) {
     }
 }
 
-/// The step without values: what it is done to is masked only in reports, so it is left out.
+/// The step without values: of what it is done to only an image comes as people may see it.
 fn named(planned: &PlannedStep) -> String {
-    match &planned.service {
-        Some(service) => format!("{service}: {}", planned.step.word()),
-        None => format!("{}: {}", planned.stack, planned.step.word()),
+    let word = planned.step.word();
+    let who = match &planned.service {
+        Some(service) => service.to_string(),
+        None => planned.stack.to_string(),
+    };
+    if let Step::PullImage { shown, .. } = &planned.step {
+        return format!("{who}: {word} {}", one_line(shown));
     }
+    format!("{who}: {word}")
 }
 
 fn going_back(service: &ServiceId) -> String {
@@ -95,7 +100,7 @@ impl Screen {
 
     fn begin(&self, planned: &PlannedStep) {
         let line = self.lines.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {msg} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
             line.set_style(style);
         }
         let name = named(planned);
@@ -138,5 +143,48 @@ fn bytes(progress: PullProgress) -> String {
     match progress.total {
         0 => HumanBytes(progress.current).to_string(),
         total => format!("{} of {}", HumanBytes(progress.current), HumanBytes(total)),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::StackName;
+    use crate::plan::Target;
+
+    fn planned(number: u32) -> PlannedStep {
+        PlannedStep {
+            id: StepId(number),
+            stack: StackName::new("shop"),
+            service: None,
+            step: Step::StartContainer(Target::Name("secret-name".into())),
+            because: String::new(),
+            after: Vec::new(),
+            behind: Vec::new(),
+            section: None,
+            networks: std::collections::BTreeSet::new(),
+        }
+    }
+
+    #[test]
+    fn events_in_any_order_are_borne() {
+        let hidden = Progress { screen: Some(Screen::on(ProgressDrawTarget::hidden())) };
+        for progress in [hidden, Progress::new(false), Progress::new(true)] {
+            let (one, two) = (planned(1), planned(2));
+            progress.event(&Event::StepDone(&two));
+            progress.event(&Event::Pulling(StepId(9), PullProgress::default()));
+            progress.event(&Event::StepStarted(&one));
+            progress.event(&Event::StepStarted(&one));
+            progress.event(&Event::Pulling(StepId(1), PullProgress { current: 9, total: 3 }));
+            progress.event(&Event::StepFailed(&two, "no\nroom"));
+            progress.finish();
+            progress.event(&Event::StepDone(&one));
+            progress.finish();
+        }
+    }
+
+    #[test]
+    fn what_a_step_is_done_to_is_not_logged() {
+        assert_eq!(named(&planned(1)), "shop: start-container");
     }
 }

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::memory::HeldBy;
 use crate::model::{ContainerState, Health, Masks, ObservedContainer};
-use crate::plan::{Block, Difference, Verdict};
+use crate::plan::{Block, Change, Difference, Verdict};
 
 /// How a service stands, best first: a stack has the worst of its services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -86,11 +86,9 @@ impl State {
 
     /// The state of a service with these containers.
     pub fn of_service(verdict: &Verdict, containers: &[&ObservedContainer]) -> Self {
+        let state = Self::of_verdict(verdict);
         let is_ailing = || containers.iter().any(|container| ailment(container).is_some());
-        match Self::of_verdict(verdict) {
-            Self::InSync if is_ailing() => Self::Degraded,
-            state => state,
-        }
+        if state == Self::InSync && is_ailing() { Self::Degraded } else { state }
     }
 }
 
@@ -169,12 +167,12 @@ pub fn is_change(verdict: &Verdict) -> bool {
 }
 
 /// Why a service is left as it is, and the next move where there is one. Masked.
-pub fn why(verdict: &Verdict, masks: &Masks) -> (Option<String>, Option<String>) {
-    let (why, hint) = match verdict {
+pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
+    let (why, hint) = match &change.verdict {
         Verdict::Held(held) => (held.why.clone(), None),
         Verdict::Rejected { since, error, .. } => (
             format!("failed with this spec at {}: {error}", super::span::at(*since)),
-            Some("change the manifest, or run `evenkeel retry`".to_owned()),
+            Some(format!("change it in git, or run `evenkeel retry {}`", change.service)),
         ),
         Verdict::Blocked(Block::On(others)) => {
             let others: Vec<String> = others.iter().map(ToString::to_string).collect();
@@ -200,8 +198,8 @@ pub fn why(verdict: &Verdict, masks: &Masks) -> (Option<String>, Option<String>)
 }
 
 /// One line on what is to be done and why; `None` where nothing is.
-pub fn in_one_line(verdict: &Verdict, masks: &Masks) -> Option<String> {
-    match verdict {
+pub fn in_one_line(change: &Change, masks: &Masks) -> Option<String> {
+    match &change.verdict {
         Verdict::InSync => None,
         Verdict::Create => Some("is not there yet".to_owned()),
         Verdict::CleanUp => Some("a rollout that did not end is finished".to_owned()),
@@ -211,7 +209,7 @@ pub fn in_one_line(verdict: &Verdict, masks: &Masks) -> Option<String> {
         | Verdict::Mend(differences)
         | Verdict::Update(differences)
         | Verdict::Recreate(differences) => Some(joined(differences)),
-        Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => why(verdict, masks).0,
+        Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => why(change, masks).0,
     }
 }
 

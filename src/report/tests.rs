@@ -1,1 +1,9 @@
 //! Reports of small, hand-made worlds.
+
+mod world;
+mod plans;
+mod passes;
+mod standings;
+mod pasts;
+mod problems;
+mod spans;

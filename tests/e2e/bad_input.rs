@@ -205,7 +205,7 @@ services:
     ]);
     host.pass()
         .ends(1)
-        .does(&["exits/web create failed", "good/web recreate done", "sick/web create failed"])
+        .does(&["exits/web create failed", "good/web update done", "sick/web create failed"])
         .says("cannot reach the database")
         .says("health");
 }

@@ -75,7 +75,12 @@ fn a_paused_container_goes_on() {
 
 #[test]
 fn a_removed_container_is_made_anew() {
-    check(&[&["rm", "-f", "shop-@ID@-web-1"]], "");
+    let host = deployed();
+    host.docker(&["rm", "-f", "shop-@ID@-web-1"]);
+    host.plan().ends(3).does(&["shop/web create"]).says("it is not there");
+    host.pass().ends(0).does(&["shop/web create done"]);
+    assert_reachable(&host);
+    host.is_settled();
 }
 
 #[test]

@@ -45,7 +45,7 @@ fn a_version_that_never_gets_healthy_is_rolled_back_and_not_tried_again() {
     let host = deployed(port);
     let before = host.containers();
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
-    host.pass().ends(4).does(&["shop/web recreate rolled-back"]).says("health");
+    host.pass().ends(4).does(&["shop/web update rolled-back"]).says("health");
     assert_serves(port, "1");
     assert_eq!(host.changed_since(&before), Vec::<String>::new(), "the very container runs again");
 
@@ -59,7 +59,7 @@ fn a_version_that_ends_at_once_is_rolled_back_and_its_last_words_are_shown() {
     let port = free_port();
     let host = deployed(port);
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("3", port))]);
-    host.pass().ends(4).does(&["shop/web recreate rolled-back"]).says("cannot reach the database");
+    host.pass().ends(4).does(&["shop/web update rolled-back"]).says("cannot reach the database");
     assert_serves(port, "1");
 }
 
@@ -71,7 +71,7 @@ fn the_next_good_commit_is_deployed_after_a_bad_one() {
     host.pass().ends(4);
     host.push("acme/web", "4", Kind::Web);
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("4", port))]);
-    host.pass().ends(0).does(&["shop/web recreate done"]);
+    host.pass().ends(0).does(&["shop/web update done"]);
     assert_serves(port, "4");
     host.is_settled();
 }
@@ -95,6 +95,6 @@ fn a_rejected_version_is_tried_again_when_the_operator_says_so() {
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
     host.pass().ends(4);
     host.run(&["retry", "shop-@ID@/web"]).ends(0);
-    host.pass().ends(4).does(&["shop/web recreate rolled-back"]);
+    host.pass().ends(4).does(&["shop/web update rolled-back"]);
     assert_serves(port, "1");
 }

@@ -13,6 +13,8 @@ mod drift;
 mod failed_update;
 mod feature_examples;
 mod interrupted;
+#[cfg(feature = "crash-points")]
+mod killed;
 mod labels;
 mod outages;
 mod removal;

@@ -61,7 +61,7 @@ fn a_commit_that_changes_only_mounted_configuration_redeploys_only_nginx() {
     let before = seed.host.containers();
     let conf = "server { listen 80; location /new/ { proxy_pass http://backend:8000/; } }\n";
     seed.host.commit(&[("seed-@ID@/nginx/conf.d/default.conf", conf)]);
-    seed.host.pass().ends(0).does(&["seed/nginx recreate done"]);
+    seed.host.pass().ends(0).does(&["seed/nginx update done"]);
     assert_eq!(seed.host.changed_since(&before), ["seed-nginx-1"]);
     seed.answers("/new/", "greeting=hello");
     seed.host.is_settled();
@@ -82,7 +82,7 @@ fn a_changed_env_file_on_the_server_redeploys_only_the_service_that_reads_it() {
     seed.host
         .pass()
         .ends(0)
-        .does(&["seed/backend recreate done"])
+        .does(&["seed/backend update done"])
         .because("seed/backend", "env.GREETING");
     assert_eq!(seed.host.changed_since(&before), ["seed-backend-1"]);
     seed.answers("/api/", "greeting=good-day");
@@ -123,7 +123,7 @@ fn an_nginx_that_resolved_the_backend_once_finds_the_new_one() {
     );
     let changed = pinned.unwrap().replacen("/backend:${IMAGE_TAG:-latest}", "/backend:2", 1);
     seed.host.commit(&[("seed-@ID@/compose.yaml", &changed)]);
-    seed.host.pass().ends(0).does(&["seed/backend recreate done"]).because("seed/backend", "image");
+    seed.host.pass().ends(0).does(&["seed/backend update done"]).because("seed/backend", "image");
     assert_eq!(seed.host.changed_since(&before), ["seed-backend-1"]);
     seed.answers("/api/", "version=2");
 }

@@ -58,7 +58,7 @@ fn a_service_whose_data_lies_elsewhere_is_held_until_it_is_adopted() {
     assert_eq!(host.changed_since(&before), Vec::<String>::new());
 
     host.run(&["adopt", "shop-@ID@/db"]).ends(0);
-    host.pass().ends(0).does(&["shop/db recreate done"]);
+    host.pass().ends(0).does(&["shop/db update done"]);
     assert_eq!(host.changed_since(&before), ["shop-db-1"]);
     assert!(host.docker(&["volume", "ls", "-q"]).contains("old-"), "the old volume is still there");
     host.is_settled();

@@ -102,7 +102,8 @@ fn replicas(draft: &Draft<'_>) {
         complain(message, "take `container_name` out, or run one replica");
     }
     for port in draft.settings.ports.iter().filter(|port| room(&port.published) < count) {
-        let message = format!("{count} replicas cannot share port {} of the host", port.published);
+        let port = draft.quoted(&["ports"], &port.published);
+        let message = format!("{count} replicas cannot share port {port} of the host");
         complain(message, "publish a range as long as there are replicas, or run one replica");
     }
     let has_address = |endpoint: &crate::model::spec::Endpoint| {

@@ -5,9 +5,10 @@ use jiff::Timestamp;
 use jiff::civil::Date;
 use jiff::tz::TimeZone;
 
+use crate::manifest::findings::Findings;
 use crate::manifest::names;
 use crate::manifest::node::Node;
-use crate::manifest::read::{At, Findings};
+use crate::manifest::read::At;
 use crate::manifest::service::strict;
 use crate::model::stack::Suspension;
 use crate::model::{HostName, StackName};

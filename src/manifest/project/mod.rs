@@ -11,9 +11,10 @@ use std::collections::BTreeSet;
 
 use indexmap::IndexMap;
 
+use super::findings::Findings;
 use super::names;
 use super::node::Node;
-use super::read::{At, Findings};
+use super::read::At;
 use super::scene::Scene;
 use super::service::{self, Draft};
 use crate::model::stack::{Remark, Service, Stack};

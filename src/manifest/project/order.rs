@@ -85,14 +85,13 @@ mod tests {
     }
 
     #[test]
-    fn a_chain_of_a_hundred_thousand_is_borne() {
+    fn a_long_chain_is_walked_without_the_threads_stack() {
         let names: Vec<ServiceName> =
-            (0..100_000).map(|number| ServiceName::new(format!("s{number}"))).collect();
+            (0..2000).map(|number| ServiceName::new(format!("s{number}"))).collect();
         let next = |index: usize| names.get(index + 1).cloned().into_iter().collect();
         let edges: Edges =
             names.iter().enumerate().map(|(index, name)| (name.clone(), next(index))).collect();
-        let _ = dependencies_first(
-            &edges.iter().take(2000).map(|(k, v)| (k.clone(), v.clone())).collect(),
-        );
+        let sorted = dependencies_first(&edges).unwrap();
+        assert!(sorted.iter().eq(names.iter().rev()));
     }
 }

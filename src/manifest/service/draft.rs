@@ -2,12 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use indexmap::IndexMap;
 
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
-use super::{limits, networks, ports, sensitive};
+use super::{health, limits, networks, ports, sensitive};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::stack::{Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service};
@@ -89,6 +90,12 @@ impl<'a> Draft<'a> {
 
     /// Settles what several keys decide together.
     pub fn settle(&mut self, scene: &Scene<'_>) {
+        self.rollout.deadline = self.rollout.deadline.or_else(|| {
+            // A check of the image's own is not known here.
+            let check = self.settings.healthcheck.as_ref().filter(|check| !check.is_none());
+            let needed = check.map_or(Duration::ZERO, health::time_to_fail);
+            scene.options.defaults.deadline.map(|usual| usual.max(needed))
+        });
         self.settings.environment = environment::merged(self, scene);
         networks::attach(self, scene);
         limits::settle(self);
@@ -163,12 +170,12 @@ fn default_rollout(scene: &Scene<'_>) -> Rollout {
     Rollout {
         order: Order::StopFirst,
         parallelism: 1,
-        delay: std::time::Duration::ZERO,
+        delay: Duration::ZERO,
         monitor: defaults.monitor,
         max_failure_ratio: 0,
         failure_action: FailureAction::Rollback,
         stable: defaults.stable,
-        deadline: defaults.deadline,
+        deadline: None,
         restarts: 5,
     }
 }

@@ -1,5 +1,7 @@
 //! `healthcheck`
 
+use std::time::Duration;
+
 use super::Draft;
 use super::process::texts;
 use crate::manifest::read::At;
@@ -39,12 +41,18 @@ fn command(at: &At<'_>) -> Vec<String> {
             .unwrap_or_default();
     }
     let words = texts(at);
+    if words.len() > 2 && words.first().is_some_and(|word| word == "CMD-SHELL") {
+        at.remark(
+            None,
+            "only the first text after `CMD-SHELL` is the command; the rest is its arguments",
+        );
+    }
     match words.first().map(String::as_str) {
         Some("NONE") => vec!["NONE".to_owned()],
         Some("CMD") if words.len() > 1 => words,
-        Some("CMD-SHELL") if words.len() == 2 => words,
+        Some("CMD-SHELL") if words.len() > 1 => words,
         Some("CMD") => complain(at, "names no command after `CMD`"),
-        Some("CMD-SHELL") => complain(at, "needs exactly one text after `CMD-SHELL`"),
+        Some("CMD-SHELL") => complain(at, "names no command after `CMD-SHELL`"),
         Some(_) => complain(at, "has to start with `CMD`, `CMD-SHELL` or `NONE`"),
         None => words,
     }
@@ -53,4 +61,13 @@ fn command(at: &At<'_>) -> Vec<String> {
 fn complain(at: &At<'_>, why: &str) -> Vec<String> {
     at.problem("wrong-value", format!("a health check given as a list {why}"));
     Vec::new()
+}
+
+/// How long a container may take until its check has failed for good; the engine's defaults are 30 s and
+/// 3 retries.
+pub fn time_to_fail(check: &Healthcheck) -> Duration {
+    let usual = Duration::from_secs(30);
+    let once = check.interval.unwrap_or(usual).saturating_add(check.timeout.unwrap_or(usual));
+    let checks = once.saturating_mul(check.retries.unwrap_or(3).saturating_add(1));
+    check.start_period.unwrap_or_default().saturating_add(checks)
 }

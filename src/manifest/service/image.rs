@@ -24,9 +24,10 @@ pub fn build(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
 pub fn platform(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
     let Some(text) = at.filled() else { return };
     let platform = normalised(text);
-    match platform.starts_with("linux/") {
+    let is_plain = |c: char| c.is_ascii_alphanumeric() || "/_.-".contains(c);
+    match platform.chars().all(is_plain) {
         true => draft.settings.platform = Some(Platform(platform)),
-        false => at.wrong("is no platform of Linux, such as `linux/amd64`"),
+        false => at.wrong("is no platform, such as `linux/amd64`"),
     }
 }
 

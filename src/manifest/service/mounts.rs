@@ -259,10 +259,8 @@ fn bound(
         }
         bind::Resolved::Tracked(export) => {
             if !wish.read_only {
-                let text = format!(
-                    "{} is in git and is mounted read-only; write `:ro`",
-                    wish.source_at.quoted(&export.path)
-                );
+                let text =
+                    format!("{} is in git and is mounted read-only; write `:ro`", wish.source_at.quoted(&export.path));
                 wish.source_at.remark(Some(&draft.name), text);
             }
             scene.keep_mounted(&draft.name, &export.path);

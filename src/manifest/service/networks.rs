@@ -84,6 +84,8 @@ pub fn network_mode<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) 
         "none" | "host" | "bridge" => {
             draft.network_mode = Some((mode.to_owned(), at.clone()));
         }
+        // The engine's default network, not the stack's.
+        "default" => draft.network_mode = Some(("bridge".to_owned(), at.clone())),
         _ if mode.starts_with("service:") || mode.starts_with("container:") => {
             at.unsupported(
                 "network_mode",

@@ -30,8 +30,8 @@ pub fn label_map(at: &At<'_>) -> BTreeMap<String, String> {
 /// Options of a driver: a mapping of single values.
 pub fn options(at: &At<'_>) -> BTreeMap<String, String> {
     let option = |(key, at): (&str, At<'_>)| {
-        let text = if at.is_null() { "" } else { at.text()? };
-        Some((key.to_owned(), text.to_owned()))
+        let text = if at.is_null() { String::new() } else { at.plain_text()? };
+        Some((key.to_owned(), text))
     };
     at.fields().into_iter().filter_map(option).collect()
 }

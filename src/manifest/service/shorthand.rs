@@ -33,17 +33,24 @@ pub fn parse(text: &str) -> Result<ShortVolume, String> {
 }
 
 fn sections(text: &str) -> Vec<String> {
-    let mut parts = Vec::new();
-    let mut part = String::new();
+    let mut parts = vec![String::new()];
+    // Colons in a `${…:-…}` that was not meant to be replaced cut nothing.
+    let mut braces = 0_usize;
     for letter in text.chars() {
+        let part = parts.last().map_or("", String::as_str);
         let is_drive = part.len() == 1 && part.chars().all(|c| c.is_ascii_alphabetic());
-        if letter == ':' && (!is_drive || text.len() <= 2) && text.len() > 2 {
-            parts.push(std::mem::take(&mut part));
-        } else {
-            part.push(letter);
+        let opens = letter == '{' && (braces > 0 || part.ends_with('$'));
+        let cuts = letter == ':' && braces == 0 && !is_drive && text.len() > 2;
+        if opens {
+            braces += 1;
+        } else if letter == '}' {
+            braces = braces.saturating_sub(1);
+        }
+        match (cuts, parts.last_mut()) {
+            (false, Some(part)) => part.push(letter),
+            (true, _) | (false, None) => parts.push(String::new()),
         }
     }
-    parts.push(part);
     parts
 }
 
@@ -69,6 +76,7 @@ mod tests {
         check("./a:/b:ro,z", Some("./a"), "/b", &["ro", "z"]);
         check("a:b:c:d", Some("a:b"), "c:d", &[]);
         check("d:", None, "d:", &[]);
+        check("/a:/b/${C:-{d}}:ro", Some("/a"), "/b/${C:-{d}}", &["ro"]);
     }
 
     #[test]

@@ -47,6 +47,19 @@ fn a_tracked_source_may_lie_beside_the_stack_but_not_outside_the_repository() {
 }
 
 #[test]
+fn an_untracked_source_may_lie_beside_the_stack_but_not_further_off() {
+    let at = |path: &str, volume: &str| {
+        World::new(&[(path, &manifest(&format!("volumes: ['{volume}']")))])
+    };
+    let service = web(at("a/b/shop/compose.yaml", "../shared:/a").stack());
+    assert_eq!(mount_text(&service.settings), ["/a <- /data/shared rw"]);
+    for volume in ["../../state:/a", "../.exported:/a"] {
+        let problems = at("a/b/shop/compose.yaml", volume).problems();
+        assert!(problems.contains("leads out of"), "{volume}: {problems}");
+    }
+}
+
+#[test]
 fn a_directory_with_a_link_in_it_cannot_be_mounted() {
     let mut world = World::shop(&manifest("volumes: ['./conf:/a']")).with_file("shop/conf/x", "1");
     world.tree.insert_symlink("shop/conf/inner/link");

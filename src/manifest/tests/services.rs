@@ -140,7 +140,7 @@ fn mounts_are_sorted_by_target() {
     refused("volumes: ['data:a']", "has to be absolute");
     refused("volumes: ['~/a:/a']", "starts with `~`");
     refused("volumes: ['../../a:/a']", "leaves the repository");
-    refused("volumes: ['../a:/a']", "leaves the stack's directory");
+    refused("volumes: ['../../a:/a']", "leaves the repository");
 }
 
 #[test]
@@ -183,7 +183,7 @@ fn what_cannot_be_there_twice_is_refused() {
 
 #[test]
 fn unsupported_keys_and_unknown_ones_are_told_apart() {
-    refused("ulimits: {nofile: 1}", "`ulimits` is not supported: not supported yet");
+    refused("ulimits: {nofile: 1}", "`ulimits` is not supported yet");
     refused("imagee: a", "unknown key `imagee`");
     refused("x-evenkeel: {updat: 1}", "unknown key `updat`");
     refused("x-evenkeel: {update: {semver: '~1'}}", "`update` is not supported");
@@ -250,11 +250,27 @@ fn platforms_are_called_as_images_call_them() {
     let platform = |text: &str| settings(&format!("platform: {text}")).platform.unwrap().0;
     assert_eq!(platform("linux/x86_64"), "linux/amd64");
     assert_eq!(platform("aarch64"), "linux/arm64");
-    refused("platform: windows/amd64", "is no platform of Linux");
+    refused("platform: 'linux amd64'", "is no platform");
 }
 
 #[test]
 fn labels_of_evenkeels_own_cannot_be_written() {
     assert_eq!(settings("labels: [a=b=c, d]").labels.len(), 2);
     refused("labels: {evenkeel.spec: x}", "is evenkeel's own");
+}
+
+#[test]
+fn booleans_and_numbers_without_quotes_are_printed_as_compose_prints_them() {
+    let labels = settings("labels: {a: True, b: 'True', c: 1.50, d: '1.50', e: 1.2.3, f: 0550, g: 08, h: 0, i: -0x10}").labels;
+    let values: Vec<&str> = labels.values().map(String::as_str).collect();
+    assert_eq!(values, ["true", "True", "1.5", "1.50", "1.2.3", "360", "08", "0", "-16"]);
+}
+
+#[test]
+fn the_deadline_leaves_a_slow_health_check_its_time() {
+    let deadline = |keys: &str| service(keys).rollout.deadline.unwrap().as_secs();
+    assert_eq!(deadline("user: a"), 300);
+    let slow = "healthcheck: {test: a, start_period: 10m, interval: 20s, timeout: 10s, retries: 1}";
+    assert_eq!(deadline(slow), 660);
+    assert_eq!(deadline(&format!("{slow}\nx-evenkeel: {{rollout: {{deadline: 1m}}}}")), 60);
 }

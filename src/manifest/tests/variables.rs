@@ -73,12 +73,12 @@ fn the_server_file_serves_env_file_too() {
 
 #[test]
 fn another_stacks_server_files_cannot_be_reached_by_climbing() {
-    let world =
-        World::shop(&manifest("env_file: ../other/.env")).with_server_file("other/.env", "A=1");
-    assert!(world.problems().contains("wants env file"), "{}", world.problems());
-    let world =
-        World::shop(&manifest("env_file: ../other.env")).with_server_file("other.env", "A=1");
-    assert!(world.problems().contains("wants env file"), "{}", world.problems());
+    for (path, file) in [("../other/.env", "other/.env"), ("../other.env", "other.env")] {
+        let world = World::shop(&manifest(&format!("env_file: {path}")))
+            .with_server_file("shop/own.env", "")
+            .with_server_file(file, "A=1");
+        assert!(world.problems().contains("wants env file"), "{}", world.problems());
+    }
 }
 
 #[test]
@@ -104,6 +104,24 @@ fn an_unset_variable_is_an_error_or_blank_as_the_host_says() {
     world.unset = Unset::Blank;
     assert!(remarks(&world.stack()).contains("NOWHERE"));
     check(world, Some(""));
+}
+
+#[test]
+fn a_missing_variable_is_the_only_problem_of_its_value() {
+    let text = "services: {web: {image: 'a:${TAG}', ports: ['${PORT}:80', 'x:80']}}";
+    let problems = World::shop(text).problems();
+    for told in ["variable `TAG`", "variable `PORT`", "`x` is no port"] {
+        assert_eq!(problems.matches(told).count(), 1, "{told}: {problems}");
+    }
+    assert_eq!(problems.lines().filter(|line| line.starts_with("shop/")).count(), 3, "{problems}");
+}
+
+#[test]
+fn a_server_file_that_cannot_be_read_is_told_and_not_what_it_would_hold() {
+    let world =
+        World::shop("services: {web: {image: 'a:${TAG}'}}").with_server_file("shop.env", "a b=1");
+    let problems = world.problems();
+    assert!(problems.contains("/env/shop.env:1") && !problems.contains("TAG"), "{problems}");
 }
 
 #[test]

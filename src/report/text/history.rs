@@ -1,9 +1,14 @@
-//! `history` for people.
+//! `history` for people: a table, a generation a line, and below it what went wrong.
 
 use std::io;
 
-use crate::report::Style;
-use crate::report::wire::HistoryReport;
+use super::lines::{INDENT, pad, short_commit, widest};
+use crate::report::style::one_line;
+use crate::report::wire::{HistoryGeneration, HistoryReport};
+use crate::report::{Style, span};
+
+const HEAD: [&str; 8] =
+    ["GENERATION", "STARTED", "STACK", "COMMIT", "TRIGGER", "OUTCOME", "TOOK", "CHANGED"];
 
 /// Writes `report` for people.
 pub fn history(
@@ -11,6 +16,61 @@ pub fn history(
     report: &HistoryReport,
     style: Style,
 ) -> io::Result<()> {
-    let _ = (out, report, style);
+    if report.generations.is_empty() {
+        return writeln!(out, "no generations yet");
+    }
+    let rows: Vec<[String; 8]> = report.generations.iter().map(row).collect();
+    let head = HEAD.map(str::to_owned);
+    let widths = std::array::from_fn(|column| {
+        widest(rows.iter().chain([&head]).map(|row| row[column].as_str()))
+    });
+    writeln!(out, "{}", style.strong(&line(&head, &widths)))?;
+    for (generation, row) in report.generations.iter().zip(&rows) {
+        writeln!(out, "{}", painted(generation, &line(row, &widths), style))?;
+        for service in &generation.services {
+            if let Some(error) = &service.error {
+                writeln!(out, "{INDENT}{}: {}", service.service, one_line(error))?;
+            }
+        }
+    }
     Ok(())
+}
+
+fn row(generation: &HistoryGeneration) -> [String; 8] {
+    [
+        generation.generation.to_string(),
+        span::at(generation.started_at),
+        generation.stack.clone(),
+        short_commit(&generation.commit).to_owned(),
+        generation.trigger.to_owned(),
+        generation.outcome.unwrap_or("running").to_owned(),
+        generation.seconds.map(span::took_seconds).unwrap_or_default(),
+        changed(generation),
+    ]
+}
+
+/// The services that were not left as they were.
+fn changed(generation: &HistoryGeneration) -> String {
+    let changed = generation.services.iter().filter(|service| service.outcome != Some("unchanged"));
+    let names: Vec<&str> = changed.map(|service| service.service.as_str()).collect();
+    match names.as_slice() {
+        [first, second, third, _, ..] => {
+            format!("{first}, {second}, {third} and {} more", names.len() - 3)
+        }
+        few => few.join(", "),
+    }
+}
+
+fn line(row: &[String; 8], widths: &[usize; 8]) -> String {
+    let cells: Vec<String> =
+        row.iter().zip(widths).map(|(cell, width)| pad(cell, *width)).collect();
+    cells.join("  ").trim_end().to_owned()
+}
+
+fn painted(generation: &HistoryGeneration, line: &str, style: Style) -> String {
+    match generation.outcome {
+        Some("failed" | "interrupted") => style.bad(line),
+        Some("rolled-back") => style.warn(line),
+        Some(_) | None => line.to_owned(),
+    }
 }

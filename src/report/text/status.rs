@@ -1,9 +1,14 @@
-//! `status` for people.
+//! `status` for people: sources, then stacks with their services and containers.
 
 use std::io;
 
-use crate::report::Style;
-use crate::report::wire::StatusReport;
+use super::lines::{self, INDENT, pad, short_commit, widest};
+use crate::model::Digest;
+use crate::report::style::one_line;
+use crate::report::wire::{
+    StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
+};
+use crate::report::{Style, problems, span};
 
 /// Writes `report` for people.
 pub fn status(
@@ -11,6 +16,120 @@ pub fn status(
     report: &StatusReport,
     style: Style,
 ) -> io::Result<()> {
-    let _ = (out, report, style);
+    writeln!(out, "{}", lines::heading(&report.host, &[engine(&report.engine, style)], style))?;
+    let width = widest(report.sources.iter().map(|source| source.name.as_str()));
+    for found in &report.sources {
+        source(out, found, width, style)?;
+    }
+    for found in &report.stacks {
+        writeln!(out)?;
+        stack(out, found, report, style)?;
+    }
     Ok(())
+}
+
+fn engine(engine: &StatusEngine, style: Style) -> String {
+    let known = |field: &Option<String>| field.clone().unwrap_or_default();
+    match &engine.error {
+        Some(error) => style.bad(&one_line(error)),
+        None => format!(
+            "engine {} ({}/{})",
+            known(&engine.version),
+            known(&engine.os),
+            known(&engine.architecture)
+        ),
+    }
+}
+
+fn source(
+    out: &mut (impl io::Write + ?Sized),
+    source: &StatusSource,
+    width: usize,
+    style: Style,
+) -> io::Result<()> {
+    let state = if source.state == "ok" { style.good("ok") } else { style.bad(source.state) };
+    let commit = source.commit.as_deref().map_or("no commit yet", short_commit);
+    let age = source.stale_seconds.map_or_else(|| "never read".to_owned(), span::ago);
+    let name = pad(&source.name, width);
+    writeln!(
+        out,
+        "  {name}  {state}  {commit}  read {age}  {}",
+        style.faint(&format!("{} {}", source.repo, source.branch))
+    )?;
+    lines::detail(out, &style.bad("error:"), source.error.as_deref())
+}
+
+fn stack(
+    out: &mut (impl io::Write + ?Sized),
+    stack: &StatusStack,
+    report: &StatusReport,
+    style: Style,
+) -> io::Result<()> {
+    let generation = stack.generation.map(|number| format!("generation {number}"));
+    let facts = [
+        style.faint(short_commit(stack.commit.as_deref().unwrap_or_default())),
+        generation.unwrap_or_default(),
+        lines::state(stack.state, 0, style),
+    ];
+    writeln!(out, "{}", lines::heading(&stack.stack, &facts, style))?;
+    if stack.problems.is_empty() {
+        lines::detail(out, &style.bad("error:"), stack.error.as_deref())?;
+    }
+    write!(out, "{}", problems::render(&stack.problems, style))?;
+    let name = widest(stack.services.iter().map(|service| service.service.as_str()));
+    let state = widest(stack.services.iter().map(|service| service.state.word()));
+    for found in &stack.services {
+        service(out, found, (name, state), style)?;
+        for container in &found.containers {
+            writeln!(out, "{INDENT}{}", one_container(container, report, style))?;
+        }
+    }
+    Ok(())
+}
+
+fn service(
+    out: &mut (impl io::Write + ?Sized),
+    service: &StatusService,
+    (name, state): (usize, usize),
+    style: Style,
+) -> io::Result<()> {
+    let line = format!(
+        "  {}  {}  {}",
+        pad(&service.service, name),
+        lines::state(service.state, state, style),
+        image(service)
+    );
+    writeln!(out, "{}", line.trim_end())?;
+    let word = service.held_by.map(|by| format!("held by {by}:")).unwrap_or_default();
+    if let Some(reason) = &service.reason {
+        writeln!(out, "{INDENT}{}", one_line(format!("{word} {reason}").trim_start()))?;
+    }
+    lines::detail(out, &style.good("hint:"), service.hint.as_deref())
+}
+
+/// The image with a short digest, however it is written.
+fn image(service: &StatusService) -> String {
+    let name = service.image.as_deref().unwrap_or_default();
+    let name = name.split_once('@').map_or(name, |(name, _)| name);
+    match service.digest.as_deref().and_then(Digest::parse) {
+        Some(digest) => format!("{name}@{}", digest.short()),
+        None => name.to_owned(),
+    }
+}
+
+fn one_container(container: &StatusContainer, report: &StatusReport, style: Style) -> String {
+    let mut words = vec![container.state.to_owned()];
+    if let Some(code) = container.exit_code {
+        words.push(format!("exit code {code}"));
+    }
+    if container.health != "none" {
+        words.push(container.health.to_owned());
+    }
+    if container.restarts > 0 {
+        words.push(lines::count(container.restarts as usize, "restart"));
+    }
+    if let Some(started) = container.started_at {
+        words.push(format!("started {}", span::since(started, report.at)));
+    }
+    style.faint(&format!("{}  {}", container.name, words.join(", ")))
 }

@@ -6,6 +6,8 @@ mod shared;
 mod plan;
 mod pass;
 mod status;
+mod standing;
+mod containers;
 mod history;
 mod validate;
 
@@ -15,8 +17,8 @@ pub use pass::{
 };
 pub use plan::{PlanReport, PlanService, PlanStack, PlanStep, plan};
 pub use shared::{WireProblem, WireReason, WireRemark};
+pub use standing::{Standing, status};
 pub use status::{
-    Standing, StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource,
-    StatusStack, status,
+    StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
 };
 pub use validate::{ValidateReport, ValidateStack, Validated, validate};

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::shared::{joined, masks_of, problems_of, seconds};
+use super::shared::{joined, masks_of, problems_of, seconds, wired};
 use super::{WireProblem, WireReason};
 use crate::apply::{Failure, Outcome};
 use crate::model::{DesiredState, GenerationNumber, ServiceOutcome, SourceName, StackName};
@@ -178,7 +178,7 @@ fn whole(pass: &Pass<'_>, stacks: &[PassStack]) -> PassOutcome {
 
 fn stack(pass: &Pass<'_>, name: &StackName) -> PassStack {
     let found = pass.desired.stacks.get(name);
-    let problems = found.map_or(&[][..], |stack| problems_of(&stack.content));
+    let problems = found.and_then(|stack| problems_of(&stack.content));
     let changes: Vec<&Change> =
         pass.plan.changes.iter().filter(|change| change.service.stack == *name).collect();
     let of_services = changes.iter().map(|change| counts_as(pass, change)).max();
@@ -187,11 +187,11 @@ fn stack(pass: &Pass<'_>, name: &StackName) -> PassStack {
         commit: found.map(|stack| stack.commit.to_string()),
         generation: pass.generations.get(name).map(|number| number.0),
         outcome: match problems {
-            [] => of_services.unwrap_or_default(),
-            [..] => PassOutcome::Failed,
+            None => of_services.unwrap_or_default(),
+            Some(_) => PassOutcome::Failed,
         },
-        error: (!problems.is_empty()).then(|| joined(problems)),
-        problems: problems.iter().map(WireProblem::from).collect(),
+        error: problems.map(joined),
+        problems: wired(problems),
         services: changes.iter().map(|change| service(pass, change)).collect(),
     }
 }
@@ -200,7 +200,7 @@ fn service(pass: &Pass<'_>, change: &Change) -> PassService {
     let masks = masks_of(pass.desired, &change.service.stack);
     let result = pass.outcome.services.get(&change.service);
     let failure = result.and_then(|result| result.failure.as_ref());
-    let (note, hint) = state::why(&change.verdict, &masks);
+    let (note, hint) = state::why(change, &masks);
     let is_trouble =
         matches!(change.verdict, Verdict::Rejected { .. } | Verdict::Blocked(_)).then_some(());
     PassService {

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use serde::Serialize;
 
-use super::shared::{joined, masks_of, name_masked, problems_of};
+use super::shared::{joined, masks_of, name_masked, problems_of, wired};
 use super::{WireProblem, WireReason, WireRemark};
 use crate::model::{DesiredState, Masks, ServiceId, StackName};
 use crate::plan::{Change, Plan, PlannedStep, Step};
@@ -88,6 +88,13 @@ pub struct PlanStep {
     pub service: Option<String>,
 }
 
+impl PlanReport {
+    /// How many steps there are to do.
+    pub fn steps(&self) -> usize {
+        self.stacks.iter().map(|stack| stack.steps.len()).sum()
+    }
+}
+
 /// What a pass would do, stack by stack.
 pub fn plan(desired: &DesiredState, plan: &Plan) -> PlanReport {
     let mut stacks: Vec<PlanStack> =
@@ -114,13 +121,12 @@ fn wanted(desired: &DesiredState, plan: &Plan, name: &StackName) -> PlanStack {
     let found = &desired.stacks[name];
     let problems = problems_of(&found.content);
     let stack = stack(desired, plan, name);
-    let is_invalid = !problems.is_empty();
     PlanStack {
         source: Some(found.source.to_string()),
         commit: Some(found.commit.to_string()),
-        state: if is_invalid { State::Invalid } else { stack.state },
-        error: is_invalid.then(|| joined(problems)),
-        problems: problems.iter().map(WireProblem::from).collect(),
+        state: if problems.is_some() { State::Invalid } else { stack.state },
+        error: problems.map(joined),
+        problems: wired(problems),
         ..stack
     }
 }
@@ -173,7 +179,7 @@ fn remarks(
 }
 
 fn service(plan: &Plan, change: &Change, masks: &Masks) -> PlanService {
-    let (note, hint) = state::why(&change.verdict, masks);
+    let (note, hint) = state::why(change, masks);
     PlanService {
         service: change.service.service.to_string(),
         verdict: change.verdict.word(),

@@ -131,12 +131,17 @@ pub(super) fn joined(problems: &[Problem]) -> String {
     lines.join("; ")
 }
 
-/// The problems of a stack; none where it can be used.
-pub(super) fn problems_of(content: &StackContent) -> &[Problem] {
+/// Why a stack cannot be used; `None` where it can.
+pub(super) fn problems_of(content: &StackContent) -> Option<&[Problem]> {
     match content {
-        StackContent::Usable(_) => &[],
-        StackContent::Invalid(problems) => problems,
+        StackContent::Usable(_) => None,
+        StackContent::Invalid(problems) => Some(problems),
     }
+}
+
+/// Problems as they stand in JSON.
+pub(super) fn wired(problems: Option<&[Problem]>) -> Vec<WireProblem> {
+    problems.into_iter().flatten().map(WireProblem::from).collect()
 }
 
 /// The server's values that a stack uses; none where it cannot be used.

@@ -1,44 +1,12 @@
 //! `evenkeel.status/v1`: where everything stands.
 
-use std::collections::{BTreeMap, BTreeSet};
-
 use jiff::Timestamp;
 use serde::Serialize;
 
 use super::WireProblem;
-use super::shared::{joined, masks_of, name_masked, problems_of};
-use crate::engine::EngineError;
-use crate::history::{SourceReport, StackReport};
-use crate::model::observed::EngineInfo;
-use crate::model::{
-    ContainerState, DesiredService, DesiredState, GenerationNumber, Health, HostName, ImageRef,
-    Masks, ObservedContainer, ObservedState, ServiceId, SourceName, StackName, labels,
-};
-use crate::plan::{Change, Plan, Verdict};
-use crate::report::state::{self, State};
-
-/// All that is known of where things stand.
-#[derive(Clone, Copy)]
-pub struct Standing<'a> {
-    /// This host.
-    pub host: &'a HostName,
-    /// The engine, or why it does not answer.
-    pub engine: Result<&'a EngineInfo, &'a EngineError>,
-    /// Every configured source, as it was last read.
-    pub sources: &'a [(SourceName, SourceReport)],
-    /// What the last recorded revisions ask for; `None` where they cannot be read.
-    pub desired: Option<&'a DesiredState>,
-    /// What is; empty where the engine does not answer.
-    pub observed: &'a ObservedState,
-    /// What a pass would do now; `None` without a desired state or an engine.
-    pub plan: Option<&'a Plan>,
-    /// How the stacks stood at the last pass, for those that nothing newer is known of.
-    pub recorded: &'a [StackReport],
-    /// The last attempt at each stack.
-    pub generations: &'a BTreeMap<StackName, GenerationNumber>,
-    /// Now.
-    pub now: Timestamp,
-}
+use crate::model::memory::HoldScope;
+use crate::model::{ServiceId, ServiceName, StackName};
+use crate::report::state::State;
 
 /// Where everything stands.
 #[derive(Clone, Debug, PartialEq, Serialize)]
@@ -159,264 +127,19 @@ pub struct StatusContainer {
     pub exit_code: Option<i64>,
 }
 
-/// Where everything stands, stack by stack.
-pub fn status(standing: &Standing<'_>) -> StatusReport {
-    let mut stacks: Vec<StatusStack> = Vec::new();
-    let wanted: BTreeSet<&StackName> =
-        standing.desired.into_iter().flat_map(|desired| desired.stacks.keys()).collect();
-    let names = standing.desired.into_iter().flat_map(|desired| desired.stacks.keys());
-    stacks.extend(names.map(|name| known(standing, name)));
-    stacks.extend(others(standing, &wanted));
-    StatusReport {
-        schema: "evenkeel.status/v1",
-        host: standing.host.to_string(),
-        at: standing.now,
-        engine: engine(standing.engine),
-        sources: standing
-            .sources
-            .iter()
-            .map(|(name, report)| source(name, report, standing.now))
-            .collect(),
-        stacks,
-    }
-}
-
-fn engine(engine: Result<&EngineInfo, &EngineError>) -> StatusEngine {
-    match engine {
-        Ok(info) => StatusEngine {
-            version: Some(info.version.clone()),
-            api_version: Some(info.api_version.clone()),
-            os: Some(info.os.clone()),
-            architecture: Some(info.architecture.clone()),
-            error: None,
-        },
-        Err(error) => StatusEngine { error: Some(error.to_string()), ..StatusEngine::default() },
-    }
-}
-
-fn source(name: &SourceName, report: &SourceReport, now: Timestamp) -> StatusSource {
-    StatusSource {
-        name: name.to_string(),
-        repo: report.repo.clone(),
-        branch: report.branch.clone(),
-        commit: report.commit.as_ref().map(ToString::to_string),
-        fetched_at: report.fetched_at,
-        state: report.state.word(),
-        error: report.error.clone(),
-        // A clock that was set back makes nothing younger than now.
-        stale_seconds: report.fetched_at.map(|at| now.duration_since(at).as_secs().max(0)),
-    }
-}
-
-/// A stack that git names.
-fn known(standing: &Standing<'_>, name: &StackName) -> StatusStack {
-    let found = standing.desired.and_then(|desired| desired.stacks.get(name));
-    let problems = found.map_or(&[][..], |stack| problems_of(&stack.content));
-    let recorded = standing.recorded.iter().find(|report| report.stack == *name);
-    let services = if problems.is_empty() {
-        planned(standing, name)
-    } else {
-        seen(standing, name, State::Invalid, "the stack cannot be used")
-    };
-    let of_services = services.iter().map(|service| service.state).max().unwrap_or_default();
-    StatusStack {
-        stack: name.to_string(),
-        source: found.map(|stack| stack.source.to_string()),
-        commit: found.map(|stack| stack.commit.to_string()),
-        state: match problems {
-            [] if standing.plan.is_none() => recorded_state(recorded),
-            [] => of_services,
-            [..] => State::Invalid,
-        },
-        generation: standing.generations.get(name).map(|number| number.0),
-        error: match problems {
-            [] if standing.plan.is_none() => recorded.and_then(|report| report.error.clone()),
-            [] => None,
-            [..] => Some(joined(problems)),
-        },
-        problems: problems.iter().map(WireProblem::from).collect(),
-        services,
-    }
-}
-
-/// Stacks that git does not name: to be removed, orphaned, or known from the last pass only.
-fn others(standing: &Standing<'_>, wanted: &BTreeSet<&StackName>) -> Vec<StatusStack> {
-    let mut sources: BTreeMap<StackName, Option<SourceName>> = BTreeMap::new();
-    for container in &standing.observed.containers {
-        if let (Some(stack), Some(source)) = (container.stack(), container.source()) {
-            sources.insert(stack, Some(source));
+impl StatusReport {
+    /// Keeps the stack or service of `scope` alone; the engine and the sources stay.
+    pub fn narrow(&mut self, scope: &HoldScope) {
+        for stack in &mut self.stacks {
+            let name = StackName::new(stack.stack.as_str());
+            stack.services.retain(|service| {
+                scope.covers(&ServiceId::new(&name, &ServiceName::new(service.service.as_str())))
+            });
         }
-    }
-    for change in standing.plan.into_iter().flat_map(|plan| &plan.changes) {
-        sources.entry(change.service.stack.clone()).or_default();
-    }
-    if standing.desired.is_none() {
-        for report in standing.recorded {
-            sources.insert(report.stack.clone(), Some(report.source.clone()));
-        }
-    }
-    sources.retain(|name, _| !wanted.contains(name));
-    sources.into_iter().map(|(name, source)| unknown(standing, &name, source)).collect()
-}
-
-fn unknown(standing: &Standing<'_>, name: &StackName, source: Option<SourceName>) -> StatusStack {
-    let recorded = standing.recorded.iter().find(|report| report.stack == *name);
-    let is_orphan = source.as_ref().is_some_and(|source| !is_configured(standing, source));
-    let services = if is_orphan {
-        seen(standing, name, State::Orphaned, "its source is no longer configured")
-    } else if standing.plan.is_some() {
-        planned(standing, name)
-    } else {
-        seen(standing, name, recorded_state(recorded), "as the last pass saw it")
-    };
-    let of_services = services.iter().map(|service| service.state).max();
-    StatusStack {
-        stack: name.to_string(),
-        source: source.map(|source| source.to_string()),
-        commit: recorded.map(|report| report.commit.to_string()),
-        state: of_services.unwrap_or_else(|| recorded_state(recorded)),
-        generation: standing.generations.get(name).map(|number| number.0),
-        error: recorded.and_then(|report| report.error.clone()),
-        problems: Vec::new(),
-        services,
-    }
-}
-
-fn is_configured(standing: &Standing<'_>, source: &SourceName) -> bool {
-    standing.sources.iter().any(|(name, _)| name == source)
-        || standing.desired.is_some_and(|desired| desired.sources_configured.contains(source))
-}
-
-fn recorded_state(recorded: Option<&StackReport>) -> State {
-    recorded.and_then(|report| State::from_word(&report.state)).unwrap_or(State::Pending)
-}
-
-/// The services of a stack as the plan judges them.
-fn planned(standing: &Standing<'_>, name: &StackName) -> Vec<StatusService> {
-    let Some(plan) = standing.plan else { return Vec::new() };
-    plan.changes
-        .iter()
-        .filter(|change| change.service.stack == *name)
-        .map(|change| judged(standing, change))
-        .collect()
-}
-
-fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
-    let id = &change.service;
-    let masks = standing.desired.map(|desired| masks_of(desired, &id.stack)).unwrap_or_default();
-    let containers = containers_of(standing.observed, id);
-    let (_, hint) = state::why(&change.verdict, &masks);
-    let reason = match &change.verdict {
-        Verdict::InSync => containers.iter().find_map(|container| state::ailment(container)),
-        verdict => state::in_one_line(verdict, &masks),
-    };
-    let desired = desired_service(standing, id);
-    StatusService {
-        state: State::of_service(&change.verdict, &containers),
-        held_by: state::held_by(&change.verdict),
-        image: desired.map(|desired| desired.service.image_shown.clone()),
-        digest: desired
-            .and_then(|desired| desired.image.as_ref().ok())
-            .map(|pinned| pinned.image.digest().to_string())
-            .or_else(|| running_digest(&containers)),
-        reason,
-        hint,
-        desired: state::is_desired(&change.verdict),
-        ..bare(id, &containers, &masks)
-    }
-}
-
-fn desired_service<'a>(standing: &Standing<'a>, id: &ServiceId) -> Option<&'a DesiredService> {
-    standing.desired?.deployment(&id.stack)?.services.get(&id.service)
-}
-
-/// The services of a stack as the engine shows them, all in one state.
-fn seen(
-    standing: &Standing<'_>,
-    name: &StackName,
-    state: State,
-    reason: &str,
-) -> Vec<StatusService> {
-    let ids: BTreeSet<ServiceId> = standing
-        .observed
-        .containers
-        .iter()
-        .filter_map(ObservedContainer::service)
-        .filter(|id| id.stack == *name)
-        .collect();
-    ids.iter()
-        .map(|id| {
-            let containers = containers_of(standing.observed, id);
-            StatusService {
-                state,
-                reason: Some(reason.to_owned()),
-                digest: running_digest(&containers),
-                ..bare(id, &containers, &Masks::default())
-            }
-        })
-        .collect()
-}
-
-/// What the containers alone say of a service.
-fn bare(id: &ServiceId, containers: &[&ObservedContainer], masks: &Masks) -> StatusService {
-    let generation = |container: &&ObservedContainer| {
-        container.label(labels::GENERATION).and_then(|number| number.parse().ok())
-    };
-    StatusService {
-        service: id.service.to_string(),
-        state: State::InSync,
-        held_by: None,
-        image: None,
-        digest: None,
-        generation: containers.iter().filter_map(generation).max(),
-        reason: None,
-        hint: None,
-        containers: containers.iter().map(|found| container(found, &id.stack, masks)).collect(),
-        desired: true,
-    }
-}
-
-fn containers_of<'a>(observed: &'a ObservedState, id: &'a ServiceId) -> Vec<&'a ObservedContainer> {
-    let mut containers: Vec<&ObservedContainer> = observed.containers_of(id).collect();
-    containers.sort_by_key(|container| (container.number(), container.name.clone()));
-    containers
-}
-
-/// The digest a container was created with. The reference itself may hold a server value.
-fn running_digest(containers: &[&ObservedContainer]) -> Option<String> {
-    containers.iter().find_map(|container| {
-        let image = ImageRef::parse(&container.image).ok()?;
-        image.digest().map(ToString::to_string)
-    })
-}
-
-fn container(found: &ObservedContainer, stack: &StackName, masks: &Masks) -> StatusContainer {
-    StatusContainer {
-        id: found.id.to_string(),
-        name: name_masked(masks, stack, found.name.as_str()),
-        state: match found.state {
-            ContainerState::Created => "created",
-            ContainerState::Running => "running",
-            ContainerState::Paused => "paused",
-            ContainerState::Restarting => "restarting",
-            ContainerState::Exited { .. } => "exited",
-            ContainerState::Dead => "dead",
-        },
-        health: match found.health {
-            Health::None => "none",
-            Health::Starting => "starting",
-            Health::Healthy => "healthy",
-            Health::Unhealthy => "unhealthy",
-        },
-        restarts: found.restarts,
-        started_at: found.started_at,
-        exit_code: match found.state {
-            ContainerState::Exited { code, .. } => Some(code),
-            ContainerState::Created
-            | ContainerState::Running
-            | ContainerState::Paused
-            | ContainerState::Restarting
-            | ContainerState::Dead => None,
-        },
+        self.stacks.retain(|stack| match scope {
+            HoldScope::Host => true,
+            HoldScope::Stack(name) => name.as_str() == stack.stack,
+            HoldScope::Service(_) => !stack.services.is_empty(),
+        });
     }
 }

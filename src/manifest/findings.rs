@@ -1,0 +1,59 @@
+//! What was found while reading one stack: everything that is wrong, and what is worth saying.
+
+use std::cell::RefCell;
+
+use super::excerpt::SourceTexts;
+use crate::model::stack::Remark;
+use crate::model::{Masks, Problem};
+
+/// What was found while reading one stack: everything that is wrong, and what is worth saying.
+#[derive(Debug, Default)]
+pub struct Findings {
+    problems: RefCell<Vec<Problem>>,
+    remarks: RefCell<Vec<Remark>>,
+    texts: SourceTexts,
+    unknown: Vec<String>,
+}
+
+impl Findings {
+    /// Nothing found yet; excerpts come from `texts`.
+    pub fn new(texts: SourceTexts) -> Self {
+        Self { texts, ..Self::default() }
+    }
+
+    /// The value at `path` is not known without the server: from now on, nothing is wrong with it.
+    pub fn excuse(&mut self, path: String) {
+        self.unknown.push(path);
+    }
+
+    /// Adds a problem, with the line it stands on where that is known.
+    pub fn problem(&self, mut problem: Problem) {
+        if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path)) {
+            return;
+        }
+        if problem.excerpt.is_none() {
+            let line = problem.place.as_ref().and_then(|place| self.texts.line(place));
+            problem.excerpt = line.map(str::to_owned);
+        }
+        self.problems.borrow_mut().push(problem);
+    }
+
+    /// Adds a remark.
+    pub fn remark(&self, remark: Remark) {
+        self.remarks.borrow_mut().push(remark);
+    }
+
+    /// The problems in the order of the files, and the remarks.
+    ///
+    /// Readers take care not to quote the server's values; `masks` catches what slips through.
+    pub fn into_parts(self, masks: &Masks) -> (Vec<Problem>, Vec<Remark>) {
+        let mut problems = self.problems.into_inner();
+        problems.iter_mut().for_each(|problem| problem.message = masks.mask(&problem.message));
+        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        problems.dedup();
+        let mut remarks = self.remarks.into_inner();
+        remarks.iter_mut().for_each(|remark| remark.text = masks.mask(&remark.text));
+        remarks.dedup();
+        (problems, remarks)
+    }
+}

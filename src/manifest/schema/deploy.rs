@@ -1,0 +1,108 @@
+//! `deploy` and `scale`.
+
+use serde_json::{Value, json};
+
+use super::shapes::{Field, closed, key, key_or, shape, words};
+
+/// `deploy` and `scale`
+pub fn fields() -> Vec<Field> {
+    vec![
+        key("scale", "How many containers; the same as `deploy.replicas`.", replicas()),
+        key("deploy", "How many, how much, and how a change is rolled out.", deploy()),
+    ]
+}
+
+fn replicas() -> Value {
+    let mut replicas = shape("count");
+    replicas["maximum"] = 1000.into();
+    replicas["default"] = 1.into();
+    replicas
+}
+
+fn deploy() -> Value {
+    closed(vec![
+        key("replicas", "How many containers.", replicas()),
+        key("resources", "What it may use, and what it keeps.", resources()),
+        key(
+            "restart_policy",
+            "When the engine starts it again; goes before `restart`.",
+            restart_policy(),
+        ),
+        key("update_config", "How a change is rolled out.", update_config()),
+        key("labels", "Has no effect outside a Swarm.", shape("pairs")),
+        key("mode", "Has no effect outside a Swarm.", words(&["replicated", "global"])),
+        key("placement", "Has no effect outside a Swarm.", json!(true)),
+        key("endpoint_mode", "Has no effect outside a Swarm.", words(&["vip"])),
+    ])
+}
+
+fn resources() -> Value {
+    let limits = closed(vec![
+        key("cpus", "At most this much processor time; the same as `cpus`.", shape("cpus")),
+        key("memory", "At most this much memory; the same as `mem_limit`.", shape("bytes")),
+        key("pids", "At most this many processes; the same as `pids_limit`.", shape("integer")),
+    ]);
+    let reservations = closed(vec![
+        key("cpus", "Has no effect outside a Swarm.", shape("text")),
+        key(
+            "memory",
+            "Kept when the host runs short; the same as `mem_reservation`.",
+            shape("bytes"),
+        ),
+    ]);
+    closed(vec![
+        key("limits", "What it may use at most.", limits),
+        key("reservations", "What it keeps when the host runs short.", reservations),
+    ])
+}
+
+fn restart_policy() -> Value {
+    let conditions = ["any", "always", "unless-stopped", "on-failure", "none", "no"];
+    closed(vec![
+        key_or(
+            "condition",
+            json!("any"),
+            "After which ends it is started again.",
+            words(&conditions),
+        ),
+        key("max_attempts", "How often, with `on-failure`. Without it, for ever.", shape("count")),
+        key("delay", "Has no effect outside a Swarm.", json!(true)),
+        key("window", "Has no effect outside a Swarm.", json!(true)),
+    ])
+}
+
+fn update_config() -> Value {
+    closed(vec![
+        key_or(
+            "order",
+            json!("stop-first"),
+            "The old container is stopped, and kept until the new one has proved itself.",
+            words(&["stop-first"]),
+        ),
+        key_or(
+            "parallelism",
+            json!(1),
+            "How many replicas are replaced at a time.",
+            shape("count"),
+        ),
+        key_or("delay", json!("0s"), "The pause between two batches.", shape("duration")),
+        key_or(
+            "monitor",
+            json!("10s"),
+            "How long a new container is watched after the switch; a failure in that time switches back.",
+            shape("duration"),
+        ),
+        key_or(
+            "max_failure_ratio",
+            json!(0),
+            "The share of replicas that may fail, from 0 to 1.",
+            json!({"type": ["number", "string", "null"], "pattern": "[0-9$]", "minimum": 0, "maximum": 1}),
+        ),
+        key_or(
+            "failure_action",
+            json!("rollback"),
+            "After a failure: put back what ran, stay half-way for somebody to look, or go on.",
+            words(&["rollback", "pause", "continue"]),
+        ),
+    ])
+}

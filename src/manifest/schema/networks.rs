@@ -1,0 +1,117 @@
+//! `networks`, at the top and on a service, `network_mode`, `extra_hosts`, `ports`.
+
+use serde_json::{Value, json};
+
+use super::shapes::{
+    Field, PROTOCOL, closed, key, key_or, list, list_or_named, mapping, one_or_more, shape,
+    short_or, words,
+};
+
+/// One entry of `networks` at the top.
+pub fn network() -> Value {
+    let mut fields = external("network");
+    fields.extend([
+        key_or("driver", json!("bridge"), "The kind of network.", shape("filled")),
+        key("driver_opts", "Options of the driver.", mapping(shape("text"))),
+        key_or("internal", json!(false), "It does not lead out of the host.", shape("flag")),
+        key_or(
+            "attachable",
+            json!(false),
+            "Containers of others may join it; matters in a Swarm only.",
+            shape("flag"),
+        ),
+        key_or("enable_ipv6", json!(false), "It has addresses of IPv6.", shape("flag")),
+        key("ipam", "Its addresses. Without it, the engine chooses.", ipam()),
+        key("labels", "Labels of the network.", shape("pairs")),
+    ]);
+    closed(fields)
+}
+
+/// `name` and `external`, of networks and volumes alike.
+pub fn external(what: &str) -> Vec<Field> {
+    let old = closed(vec![key("name", "Its name at the engine.", shape("filled"))]);
+    let name = format!("Its name at the engine. Without it, `<stack>_<{what}>`.");
+    let external = format!("The {what} is made by somebody else, and only used.");
+    vec![
+        key("name", &name, shape("filled")),
+        key("external", &external, json!({"anyOf": [shape("flag"), old], "default": false})),
+    ]
+}
+
+fn ipam() -> Value {
+    let subnet = closed(vec![
+        key("subnet", "A range, such as `172.28.0.0/16`.", shape("filled")),
+        key("ip_range", "Containers get their addresses from this part of it.", shape("filled")),
+        key("gateway", "The host's address in it.", shape("filled")),
+    ]);
+    closed(vec![
+        key("driver", "Only the engine's own is supported.", words(&["default"])),
+        key("config", "The ranges.", list(subnet)),
+    ])
+}
+
+/// `networks`, `network_mode`, `extra_hosts` and `ports` of a service.
+pub fn fields() -> Vec<Field> {
+    let host = json!({"type": "string", "pattern": "[=:]|[$]"});
+    vec![
+        key(
+            "networks",
+            "Networks it joins. Without it, `default`.",
+            list_or_named(shape("item"), joined()),
+        ),
+        key(
+            "network_mode",
+            "In place of `networks`: none at all, the host's, or the engine's bridge.",
+            words(&["none", "host", "bridge"]),
+        ),
+        key(
+            "extra_hosts",
+            "Names and addresses it knows besides; `host-gateway` is this server.",
+            list_or_named(host, extra_host()),
+        ),
+        key("ports", "Ports of the host that lead to it.", list(port())),
+    ]
+}
+
+fn extra_host() -> Value {
+    let mut address = one_or_more(shape("word"));
+    address["description"] = "One address or several.".into();
+    address
+}
+
+fn joined() -> Value {
+    closed(vec![
+        key("aliases", "Further names it is found by.", list(shape("word"))),
+        key("ipv4_address", "Always this address.", shape("filled")),
+        key("ipv6_address", "Always this address.", shape("filled")),
+        key_or(
+            "priority",
+            json!(0),
+            "The network with the highest is joined first.",
+            shape("integer"),
+        ),
+    ])
+}
+
+fn port() -> Value {
+    let range = json!({
+        "type": ["string", "integer", "null"],
+        "pattern": "^[0-9]+(-[0-9]+)?$|[$]",
+        "minimum": 1,
+        "maximum": 65535,
+    });
+    let protocol = json!({"type": ["string", "null"], "pattern": format!("^{PROTOCOL}$|[$]")});
+    let long = closed(vec![
+        key("target", "The container's port.", range.clone()),
+        key("published", "The host's port. Without it, the engine picks one.", range),
+        key("host_ip", "The host's address. Without it, all of them.", shape("text")),
+        key_or("protocol", json!("tcp"), "`tcp`, `udp` or `sctp`.", protocol),
+        key("mode", "Has no effect outside a Swarm.", json!(true)),
+        key("name", "For people.", json!(true)),
+        key("app_protocol", "For people.", json!(true)),
+    ]);
+    let (ports, ipv6) = ("[0-9]+(-[0-9]+)?", r"\[[0-9A-Fa-f:.]+\]");
+    let host = format!("(([0-9.]+|{ipv6}):)?({ports})?:|{ipv6}:");
+    let short = format!("^({host})?{ports}(/{PROTOCOL})?$|[$]");
+    short_or(&short, long, &["target"])
+}

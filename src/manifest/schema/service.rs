@@ -1,0 +1,190 @@
+//! The keys of a service, but for the families that have a file of their own.
+
+use serde_json::{Value, json};
+
+use super::shapes::{
+    FILLED, Field, PROTOCOL, closed, key, key_or, list, list_or_named, mapping, one_or_more, shape,
+    short_or, strict, words,
+};
+use super::{deploy, files, mounts, networks, process};
+
+/// Every key of a service.
+pub fn fields() -> Vec<Field> {
+    let families = [
+        image(),
+        process::fields(),
+        environment(),
+        order(),
+        rights(),
+        limits(),
+        shown(),
+        ignored(),
+    ];
+    let mut fields: Vec<Field> = families.into_iter().flatten().collect();
+    fields.extend(deploy::fields());
+    fields.extend(files::fields());
+    fields.extend(mounts::fields());
+    fields.extend(networks::fields());
+    fields.push(key("x-evenkeel", "What Compose has no word for: this service.", evenkeel()));
+    fields
+}
+
+fn image() -> Vec<Field> {
+    vec![
+        key(
+            "image",
+            "What runs: a tag, a digest, or both. A tag is looked up once, when this line is new or \
+             changes; the digest it had then stays until it changes again.",
+            shape("item"),
+        ),
+        key("build", "Has no effect beside `image`: the server never builds.", json!(true)),
+        key(
+            "platform",
+            "The platform of the image, such as `linux/arm64`. Without it, the engine's own.",
+            json!({"type": ["string", "number", "null"], "pattern": "^[lL][iI][nN][uU][xX]/|^[^/]+$|[$]"}),
+        ),
+        key_or(
+            "pull_policy",
+            json!("missing"),
+            "`missing` pulls what is not on the host; `never` runs only what is already there.",
+            words(&["missing", "if_not_present", "never"]),
+        ),
+    ]
+}
+
+fn environment() -> Vec<Field> {
+    let file = closed(vec![
+        key("path", "Looked up on the server, then beside the manifest.", shape("filled")),
+        key_or("required", json!(true), "Whether the stack is invalid without it.", shape("flag")),
+        key("format", "`raw` takes lines as they are: no quotes, no variables.", words(&["raw"])),
+    ]);
+    vec![
+        key(
+            "environment",
+            "Variables of the container, over those of `env_file`. A name without a value is passed \
+             through from the server's env files.",
+            shape("pairs"),
+        ),
+        key(
+            "env_file",
+            "Files of variables; a later one goes before an earlier one.",
+            one_or_more(short_or(FILLED, file, &["path"])),
+        ),
+    ]
+}
+
+fn order() -> Vec<Field> {
+    let dependency = closed(vec![
+        key_or(
+            "condition",
+            json!("service_started"),
+            "What is waited for: that it runs, that its health check passes, or that it ends with 0.",
+            words(&["service_started", "service_healthy", "service_completed_successfully"]),
+        ),
+        key_or(
+            "restart",
+            json!(false),
+            "Restart this service after that one is replaced.",
+            shape("flag"),
+        ),
+        key_or(
+            "required",
+            json!(true),
+            "Whether it is an error that it is not there.",
+            shape("flag"),
+        ),
+    ]);
+    vec![
+        key(
+            "depends_on",
+            "Services that come first, and what is waited for.",
+            list_or_named(shape("item"), dependency),
+        ),
+        key(
+            "profiles",
+            "The service runs only where the server's configuration has one of these active.",
+            one_or_more(shape("word")),
+        ),
+    ]
+}
+
+fn rights() -> Vec<Field> {
+    vec![
+        key("cap_add", "Capabilities it gets, such as `NET_ADMIN`.", list(shape("item"))),
+        key("cap_drop", "Capabilities it loses; `ALL` is every one.", list(shape("item"))),
+        key_or(
+            "privileged",
+            json!(false),
+            "Gives it nearly all rights of the host.",
+            shape("flag"),
+        ),
+        key_or("read_only", json!(false), "It cannot write to its image's files.", shape("flag")),
+    ]
+}
+
+fn limits() -> Vec<Field> {
+    vec![
+        key("cpus", "At most this much processor time: `0.5` is half of one.", shape("cpus")),
+        key("mem_limit", "At most this much memory, such as `512m`.", shape("bytes")),
+        key("mem_reservation", "Memory it keeps when the host runs short.", shape("bytes")),
+        key(
+            "pids_limit",
+            "At most this many processes; 0 and -1 are without limit.",
+            shape("integer"),
+        ),
+    ]
+}
+
+fn shown() -> Vec<Field> {
+    let logging = closed(vec![
+        key("driver", "The engine's log driver. Without it, the engine's default.", shape("text")),
+        key("options", "Options of the driver.", mapping(shape("text"))),
+    ]);
+    let port = format!("^[0-9]+(-[0-9]+)?(/{PROTOCOL})?$|[$]");
+    vec![
+        key("labels", "Labels of the container.", shape("pairs")),
+        key("logging", "What becomes of its output.", logging),
+        key(
+            "expose",
+            "Ports it listens on, for other containers to know; publishes none.",
+            list(json!({"type": ["string", "integer"], "pattern": port, "minimum": 1})),
+        ),
+    ]
+}
+
+fn ignored() -> Vec<Field> {
+    vec![
+        key("attach", "Has no effect on a server.", json!(true)),
+        key("develop", "Has no effect on a server.", json!(true)),
+        key("pull_refresh_after", "Has no effect.", json!(true)),
+    ]
+}
+
+fn evenkeel() -> Value {
+    let rollout = strict(vec![
+        key_or(
+            "stable",
+            json!("10s"),
+            "How long a new container without health check has to run before it counts as good.",
+            shape("duration"),
+        ),
+        key(
+            "deadline",
+            "How long a new container may take from create to good. Without it, five minutes, or as \
+             long as its health check can take.",
+            shape("duration"),
+        ),
+        key_or(
+            "restarts",
+            json!(5),
+            "How many restarts of a new container are borne before it counts as failed.",
+            shape("count"),
+        ),
+    ]);
+    let mut keep = shape("count");
+    keep["minimum"] = 1.into();
+    strict(vec![
+        key("keep", "How many good generations keep their images on the host.", keep),
+        key("rollout", "When a new container counts as good.", rollout),
+    ])
+}

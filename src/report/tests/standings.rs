@@ -1,0 +1,254 @@
+use std::collections::BTreeMap;
+
+use super::world::*;
+use crate::engine::EngineError;
+use crate::history::{SourceReport, SourceState, StackReport};
+use crate::model::memory::{HeldBy, HoldScope};
+use crate::model::observed::{EngineInfo, ObservedContainer};
+use crate::model::{
+    ContainerState, DesiredState, GenerationNumber, Health, HostName, ObservedState, SourceName,
+};
+use crate::plan::{Block, Plan, Verdict};
+use crate::report::exit::of_status;
+use crate::report::state::State;
+use crate::report::wire::{Standing, StatusReport};
+use crate::report::{ExitCode, Style, text, wire};
+
+fn sources() -> Vec<(SourceName, SourceReport)> {
+    let report = SourceReport {
+        repo: "https://git.example/acme/infra.git".to_owned(),
+        branch: "main".to_owned(),
+        commit: Some("0123456789abcdef0123456789abcdef01234567".into()),
+        fetched_at: Some("2026-11-21T11:59:20Z".parse().unwrap()),
+        state: SourceState::Ok,
+        error: None,
+    };
+    vec![("infra".into(), report)]
+}
+
+fn engine() -> EngineInfo {
+    EngineInfo {
+        version: "28.5.1".to_owned(),
+        api_version: "1.51".to_owned(),
+        os: "linux".to_owned(),
+        architecture: "amd64".to_owned(),
+    }
+}
+
+fn report(desired: &DesiredState, plan: &Plan, observed: &ObservedState) -> StatusReport {
+    wire::status(&Standing {
+        host: &desired.host,
+        engine: Ok(&engine()),
+        sources: &sources(),
+        desired: Some(desired),
+        observed,
+        plan: Some(plan),
+        recorded: &[],
+        generations: &BTreeMap::from([("shop".into(), GenerationNumber(12))]),
+        now: now(),
+    })
+}
+
+fn check(verdict: Verdict, container: ObservedContainer, state: State, code: ExitCode) {
+    let plan = plan([("shop/api", verdict.clone()), ("shop/web", Verdict::InSync)]);
+    let observed = observed(vec![container]);
+    let report = report(&desired(&["shop/api", "shop/web"]), &plan, &observed);
+    let stack = &report.stacks[0];
+    assert_eq!((stack.services[0].state, stack.state), (state, state), "{verdict:?}");
+    assert_eq!(stack.services[0].reason.is_none(), state == State::InSync, "{verdict:?}");
+    assert_eq!(of_status(&report), code, "{verdict:?}");
+    json(&report);
+}
+
+#[test]
+fn a_verdict_becomes_a_state_and_a_stack_has_its_worst() {
+    let fine = || container("shop/api");
+    check(Verdict::InSync, fine(), State::InSync, ExitCode::Good);
+    for verdict in [Verdict::Create, image_update(), Verdict::CleanUp, Verdict::Remove] {
+        check(verdict, fine(), State::Pending, ExitCode::Good);
+    }
+    check(Verdict::Start(Vec::new()), fine(), State::Pending, ExitCode::Good);
+    check(held(HeldBy::Operator, true), fine(), State::Held, ExitCode::Good);
+    check(held(HeldBy::Adoption, false), fine(), State::Held, ExitCode::Failed);
+    check(rejected(), fine(), State::Rejected, ExitCode::Failed);
+    let world = Block::World { message: SECRET.to_owned(), hint: None };
+    check(Verdict::Blocked(world), fine(), State::Failed, ExitCode::Failed);
+    let on = Block::On(vec![id("shop/db")]);
+    check(Verdict::Blocked(on), fine(), State::Pending, ExitCode::Good);
+    check(Verdict::Blocked(Block::RunningJob), fine(), State::Progressing, ExitCode::Good);
+}
+
+#[test]
+fn a_container_that_ails_makes_its_service_degraded_and_a_finished_job_does_not() {
+    let with = |state, health| ObservedContainer { state, health, ..container("shop/api") };
+    let exited = |code, oom_killed| ContainerState::Exited { code, oom_killed };
+    for ailing in [
+        with(ContainerState::Running, Health::Unhealthy),
+        with(ContainerState::Restarting, Health::None),
+        with(exited(1, false), Health::None),
+        with(exited(0, true), Health::None),
+    ] {
+        check(Verdict::InSync, ailing, State::Degraded, ExitCode::Failed);
+    }
+    check(Verdict::InSync, with(exited(0, false), Health::None), State::InSync, ExitCode::Good);
+}
+
+#[test]
+fn stacks_of_sources_no_longer_configured_are_orphaned_and_show_no_reference() {
+    let mut orphan = container("old/web");
+    orphan.labels.insert(crate::model::labels::SOURCE.to_owned(), "gone".to_owned());
+    let report = report(&desired(&[]), &Plan::default(), &observed(vec![orphan]));
+    assert_eq!(report.stacks[0].state, State::Orphaned);
+    assert_eq!(report.stacks[0].services[0].digest, Some(digest().to_string()));
+    assert_eq!(of_status(&report), ExitCode::Good);
+    json(&report);
+}
+
+#[test]
+fn an_invalid_stack_still_shows_what_runs() {
+    let desired = with_invalid(desired(&[]), "shop", vec![problem()]);
+    let seen = observed(vec![container("shop/api")]);
+    let report = report(&desired, &Plan::default(), &seen);
+    assert_eq!(report.stacks[0].state, State::Invalid);
+    assert_eq!(report.stacks[0].services[0].containers.len(), 1);
+    assert_eq!(of_status(&report), ExitCode::Failed);
+}
+
+#[test]
+fn without_an_engine_stacks_stand_as_the_last_pass_saw_them() {
+    let recorded = StackReport {
+        stack: "shop".into(),
+        source: "infra".into(),
+        commit: "abc".into(),
+        state: "rejected".to_owned(),
+        error: None,
+        generation: None,
+    };
+    let report = wire::status(&Standing {
+        host: &HostName::new("web-1"),
+        engine: Err(&EngineError::Unreachable("no such file".to_owned())),
+        sources: &[],
+        desired: None,
+        observed: &ObservedState::default(),
+        plan: None,
+        recorded: &[recorded],
+        generations: &BTreeMap::new(),
+        now: now(),
+    });
+    assert_eq!(report.stacks[0].state, State::Rejected);
+    assert_eq!(of_status(&report), ExitCode::Failed);
+    let written = text(|out| text::status(out, &report, Style::PLAIN));
+    insta::assert_snapshot!(written, @r"
+    web-1  the Docker engine does not answer: no such file
+
+    shop  abc  rejected
+    ");
+}
+
+#[test]
+fn a_status_shows_sources_then_stacks() {
+    let plan = plan([
+        ("shop/api", Verdict::InSync),
+        ("shop/web", held(HeldBy::Rollback, true)),
+        ("shop/db", image_update()),
+    ]);
+    let restarted = ObservedContainer { restarts: 1, ..container("shop/api") };
+    let seen = observed(vec![restarted, container("shop/web")]);
+    let report = report(&desired(&["shop/api", "shop/web", "shop/db"]), &plan, &seen);
+    let written = text(|out| text::status(out, &report, Style::PLAIN));
+    insta::assert_snapshot!(written, @r"
+    web-1  engine 28.5.1 (linux/amd64)
+      infra  ok  0123456  read 40 s ago  https://git.example/acme/infra.git main
+
+    shop  0123456  generation 12  held
+      api  in-sync  ghcr.io/acme/app:${TAG}@abababababab
+          shop-api-1  running, healthy, 1 restart, started 3 h ago
+      web  held     ghcr.io/acme/app:${TAG}@abababababab
+          held by rollback: held until the move is done
+          shop-web-1  running, healthy, started 3 h ago
+      db   pending  ghcr.io/acme/app:${TAG}@abababababab
+          image: app:1.4.1 → app:1.4.2; environment.TOKEN changed
+    ");
+}
+
+#[test]
+fn a_status_in_json_keeps_to_the_contract() {
+    let seen = observed(vec![container("shop/api")]);
+    let report = report(&desired(&["shop/api"]), &plan([("shop/api", Verdict::InSync)]), &seen);
+    insta::assert_snapshot!(json(&report), @r#"
+    {
+      "schema": "evenkeel.status/v1",
+      "host": "web-1",
+      "at": "2026-11-21T12:00:00Z",
+      "engine": {
+        "version": "28.5.1",
+        "api_version": "1.51",
+        "os": "linux",
+        "architecture": "amd64",
+        "error": null
+      },
+      "sources": [
+        {
+          "name": "infra",
+          "repo": "https://git.example/acme/infra.git",
+          "branch": "main",
+          "commit": "0123456789abcdef0123456789abcdef01234567",
+          "fetched_at": "2026-11-21T11:59:20Z",
+          "state": "ok",
+          "error": null,
+          "stale_seconds": 40
+        }
+      ],
+      "stacks": [
+        {
+          "stack": "shop",
+          "source": "infra",
+          "commit": "0123456789abcdef0123456789abcdef01234567",
+          "state": "in-sync",
+          "generation": 12,
+          "error": null,
+          "problems": [],
+          "services": [
+            {
+              "service": "api",
+              "state": "in-sync",
+              "held_by": null,
+              "image": "ghcr.io/acme/app:${TAG}",
+              "digest": "sha256:abababababababababababababababababababababababababababababababab",
+              "generation": 7,
+              "reason": null,
+              "hint": null,
+              "containers": [
+                {
+                  "id": "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffee",
+                  "name": "shop-api-1",
+                  "state": "running",
+                  "health": "healthy",
+                  "restarts": 0,
+                  "started_at": "2026-11-21T09:00:00Z",
+                  "exit_code": null
+                }
+              ]
+            }
+          ]
+        }
+      ]
+    }
+    "#);
+}
+
+#[test]
+fn a_status_can_be_narrowed_to_a_stack_or_service() {
+    let services = ["shop/api", "shop/web", "blog/web"];
+    let plan = plan(services.map(|name| (name, Verdict::InSync)));
+    let whole = report(&desired(&services), &plan, &observed(Vec::new()));
+    let shown = |scope: HoldScope| {
+        let mut report = whole.clone();
+        report.narrow(&scope);
+        report.stacks.iter().map(|stack| stack.services.len()).collect::<Vec<_>>()
+    };
+    assert_eq!(shown(HoldScope::Host), [2, 1]);
+    assert_eq!(shown(HoldScope::Stack("blog".into())), [1]);
+    assert_eq!(shown(HoldScope::Service(id("shop/web"))), [1]);
+    assert!(shown(HoldScope::Service(id("shop/none"))).is_empty());
+}

@@ -1,0 +1,238 @@
+//! How a [`StatusReport`] is made: each stack from the plan, or from what else is known of it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use jiff::Timestamp;
+
+use super::containers::{bare, containers_of, running_digest};
+use super::shared::{joined, masks_of, problems_of, wired};
+use super::status::{StatusEngine, StatusReport, StatusService, StatusSource, StatusStack};
+use crate::engine::EngineError;
+use crate::history::{SourceReport, StackReport};
+use crate::model::observed::EngineInfo;
+use crate::model::{
+    DesiredService, DesiredState, GenerationNumber, HostName, Masks, ObservedContainer,
+    ObservedState, ServiceId, SourceName, StackName,
+};
+use crate::plan::{Change, Plan};
+use crate::report::state::{self, State};
+
+/// All that is known of where things stand.
+#[derive(Clone, Copy)]
+pub struct Standing<'a> {
+    /// This host.
+    pub host: &'a HostName,
+    /// The engine, or why it does not answer.
+    pub engine: Result<&'a EngineInfo, &'a EngineError>,
+    /// Every configured source, as it was last read.
+    pub sources: &'a [(SourceName, SourceReport)],
+    /// What the last recorded revisions ask for; `None` where they cannot be read.
+    pub desired: Option<&'a DesiredState>,
+    /// What is; empty where the engine does not answer.
+    pub observed: &'a ObservedState,
+    /// What a pass would do now; `None` without a desired state or an engine.
+    pub plan: Option<&'a Plan>,
+    /// How the stacks stood at the last pass, for those that nothing newer is known of.
+    pub recorded: &'a [StackReport],
+    /// The last attempt at each stack.
+    pub generations: &'a BTreeMap<StackName, GenerationNumber>,
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// Where everything stands, stack by stack.
+pub fn status(standing: &Standing<'_>) -> StatusReport {
+    let wanted: BTreeSet<&StackName> =
+        standing.desired.into_iter().flat_map(|desired| desired.stacks.keys()).collect();
+    let names = standing.desired.into_iter().flat_map(|desired| desired.stacks.keys());
+    let mut stacks: Vec<StatusStack> = names.map(|name| known(standing, name)).collect();
+    stacks.extend(others(standing, &wanted));
+    StatusReport {
+        schema: "evenkeel.status/v1",
+        host: standing.host.to_string(),
+        at: standing.now,
+        engine: engine(standing.engine),
+        sources: standing
+            .sources
+            .iter()
+            .map(|(name, report)| source(name, report, standing.now))
+            .collect(),
+        stacks,
+    }
+}
+
+fn engine(engine: Result<&EngineInfo, &EngineError>) -> StatusEngine {
+    match engine {
+        Ok(info) => StatusEngine {
+            version: Some(info.version.clone()),
+            api_version: Some(info.api_version.clone()),
+            os: Some(info.os.clone()),
+            architecture: Some(info.architecture.clone()),
+            error: None,
+        },
+        Err(error) => StatusEngine { error: Some(error.to_string()), ..StatusEngine::default() },
+    }
+}
+
+fn source(name: &SourceName, report: &SourceReport, now: Timestamp) -> StatusSource {
+    StatusSource {
+        name: name.to_string(),
+        repo: report.repo.clone(),
+        branch: report.branch.clone(),
+        commit: report.commit.as_ref().map(ToString::to_string),
+        fetched_at: report.fetched_at,
+        state: report.state.word(),
+        error: report.error.clone(),
+        // A clock that was set back makes nothing younger than now.
+        stale_seconds: report.fetched_at.map(|at| now.duration_since(at).as_secs().max(0)),
+    }
+}
+
+/// A stack that git names.
+fn known(standing: &Standing<'_>, name: &StackName) -> StatusStack {
+    let found = standing.desired.and_then(|desired| desired.stacks.get(name));
+    let problems = found.and_then(|stack| problems_of(&stack.content));
+    let recorded = standing.recorded.iter().find(|report| report.stack == *name);
+    let services = if problems.is_none() {
+        planned(standing, name)
+    } else {
+        seen(standing, name, State::Invalid, "the stack cannot be used")
+    };
+    let of_services = services.iter().map(|service| service.state).max().unwrap_or_default();
+    StatusStack {
+        stack: name.to_string(),
+        source: found.map(|stack| stack.source.to_string()),
+        commit: found.map(|stack| stack.commit.to_string()),
+        state: match problems {
+            None if standing.plan.is_none() => recorded_state(recorded),
+            None => of_services,
+            Some(_) => State::Invalid,
+        },
+        generation: standing.generations.get(name).map(|number| number.0),
+        error: match problems {
+            None if standing.plan.is_none() => recorded.and_then(|report| report.error.clone()),
+            None => None,
+            Some(problems) => Some(joined(problems)),
+        },
+        problems: wired(problems),
+        services,
+    }
+}
+
+/// Stacks that git does not name: to be removed, orphaned, or known from the last pass only.
+fn others(standing: &Standing<'_>, wanted: &BTreeSet<&StackName>) -> Vec<StatusStack> {
+    let mut sources: BTreeMap<StackName, Option<SourceName>> = BTreeMap::new();
+    for container in &standing.observed.containers {
+        if let (Some(stack), Some(source)) = (container.stack(), container.source()) {
+            sources.insert(stack, Some(source));
+        }
+    }
+    for change in standing.plan.into_iter().flat_map(|plan| &plan.changes) {
+        sources.entry(change.service.stack.clone()).or_default();
+    }
+    if standing.desired.is_none() {
+        for report in standing.recorded {
+            sources.insert(report.stack.clone(), Some(report.source.clone()));
+        }
+    }
+    sources.retain(|name, _| !wanted.contains(name));
+    sources.into_iter().map(|(name, source)| unknown(standing, &name, source)).collect()
+}
+
+fn unknown(standing: &Standing<'_>, name: &StackName, source: Option<SourceName>) -> StatusStack {
+    let recorded = standing.recorded.iter().find(|report| report.stack == *name);
+    let is_orphan = source.as_ref().is_some_and(|source| !is_configured(standing, source));
+    let services = if is_orphan {
+        seen(standing, name, State::Orphaned, "its source is no longer configured")
+    } else if standing.plan.is_some() {
+        planned(standing, name)
+    } else {
+        seen(standing, name, recorded_state(recorded), "as the last pass saw it")
+    };
+    let of_services = services.iter().map(|service| service.state).max();
+    StatusStack {
+        stack: name.to_string(),
+        source: source.map(|source| source.to_string()),
+        commit: recorded.map(|report| report.commit.to_string()),
+        state: of_services.unwrap_or_else(|| recorded_state(recorded)),
+        generation: standing.generations.get(name).map(|number| number.0),
+        error: recorded.and_then(|report| report.error.clone()),
+        problems: Vec::new(),
+        services,
+    }
+}
+
+fn is_configured(standing: &Standing<'_>, source: &SourceName) -> bool {
+    standing.sources.iter().any(|(name, _)| name == source)
+        || standing.desired.is_some_and(|desired| desired.sources_configured.contains(source))
+}
+
+fn recorded_state(recorded: Option<&StackReport>) -> State {
+    recorded.and_then(|report| State::from_word(&report.state)).unwrap_or(State::Pending)
+}
+
+/// The services of a stack as the plan judges them.
+fn planned(standing: &Standing<'_>, name: &StackName) -> Vec<StatusService> {
+    let Some(plan) = standing.plan else { return Vec::new() };
+    plan.changes
+        .iter()
+        .filter(|change| change.service.stack == *name)
+        .map(|change| judged(standing, change))
+        .collect()
+}
+
+fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
+    let id = &change.service;
+    let masks = standing.desired.map(|desired| masks_of(desired, &id.stack)).unwrap_or_default();
+    let containers = containers_of(standing.observed, id);
+    let (_, hint) = state::why(change, &masks);
+    let ailment = || containers.iter().find_map(|container| state::ailment(container));
+    let state = State::of_service(&change.verdict, &containers);
+    let reason =
+        if state == State::Degraded { ailment() } else { state::in_one_line(change, &masks) };
+    let desired = desired_service(standing, id);
+    StatusService {
+        state,
+        held_by: state::held_by(&change.verdict),
+        image: desired.map(|desired| desired.service.image_shown.clone()),
+        digest: desired
+            .and_then(|desired| desired.image.as_ref().ok())
+            .map(|pinned| pinned.image.digest().to_string())
+            .or_else(|| running_digest(&containers)),
+        reason,
+        hint,
+        desired: state::is_desired(&change.verdict),
+        ..bare(id, &containers, &masks)
+    }
+}
+
+fn desired_service<'a>(standing: &Standing<'a>, id: &ServiceId) -> Option<&'a DesiredService> {
+    standing.desired?.deployment(&id.stack)?.services.get(&id.service)
+}
+
+/// The services of a stack as the engine shows them, all in one state.
+fn seen(
+    standing: &Standing<'_>,
+    name: &StackName,
+    state: State,
+    reason: &str,
+) -> Vec<StatusService> {
+    let ids: BTreeSet<ServiceId> = standing
+        .observed
+        .containers
+        .iter()
+        .filter_map(ObservedContainer::service)
+        .filter(|id| id.stack == *name)
+        .collect();
+    ids.iter()
+        .map(|id| {
+            let containers = containers_of(standing.observed, id);
+            StatusService {
+                state,
+                reason: Some(reason.to_owned()),
+                digest: running_digest(&containers),
+                ..bare(id, &containers, &Masks::default())
+            }
+        })
+        .collect()
+}

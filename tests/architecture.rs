@@ -1,0 +1,121 @@
+//! The rooms and who may use whom (ARCHITECTURE.md), read off the `use` lines.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Each room with those it may use besides itself.
+const ROOMS: &[(&str, &[&str])] = &[
+    ("model", &[]),
+    ("manifest", &["model"]),
+    ("config", &["model"]),
+    ("source", &["model"]),
+    ("registry", &["model"]),
+    ("engine", &["model"]),
+    ("history", &["model"]),
+    ("resolve", &["model", "registry"]),
+    ("plan", &["model", "engine"]),
+    ("apply", &["model", "plan", "engine"]),
+    (
+        "reconcile",
+        &[
+            "model", "manifest", "config", "source", "registry", "engine", "history", "resolve",
+            "plan", "apply",
+        ],
+    ),
+    ("report", &["model", "plan", "apply", "history", "engine"]),
+];
+
+/// Crates that belong to one room, or to two.
+const CRATES: &[(&str, &[&str])] = &[
+    ("bollard", &["engine"]),
+    ("git2", &["source"]),
+    ("rusqlite", &["history"]),
+    ("granit_parser", &["manifest"]),
+    ("serde_yaml", &["config"]),
+    ("reqwest", &["registry", "source"]),
+    ("clap", &["cli"]),
+    ("indicatif", &["report"]),
+];
+
+fn files_below(directory: &Path, found: &mut Vec<PathBuf>) {
+    let mut entries: Vec<PathBuf> =
+        fs::read_dir(directory).unwrap().map(|entry| entry.unwrap().path()).collect();
+    entries.sort();
+    for path in entries {
+        if path.is_dir() {
+            files_below(&path, found);
+        } else if path.extension().is_some_and(|extension| extension == "rs") {
+            found.push(path);
+        }
+    }
+}
+
+/// Every product source file with the room it is in.
+fn sources() -> Vec<(String, PathBuf, String)> {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("src");
+    let mut files = Vec::new();
+    files_below(&root, &mut files);
+    let is_test = |path: &Path| {
+        path.components().any(|part| part.as_os_str() == "tests")
+            || path.file_stem().is_some_and(|stem| stem == "tests")
+    };
+    files
+        .into_iter()
+        .filter(|path| !is_test(path))
+        .map(|path| {
+            let inner = path.strip_prefix(&root).unwrap();
+            let room =
+                inner.iter().next().unwrap().to_string_lossy().trim_end_matches(".rs").to_owned();
+            let text = fs::read_to_string(&path).unwrap();
+            // What follows is a file's own tests, which may use a fake of another room.
+            let product =
+                text.split("#[cfg(test)]\nmod tests {").next().unwrap_or_default().to_owned();
+            (room, path, product)
+        })
+        .collect()
+}
+
+fn code_lines(text: &str) -> impl Iterator<Item = &str> {
+    text.lines().map(str::trim_start).filter(|line| !line.starts_with("//"))
+}
+
+#[test]
+fn a_room_uses_only_the_rooms_it_may() {
+    let mut wrong = Vec::new();
+    for (room, path, text) in sources() {
+        let Some((_, allowed)) = ROOMS.iter().find(|(name, _)| *name == room) else { continue };
+        for line in code_lines(&text) {
+            for (other, _) in ROOMS.iter().chain(&[("cli", &[] as &[&str])]) {
+                let uses = line.contains(&format!("crate::{other}::"))
+                    || line.contains(&format!("crate::{other};"));
+                if uses && *other != room && !allowed.contains(other) {
+                    wrong.push(format!("{}: {line}", path.display()));
+                }
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "see ARCHITECTURE.md for who may use whom:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn a_crate_stays_in_its_room() {
+    let mut wrong = Vec::new();
+    for (room, path, text) in sources() {
+        for (name, allowed) in CRATES {
+            let uses = code_lines(&text).any(|line| line.contains(&format!("{name}::")));
+            if uses && !allowed.contains(&room.as_str()) {
+                wrong.push(format!("{}: {name}", path.display()));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "these crates belong to other rooms:\n{}", wrong.join("\n"));
+}
+
+#[test]
+fn every_room_is_listed() {
+    let known: Vec<&str> =
+        ROOMS.iter().map(|(name, _)| *name).chain(["cli", "lib", "main"]).collect();
+    for (room, path, _) in sources() {
+        assert!(known.contains(&room.as_str()), "{} is in no listed room", path.display());
+    }
+}
