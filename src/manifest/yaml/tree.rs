@@ -80,9 +80,13 @@ impl Builder<'_> {
     }
 
     fn ended(&self, cursor: &mut usize) -> bool {
-        let ended = matches!(self.steps[*cursor].kind, Kind::End);
-        *cursor += usize::from(ended);
-        ended
+        // Not `*cursor += usize::from(ended)`: optimised by rustc 1.95, that left the cursor where it was, and
+        // a file ended with its first list.
+        if !matches!(self.steps[*cursor].kind, Kind::End) {
+            return false;
+        }
+        *cursor += 1;
+        true
     }
 
     fn key(&mut self, cursor: &mut usize) -> Option<Key> {
