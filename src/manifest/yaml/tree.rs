@@ -80,8 +80,8 @@ impl Builder<'_> {
     }
 
     fn ended(&self, cursor: &mut usize) -> bool {
-        // Not `*cursor += usize::from(ended)`: optimised by rustc 1.95, that left the cursor where it was, and
-        // a file ended with its first list.
+        // Not `*cursor += usize::from(ended)`: rustc before 1.96.1 may optimise that addition away
+        // (rust-lang/rust#158206), and a file would end with its first list.
         if !matches!(self.steps[*cursor].kind, Kind::End) {
             return false;
         }
