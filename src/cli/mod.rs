@@ -14,6 +14,7 @@ mod release;
 mod schema;
 mod sources;
 mod status;
+mod telling;
 mod validate;
 
 use std::io::{self, IsTerminal as _, Write};

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::sources::Read;
+use super::standing;
 use super::view::View;
 use crate::apply::{Journal, Outcome, ServiceResult};
 use crate::history::{
@@ -84,7 +85,7 @@ pub fn note(
         history.record_source(&seen.name, &report)?;
     }
     let sources: Vec<SourceName> = read.sources.iter().map(|seen| seen.name.clone()).collect();
-    history.forget_reports(&sources.into_iter().collect(), &Default::default())?;
+    history.forget_sources(&sources.into_iter().collect())?;
     history.record_pins(&view.new_pins, now)?;
     history.forget_containers(&view.containers())?;
     let highest =
@@ -244,7 +245,7 @@ pub fn finish(
             if outcome.stopped { GenerationOutcome::Interrupted } else { how_it_ended(&results) };
         history.finish(*number, ended, now, &results)?;
     }
-    Ok(())
+    standing::record(history, view, plan, outcome, generations)
 }
 
 fn remember(

@@ -7,7 +7,14 @@
 
 mod support;
 
+#[path = "../source/ssh_server.rs"]
+mod ssh_server;
+#[path = "../source/web_server.rs"]
+#[expect(dead_code, reason = "tests of sources alone ask more of it")]
+mod web_server;
+
 mod bad_input;
+mod command_line;
 mod daemon;
 mod drift;
 mod failed_update;
@@ -16,9 +23,12 @@ mod interrupted;
 #[cfg(feature = "crash-points")]
 mod killed;
 mod labels;
+mod logins;
 mod outages;
 mod removal;
 mod secrets;
 mod seed;
+mod state;
 mod takeover;
 mod tour;
+mod turns;

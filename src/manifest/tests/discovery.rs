@@ -59,6 +59,16 @@ fn a_name_is_written_or_made_of_the_directory() {
 }
 
 #[test]
+fn a_stack_at_the_root_is_called_as_its_source() {
+    check(&[("compose.yaml", ONE)], "", &["infra compose.yaml"]);
+    check(
+        &[("compose.yaml", "name: shop\nservices: {web: {image: a}}")],
+        "",
+        &["shop compose.yaml"],
+    );
+}
+
+#[test]
 fn a_stack_for_other_hosts_is_absent_and_asks_for_nothing() {
     let other = "x-evenkeel: {hosts: [db-*]}\nservices: {web: {image: 'a:${NOWHERE}'}}";
     let this = "x-evenkeel: {hosts: [db-*, web-?]}\nservices: {web: {image: a}}";

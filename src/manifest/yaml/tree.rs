@@ -100,7 +100,11 @@ impl Builder<'_> {
             && (!text.is_empty() || !plain)
         {
             *cursor += 1;
-            let merge = *plain && text == "<<" && meant.tag.is_none();
+            let merge = text == "<<"
+                && match meant.tag.as_deref() {
+                    None => *plain,
+                    Some(tag) => tag == "!!merge",
+                };
             return Some(Key { text: text.to_string(), place, merge });
         }
         self.node(cursor);
