@@ -169,7 +169,7 @@ fn converged(desired: &DesiredState) -> ObservedState {
 
 fn planning(criterion: &mut Criterion) {
     let rules = Rules {
-        removals_max_percent: 50,
+        removals_max: evenkeel::plan::MostRemovals::Percent(50),
         allow_removals: false,
         deadline: Duration::from_secs(300),
         only: Vec::new(),
