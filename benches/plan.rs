@@ -1,5 +1,5 @@
 //! How long planning takes for very many services: nothing to do, and everything new.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;
@@ -169,7 +169,7 @@ fn converged(desired: &DesiredState) -> ObservedState {
 
 fn planning(criterion: &mut Criterion) {
     let rules = Rules {
-        removals_max_percent: 50,
+        removals_max: evenkeel::plan::MostRemovals::Percent(50),
         allow_removals: false,
         deadline: Duration::from_secs(300),
         only: Vec::new(),

@@ -88,8 +88,11 @@ pub fn note(
     history.forget_sources(&sources.into_iter().collect())?;
     history.record_pins(&view.new_pins, now)?;
     history.forget_containers(&view.containers())?;
-    let highest =
-        view.observed.containers.iter().filter_map(|container| container.label(labels::GENERATION));
+    // Another program's containers on the same engine count by themselves.
+    let sources = &view.desired.sources_configured;
+    let ours = view.observed.containers.iter();
+    let ours = ours.filter(|one| one.source().is_some_and(|source| sources.contains(&source)));
+    let highest = ours.filter_map(|container| container.label(labels::GENERATION));
     if let Some(highest) = highest.filter_map(|number| number.parse().ok()).max() {
         history.continue_after(GenerationNumber(highest))?;
     }

@@ -2,11 +2,13 @@
 
 use std::time::Duration;
 
+use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
 
 use super::errors::explain;
 use crate::engine::EngineError;
+use crate::model::observed::EngineInfo;
 
 /// The oldest API there is a test for (Engine 20.10).
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
@@ -22,6 +24,8 @@ const CHANGING: Duration = Duration::from_secs(600);
 pub(super) struct Session {
     client: bollard::Docker,
     version: ClientVersion,
+    /// The engine as it was met.
+    pub(super) engine: EngineInfo,
     /// The engine's default log driver.
     pub(super) log_driver: String,
     /// The host's name, which containers in the host's network carry.
@@ -32,14 +36,15 @@ impl Session {
     /// Connects to `host` and agrees on a version.
     pub(super) async fn open(host: &str) -> Result<Self, EngineError> {
         let failed = |error| at_host(explain(&error), host);
-        let client = dial(host).map_err(failed)?.negotiate_version().await.map_err(failed)?;
-        let version = client.client_version();
-        check_version(&client.version().await.map_err(failed)?, &version)?;
-        let prefix = format!("/v{}.{}", version.major_version, version.minor_version);
+        let client = dial(host).map_err(failed)?;
+        let engine = client.version().await.map_err(failed)?;
+        let version = agree(&engine)?;
+        let prefix = format!("/v{version}");
         let client = client.with_request_modifier(move |request| prepare(request, &prefix));
         let info = client.info().await.map_err(failed)?;
         Ok(Self {
             client,
+            engine: engine_info(engine, &version),
             version,
             log_driver: info.logging_driver.unwrap_or_default(),
             host_name: info.name.unwrap_or_default(),
@@ -61,9 +66,9 @@ impl Session {
         self.client.clone().with_timeout(time.saturating_add(READING))
     }
 
-    /// `1.41`
-    pub(super) fn api_version(&self) -> String {
-        format!("{}.{}", self.version.major_version, self.version.minor_version)
+    /// The engine as it is now: of the same address, another one may answer.
+    pub(super) async fn ask_engine(&self) -> Result<EngineInfo, Error> {
+        Ok(engine_info(self.client.version().await?, &self.version))
     }
 
     /// Whether a create request may name several networks.
@@ -72,7 +77,7 @@ impl Session {
     }
 }
 
-fn dial(host: &str) -> Result<bollard::Docker, bollard::errors::Error> {
+fn dial(host: &str) -> Result<bollard::Docker, Error> {
     match host.strip_prefix("unix://") {
         Some(path) => {
             bollard::Docker::connect_with_unix(path, READING.as_secs(), API_DEFAULT_VERSION)
@@ -89,18 +94,33 @@ pub(super) fn at_host(error: EngineError, host: &str) -> EngineError {
     error
 }
 
-fn check_version(engine: &SystemVersion, agreed: &ClientVersion) -> Result<(), EngineError> {
+/// The newest version of the API that both sides speak.
+fn agree(engine: &SystemVersion) -> Result<ClientVersion, EngineError> {
     let release = engine.version.as_deref().unwrap_or("?");
-    if *agreed < OLDEST {
+    let Some(spoken) = engine.api_version.as_deref().and_then(parse_version) else {
+        return Err(EngineError::Version(format!("Docker {release} names no version of its API")));
+    };
+    let known = ClientVersion { ..*API_DEFAULT_VERSION };
+    let agreed = if spoken < known { spoken } else { known };
+    if agreed < OLDEST {
         return Err(EngineError::Version(format!(
             "Docker {release} speaks API {agreed}; evenkeel needs {OLDEST} (Docker 20.10) or newer"
         )));
     }
     match engine.min_api_version.as_deref().and_then(parse_version) {
-        Some(oldest) if oldest > *agreed => Err(EngineError::Version(format!(
+        Some(oldest) if oldest > agreed => Err(EngineError::Version(format!(
             "Docker {release} wants API {oldest} or newer; this evenkeel speaks {agreed} at most"
         ))),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(agreed),
+    }
+}
+
+fn engine_info(engine: SystemVersion, agreed: &ClientVersion) -> EngineInfo {
+    EngineInfo {
+        version: engine.version.unwrap_or_default(),
+        api_version: agreed.to_string(),
+        os: engine.os.unwrap_or_default(),
+        architecture: engine.arch.unwrap_or_default(),
     }
 }
 

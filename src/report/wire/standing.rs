@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::history::{SourceReport, StackReport};
 use crate::model::observed::EngineInfo;
 use crate::model::{
-    DesiredService, DesiredState, GenerationNumber, HostName, Masks, ObservedContainer,
+    DesiredService, DesiredState, GenerationNumber, HostName, ImageRef, Masks, ObservedContainer,
     ObservedState, ServiceId, SourceName, StackName,
 };
 use crate::plan::{Change, Plan};
@@ -196,16 +196,32 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
     StatusService {
         state,
         held_by: state::held_by(&change.verdict),
-        image: desired.map(|desired| desired.service.image_shown.clone()),
-        digest: desired
-            .and_then(|desired| desired.image.as_ref().ok())
-            .map(|pinned| pinned.image.digest().to_string())
-            .or_else(|| running_digest(&containers)),
+        image: desired.map(|desired| image_that_runs(desired, &containers, &masks)),
+        digest: running_digest(&containers).or_else(|| {
+            let pinned = desired.and_then(|desired| desired.image.as_ref().ok());
+            pinned.map(|pinned| pinned.image.digest().to_string())
+        }),
         reason,
         hint,
         desired: state::is_desired(&change.verdict),
         ..bare(id, &containers, &masks)
     }
+}
+
+/// The image of the running container; before there is one, and where a server value is part of its name,
+/// as the manifest has it.
+fn image_that_runs(
+    desired: &DesiredService,
+    containers: &[&ObservedContainer],
+    masks: &Masks,
+) -> String {
+    let shown = desired.service.image_shown.clone();
+    if desired.service.sensitive.contains("image") {
+        return shown;
+    }
+    let running = containers.iter().find(|container| container.is_running());
+    let reference = running.and_then(|container| ImageRef::parse(&container.image).ok());
+    reference.map_or(shown, |reference| masks.mask(&reference.without_digest().to_string()))
 }
 
 fn desired_service<'a>(standing: &Standing<'a>, id: &ServiceId) -> Option<&'a DesiredService> {
