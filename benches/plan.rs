@@ -16,7 +16,7 @@ use evenkeel::model::{
     Health, HostName, ImageId, ImageRef, Masks, NetworkId, ObservedContainer, ObservedState,
     PinnedImage, Place, Service, ServiceName, Stack, StackContent, StackName, labels,
 };
-use evenkeel::plan::{Rules, Situation, plan};
+use evenkeel::plan::{MostRemovals, Rules, Situation, plan};
 
 const PER_STACK: usize = 20;
 
@@ -169,7 +169,7 @@ fn converged(desired: &DesiredState) -> ObservedState {
 
 fn planning(criterion: &mut Criterion) {
     let rules = Rules {
-        removals_max: evenkeel::plan::MostRemovals::Percent(50),
+        removals_max: MostRemovals::Percent(50),
         allow_removals: false,
         deadline: Duration::from_secs(300),
         only: Vec::new(),

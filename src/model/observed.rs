@@ -146,6 +146,11 @@ impl ObservedContainer {
         self.label(labels::COMPOSE_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1)
     }
 
+    /// Whether it ended with exit code 0.
+    pub fn ended_well(&self) -> bool {
+        self.state == ContainerState::Exited { code: 0, oom_killed: false }
+    }
+
     /// Whether it runs, healthy or not.
     pub fn is_running(&self) -> bool {
         self.state == ContainerState::Running

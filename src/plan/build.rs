@@ -160,7 +160,9 @@ pub fn build(situation: &Survey<'_>, judged: Vec<Judged<'_>>, removals: Vec<Remo
         let change = rollout::emit(&mut builder, situation, &service, &ground, waits);
         stacks.reached(&service.deployment.stack.name, builder.milestones.get(&service.id));
         builder.plan.changes.push(change);
-        builder.plan.matches.extend(service.matches.iter().cloned());
+        builder.plan.matches.append(&mut service.matches);
+        let completed = service.completed.take();
+        builder.plan.completed.extend(completed.map(|spec| (service.id.clone(), spec)));
         known.insert(service.id.clone(), service);
     }
     super::removal::last_of_all(&mut builder, situation, removals);

@@ -8,7 +8,6 @@ use super::index::Survey;
 use super::slots::Slot;
 use super::{Block, Difference, Verdict, alive, compare, defaults_of, guards};
 use crate::model::desired::{Deployment, Pinned};
-use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, DesiredService, ObservedContainer, ServiceId,
@@ -29,6 +28,8 @@ pub struct Judged<'a> {
     pub replicas: Vec<Replica<'a>>,
     /// Containers found to match though they carry another hash.
     pub matches: Vec<(ContainerId, SpecHash)>,
+    /// The spec with which it is seen to have completed, unless that is known already: a job.
+    pub completed: Option<SpecHash>,
     /// Things worth saying.
     pub remarks: Vec<String>,
 }
@@ -92,6 +93,7 @@ fn judge<'a>(
         verdict: Verdict::InSync,
         replicas: Vec::new(),
         matches: Vec::new(),
+        completed: None,
         remarks: Vec::new(),
     };
     let pinned = match &desired.image {
@@ -108,6 +110,7 @@ fn judge<'a>(
     judged.remarks.extend(pinned.remark.clone());
     judged.replicas =
         replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
+    judged.completed = completed(situation, &judged, pinned);
     judged.verdict = verdict(&judged.replicas);
     if judged.verdict == Verdict::InSync && lacks_image(situation, &judged) {
         judged.verdict =
@@ -239,8 +242,6 @@ fn is_done(
     id: &ServiceId,
     container: &ObservedContainer,
 ) -> bool {
-    let ended_well =
-        matches!(container.state, ContainerState::Exited { code: 0, oom_killed: false });
     let is_job = situation.is_job(id)
         || situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
     // Who writes `restart: "no"` or `on-failure` says that ending well is the end.
@@ -248,7 +249,30 @@ fn is_done(
         RestartPolicy::No | RestartPolicy::OnFailure(_) => true,
         RestartPolicy::Unset | RestartPolicy::Always | RestartPolicy::UnlessStopped => false,
     };
-    ended_well && (is_job || may_end)
+    container.ended_well() && (is_job || may_end)
+}
+
+/// The spec of a job whose containers have all ended well, where a pass that died could not write that down.
+fn completed(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Option<SpecHash> {
+    let has_completed = |replica: &Replica<'_>| match (&replica.need, replica.slot.current) {
+        (Need::Nothing, Some(container)) => container.ended_well(),
+        (Need::Nothing, None)
+        | (
+            Need::Create
+            | Need::Mend(..)
+            | Need::Replace(..)
+            | Need::Await(_)
+            | Need::Finish(..)
+            | Need::Retire,
+            _,
+        ) => false,
+    };
+    if !situation.is_job(&judged.id) || !judged.replicas.iter().all(has_completed) {
+        return None;
+    }
+    let is_known =
+        situation.memory.completed_jobs.contains(&(judged.id.clone(), pinned.hash.clone()));
+    (!is_known).then(|| pinned.hash.clone())
 }
 
 /// The verdict that the replicas' needs add up to.

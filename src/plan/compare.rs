@@ -332,6 +332,19 @@ pub fn data_conflict(
     })
 }
 
+/// The first target where a container that takes over from another stack's would see other data than that
+/// one wrote.
+pub fn left_behind(
+    wanted: &ContainerSpec,
+    has: &ContainerSpec,
+) -> Option<(String, String, String)> {
+    wanted.mounts.iter().find_map(|new| {
+        let old = has.mounts.iter().find(|mount| mount.target == new.target && !mount.read_only)?;
+        (!same_source(&new.source, &old.source))
+            .then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
+    })
+}
+
 /// Whether evenkeel itself writes this path: an exported file, a secret or a config.
 fn is_managed(source: &MountSource) -> bool {
     let MountSource::Bind { path, .. } = source else { return false };

@@ -79,17 +79,15 @@ fn data_first(
         | Need::Finish(..)
         | Need::Retire => None,
     });
-    let (target, old, new) = conflict?;
-    Some(Held {
-        by: HeldBy::Adoption,
-        since: None,
-        why: format!(
-            "data first: {target} shows {old} now and would show {new}; move the data, or confirm with `evenkeel adopt {}`",
-            judged.id
+    let id = &judged.id;
+    let why = match conflict {
+        Some((target, old, new)) => format!(
+            "data first: {target} shows {old} now and would show {new}; move the data, or confirm with `evenkeel adopt {id}`"
         ),
-        desired: false,
-        differences: differences.to_vec(),
-    })
+        None => situation.moves().risk(id)?,
+    };
+    let differences = differences.to_vec();
+    Some(Held { by: HeldBy::Adoption, since: None, why, desired: false, differences })
 }
 
 /// A container of someone else that carries a name this service needs, an external network or volume that

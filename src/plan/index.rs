@@ -4,6 +4,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
+use super::moved::{self, Moves};
 use super::removal::{self, Removal};
 use super::{Situation, Verdict};
 use crate::model::observed::{ForeignContainer, ObservedNetwork};
@@ -23,6 +24,7 @@ pub struct Survey<'a> {
     repositories: BTreeMap<&'a str, Vec<ImageRef>>,
     jobs: BTreeSet<(&'a StackName, &'a ServiceName)>,
     removed: BTreeSet<ServiceId>,
+    moves: Moves,
 }
 
 impl<'a> Deref for Survey<'a> {
@@ -60,15 +62,8 @@ impl<'a> Survey<'a> {
             repositories,
             jobs: awaited_jobs(situation),
             removed: BTreeSet::new(),
+            moves: Moves::default(),
         }
-    }
-
-    /// Notes which services go in this pass.
-    #[must_use]
-    pub fn without(mut self, removals: &[Removal<'_>]) -> Self {
-        let removed = removals.iter().filter(|removal| removal.verdict == Verdict::Remove);
-        self.removed = removed.map(|removal| removal.id.clone()).collect();
-        self
     }
 
     /// The containers of a service, in no particular order.
@@ -112,16 +107,26 @@ impl<'a> Survey<'a> {
         self.jobs.contains(&(&service.stack, &service.service))
     }
 
+    /// What renamed stacks put at risk.
+    pub fn moves(&self) -> &Moves {
+        &self.moves
+    }
+
     /// Whether the service goes in this pass.
     pub fn is_removed(&self, service: &ServiceId) -> bool {
         self.removed.contains(service)
     }
 }
 
-/// A survey that knows what goes, and what goes.
+/// A survey that knows what goes and what is moved, and what goes.
 pub fn survey<'a>(situation: &Situation<'a>) -> (Survey<'a>, Vec<Removal<'a>>) {
-    let removals = removal::removals(situation);
-    (Survey::of(situation).without(&removals), removals)
+    let mut survey = Survey::of(situation);
+    let census = removal::census(situation);
+    survey.moves = moved::moves(&survey, &census.gone);
+    let removals = removal::removals(&survey, census);
+    let removed = removals.iter().filter(|removal| removal.verdict == Verdict::Remove);
+    survey.removed = removed.map(|removal| removal.id.clone()).collect();
+    (survey, removals)
 }
 
 fn awaited_jobs<'a>(situation: &Situation<'a>) -> BTreeSet<(&'a StackName, &'a ServiceName)> {

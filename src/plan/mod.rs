@@ -12,6 +12,7 @@ pub mod index;
 pub mod networks;
 pub mod change;
 pub mod guards;
+pub mod moved;
 pub mod alive;
 pub mod build;
 pub mod rollout;
@@ -42,6 +43,8 @@ pub struct Plan {
     pub sections: Vec<Section>,
     /// Containers found to match a spec whose hash they do not carry, to be remembered.
     pub matches: Vec<(ContainerId, SpecHash)>,
+    /// Jobs found to have completed that are not known to, to be remembered: their containers may go.
+    pub completed: Vec<(ServiceId, SpecHash)>,
 }
 
 /// What happens to one service, and why.

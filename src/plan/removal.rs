@@ -7,6 +7,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use super::build::{Builder, For, explanation};
 use super::change::{Judged, Need};
+use super::index::Survey;
 use super::step::{Step, StepId, Target};
 use super::{Held, MostRemovals, Situation, Verdict};
 use crate::model::memory::HeldBy;
@@ -23,10 +24,20 @@ pub struct Removal<'a> {
     pub verdict: Verdict,
 }
 
-/// The services that git no longer names, with the removal guard applied.
-pub fn removals<'a>(situation: &Situation<'a>) -> Vec<Removal<'a>> {
-    let mut gone: BTreeMap<ServiceId, Vec<&ObservedContainer>> = BTreeMap::new();
-    let mut of_source: BTreeMap<SourceName, BTreeSet<ServiceId>> = BTreeMap::new();
+/// The containers of services that git no longer names.
+pub type Gone<'a> = BTreeMap<ServiceId, Vec<&'a ObservedContainer>>;
+
+/// What is there of the sources this host follows.
+pub struct Census<'a> {
+    /// What git no longer names of it.
+    pub gone: Gone<'a>,
+    of_source: BTreeMap<SourceName, BTreeSet<ServiceId>>,
+    all: usize,
+}
+
+/// Counts the services that are there, and tells which of them git no longer names.
+pub fn census<'a>(situation: &Situation<'a>) -> Census<'a> {
+    let mut census = Census { gone: BTreeMap::new(), of_source: BTreeMap::new(), all: 0 };
     let mut all: BTreeSet<ServiceId> = BTreeSet::new();
     for container in &situation.observed.containers {
         let (Some(id), Some(source)) = (container.service(), container.source()) else { continue };
@@ -35,19 +46,24 @@ pub fn removals<'a>(situation: &Situation<'a>) -> Vec<Removal<'a>> {
             continue;
         }
         all.insert(id.clone());
-        of_source.entry(source.clone()).or_default().insert(id.clone());
+        census.of_source.entry(source.clone()).or_default().insert(id.clone());
         if is_gone(situation, &id, &source) {
-            gone.entry(id).or_default().push(container);
+            census.gone.entry(id).or_default().push(container);
         }
     }
-    let guard = guard(situation, &gone, &of_source, all.len());
-    gone.into_iter()
-        .filter(|(id, _)| situation.rules.includes(id))
-        .map(|(id, containers)| {
-            let verdict = verdict(situation, &id, guard.as_deref());
-            Removal { id, containers, verdict }
-        })
-        .collect()
+    census.all = all.len();
+    census
+}
+
+/// The services that git no longer names, with the removal guard applied.
+pub fn removals<'a>(situation: &Survey<'a>, census: Census<'a>) -> Vec<Removal<'a>> {
+    let guard = guard(situation, &census);
+    let gone = census.gone.into_iter().filter(|(id, _)| situation.rules.includes(id));
+    gone.map(|(id, containers)| {
+        let verdict = verdict(situation, &id, guard.as_deref());
+        Removal { id, containers, verdict }
+    })
+    .collect()
 }
 
 fn is_gone(situation: &Situation<'_>, id: &ServiceId, source: &SourceName) -> bool {
@@ -63,12 +79,8 @@ fn is_gone(situation: &Situation<'_>, id: &ServiceId, source: &SourceName) -> bo
 }
 
 /// Why nothing is removed in this pass: too large a share at once, or the last service of a source.
-fn guard(
-    situation: &Situation<'_>,
-    gone: &BTreeMap<ServiceId, Vec<&ObservedContainer>>,
-    of_source: &BTreeMap<SourceName, BTreeSet<ServiceId>>,
-    all: usize,
-) -> Option<String> {
+fn guard(situation: &Situation<'_>, census: &Census<'_>) -> Option<String> {
+    let Census { gone, of_source, all } = census;
     if situation.rules.allow_removals || gone.is_empty() {
         return None;
     }
@@ -85,7 +97,7 @@ fn guard(
     }
     let most = situation.rules.removals_max;
     let too_many = match most {
-        MostRemovals::Percent(percent) => gone.len() * 100 > all * percent as usize,
+        MostRemovals::Percent(percent) => gone.len() * 100 > *all * percent as usize,
         MostRemovals::Count(count) => gone.len() > count as usize,
     };
     (gone.len() > 1 && too_many).then(|| {
@@ -96,13 +108,16 @@ fn guard(
     })
 }
 
-fn verdict(situation: &Situation<'_>, id: &ServiceId, guard: Option<&str>) -> Verdict {
+fn verdict(situation: &Survey<'_>, id: &ServiceId, guard: Option<&str>) -> Verdict {
     let held = |by, since, why: String, desired| {
         Verdict::Held(Held { by, since, why, desired, differences: Vec::new() })
     };
     if let Some(hold) = situation.memory.hold(id, situation.now) {
         let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
         return held(hold.by, Some(hold.since), why, true);
+    }
+    if let Some(why) = situation.moves().stays(id) {
+        return held(HeldBy::Adoption, None, why.to_owned(), false);
     }
     match guard {
         Some(why) => held(HeldBy::Adoption, None, format!("removal guard: {why}"), false),

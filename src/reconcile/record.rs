@@ -110,6 +110,9 @@ pub fn begin(
     for (container, spec) in &plan.matches {
         history.record_match(container, spec)?;
     }
+    for (service, spec) in &plan.completed {
+        history.complete_job(service, spec)?;
+    }
     let mut stacks: Vec<StackName> =
         plan.steps.iter().map(|planned| planned.stack.clone()).collect();
     stacks.sort();

@@ -290,7 +290,11 @@ impl Bench {
             memory.matched.retain(|(container, _)| there.contains(container));
         }
         let plan = plan::plan(&self.situation(&observed, &self.memory()));
-        self.memory.lock().unwrap().matched.extend(plan.matches.iter().cloned());
+        {
+            let mut memory = self.memory.lock().unwrap();
+            memory.matched.extend(plan.matches.iter().cloned());
+            memory.completed_jobs.extend(plan.completed.iter().cloned());
+        }
         let outcome = self.carry_out(&plan).await;
         if self.world.crashed() {
             return None;

@@ -117,6 +117,44 @@ async fn a_job_and_what_waits_for_it_may_die_anywhere() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_job_that_completed_is_known_to_though_the_program_died_before_it_wrote_that_down() {
+    let mut host = Bench::new();
+    let job = host.image("job", ImageBehaviour::exits(SECOND, 0));
+    let app = host.app();
+    host.want(
+        "shop",
+        [
+            service("job", &job).restart(RestartPolicy::No),
+            service("web", &app).needs("job", Condition::Completed),
+        ],
+    );
+    host.converge().await;
+    host.memory.lock().unwrap().completed_jobs.clear();
+    assert_eq!(host.plan().await.completed, [(id("shop/job"), host.hash("shop/job"))]);
+    host.assert_quiet().await;
+    assert_eq!(host.plan().await.completed, []);
+    host.world.docker_rm_force("shop-job-1").unwrap();
+    host.assert_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_job_of_which_nothing_is_known_runs() {
+    let mut host = Bench::new();
+    let job = host.image("job", ImageBehaviour::exits(SECOND, 0));
+    let app = host.app();
+    let services = [
+        service("job", &job).restart(RestartPolicy::No),
+        service("web", &app).needs("job", Condition::Completed),
+    ];
+    host.want("shop", services);
+    host.converge().await;
+    host.memory.lock().unwrap().completed_jobs.clear();
+    host.world.docker_rm_force("shop-job-1").unwrap();
+    assert_eq!(*verdict(&host.plan().await, "shop/job"), crate::plan::Verdict::Create);
+    assert_eq!(host.plan().await.completed, []);
+}
+
+#[tokio::test(start_paused = true)]
 async fn networks_made_again_may_die_anywhere() {
     let mut host = Bench::new();
     three(&mut host, "1");

@@ -6,5 +6,6 @@ mod deploy;
 mod drift;
 mod failures;
 mod guards;
+mod moved;
 mod properties;
 mod removal;

@@ -216,7 +216,8 @@ fn image_that_runs(
     masks: &Masks,
 ) -> String {
     let shown = desired.service.image_shown.clone();
-    if desired.service.sensitive.contains("image") {
+    let holds_server_value = shown != desired.service.image.to_string();
+    if holds_server_value {
         return shown;
     }
     let running = containers.iter().find(|container| container.is_running());
