@@ -129,7 +129,7 @@ impl From<crate::reconcile::PassError> for Trouble {
 
 impl From<crate::history::HistoryError> for Trouble {
     fn from(error: crate::history::HistoryError) -> Self {
-        Self::message(error)
+        crate::reconcile::PassError::from(error).into()
     }
 }
 

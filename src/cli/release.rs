@@ -12,7 +12,7 @@ use crate::model::memory::HeldBy;
 use crate::model::{ServiceId, SpecHash};
 use crate::plan::Verdict;
 use crate::reconcile::lock;
-use crate::reconcile::pass::{self, Preview, Request};
+use crate::reconcile::pass::{self, PassError, Preview, Request};
 use crate::reconcile::sources::Freshness;
 
 /// How long a command that writes waits for a pass to end.
@@ -23,7 +23,7 @@ pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let config = setting::config(global, &args.repo)?;
     let now = Timestamp::now();
     let _turn =
-        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(Trouble::message)?;
+        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(PassError::from)?;
     let history = History::open(&config.state_dir, now)?.history;
     let forgotten = history.forget_rejections(&args.scope)?;
     let mut out = std::io::stdout().lock();
@@ -42,7 +42,7 @@ pub async fn adopt(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
     let now = Timestamp::now();
     let state_dir = &world.config.state_dir;
-    let _turn = lock::take(state_dir, "adopt", now, PATIENCE).await.map_err(Trouble::message)?;
+    let _turn = lock::take(state_dir, "adopt", now, PATIENCE).await.map_err(PassError::from)?;
     let history = History::open(state_dir, now)?.history;
     let request = Request { only: vec![args.scope.clone()], offline: true, ..Request::default() };
     let preview = pass::preview(&world, &request, Freshness::Recorded).await?;

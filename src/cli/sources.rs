@@ -70,7 +70,8 @@ fn problems_of(seen: &SourceSeen) -> Vec<Problem> {
 pub fn failed(sources: &[SourceSeen]) -> Vec<(crate::model::SourceName, String)> {
     let ill = sources.iter().filter(|seen| !seen.is_well());
     ill.map(|seen| {
-        let reasons: Vec<String> = problems_of(seen).iter().map(ToString::to_string).collect();
+        let problems = seen.problems.iter().map(ToString::to_string);
+        let reasons: Vec<String> = problems.chain(seen.report.error.clone()).collect();
         (seen.name.clone(), reasons.join("; "))
     })
     .collect()

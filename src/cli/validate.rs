@@ -32,7 +32,7 @@ pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
     let server = ServerFiles::Offline { env: args.env.clone() };
     let all = ["**".to_owned()];
     let loaded = sources::load(&revision, &config, &all, &[], server)
-        .map_err(|problem| Trouble::Problems(vec![problem]))?;
+        .map_err(|problem| Trouble::Problems(vec![*problem]))?;
     let mut found: Vec<Problem> = loaded.problems;
     if loaded.stacks.is_empty() && found.is_empty() {
         let hint = "a stack is a directory with a compose.yaml";

@@ -3,7 +3,11 @@
 //! Each test has a host of its own (`support/host.rs`) on the one engine, so that all can run at once. What one
 //! room does alone is tested in that room.
 #![cfg(feature = "engine-tests")]
-#![expect(clippy::unwrap_used, reason = "a set-up that does not work is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a set-up that does not work is a failed test"
+)]
 
 mod support;
 

@@ -94,7 +94,7 @@ fn two_stacks_of_one_name_are_both_refused_naming_both_files() {
 
 #[test]
 fn a_stack_without_a_name_keeps_everything_from_being_removed() {
-    let world = World::new(&[("compose.yaml", ONE)]);
+    let world = World::new(&[("日本/compose.yaml", ONE)]);
     let loaded = world.load();
     assert!(!loaded.complete);
     assert!(world.problems().contains("no name"), "{}", world.problems());

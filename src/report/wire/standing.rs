@@ -141,15 +141,17 @@ fn others(standing: &Standing<'_>, wanted: &BTreeSet<&StackName>) -> Vec<StatusS
 
 fn unknown(standing: &Standing<'_>, name: &StackName, source: Option<SourceName>) -> StatusStack {
     let recorded = standing.recorded.iter().find(|report| report.stack == *name);
+    let planned = planned(standing, name);
     let is_orphan = source.as_ref().is_some_and(|source| !is_configured(standing, source));
     let services = if is_orphan {
         seen(standing, name, State::Orphaned, "its source is no longer configured")
-    } else if standing.plan.is_some() {
-        planned(standing, name)
+    } else if !planned.is_empty() {
+        planned
     } else {
-        seen(standing, name, recorded_state(recorded), "as the last pass saw it")
+        seen(standing, name, State::Pending, "its source cannot be read; this is what is here")
     };
     let of_services = services.iter().map(|service| service.state).max();
+    let of_services = of_services.max(recorded.map(|report| recorded_state(Some(report))));
     StatusStack {
         stack: name.to_string(),
         source: source.map(|source| source.to_string()),
