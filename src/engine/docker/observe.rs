@@ -30,11 +30,12 @@ pub(super) async fn observe(
     session: &Session,
     stacks: &[StackName],
 ) -> Result<ObservedState, Error> {
-    let ((containers, foreign), networks, volumes, images) = tokio::try_join!(
+    let ((containers, foreign), networks, volumes, images, _) = tokio::try_join!(
         containers(session, stacks),
         networks(session),
         volumes(session),
         images(session),
+        session.defaults(),
     )?;
     let (engine, image_defaults) = (session.engine.clone(), BTreeMap::new());
     Ok(ObservedState { engine, containers, foreign, networks, volumes, images, image_defaults })
@@ -46,8 +47,9 @@ pub(super) async fn inspect(
     container: &str,
 ) -> Result<Option<ObservedContainer>, Error> {
     let answer = session.reading().inspect_container(container, None::<InspectContainerOptions>);
-    match rescue(answer.await) {
-        Ok(answer) => Ok(Some(observed_container(session, answer))),
+    let (answer, defaults) = tokio::join!(answer, session.defaults());
+    match rescue(answer) {
+        Ok(answer) => Ok(Some(observed_container(defaults?, answer))),
         Err(error) if is_not_found(&error) => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,10 +1,12 @@
 //! A connection to the engine: the socket, the version agreed on, and what every request needs.
 
+use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
+use tokio::sync::OnceCell;
 
 use super::errors::explain;
 use crate::engine::EngineError;
@@ -26,7 +28,12 @@ pub(super) struct Session {
     version: ClientVersion,
     /// The engine as it was met.
     pub(super) engine: EngineInfo,
-    /// The engine's default log driver.
+    defaults: Arc<OnceCell<Defaults>>,
+}
+
+/// What the engine gives containers that say nothing of their own.
+pub(super) struct Defaults {
+    /// The log driver.
     pub(super) log_driver: String,
     /// The host's name, which containers in the host's network carry.
     pub(super) host_name: String,
@@ -41,13 +48,11 @@ impl Session {
         let version = agree(&engine)?;
         let prefix = format!("/v{version}");
         let client = client.with_request_modifier(move |request| prepare(request, &prefix));
-        let info = client.info().await.map_err(failed)?;
         Ok(Self {
             client,
             engine: engine_info(engine, &version),
             version,
-            log_driver: info.logging_driver.unwrap_or_default(),
-            host_name: info.name.unwrap_or_default(),
+            defaults: Arc::default(),
         })
     }
 
@@ -64,6 +69,18 @@ impl Session {
     /// For a change that takes `time` by itself.
     pub(super) fn changing_for(&self, time: Duration) -> bollard::Docker {
         self.client.clone().with_timeout(time.saturating_add(READING))
+    }
+
+    /// Asked once, and beside other questions: the engine takes its time over it.
+    pub(super) async fn defaults(&self) -> Result<&Defaults, Error> {
+        let ask = || async {
+            let info = self.client.info().await?;
+            Ok(Defaults {
+                log_driver: info.logging_driver.unwrap_or_default(),
+                host_name: info.name.unwrap_or_default(),
+            })
+        };
+        self.defaults.get_or_try_init(ask).await
     }
 
     /// The engine as it is now: of the same address, another one may answer.
