@@ -45,7 +45,11 @@ fn a_version_that_never_gets_healthy_is_rolled_back_and_not_tried_again() {
     let host = deployed(port);
     let before = host.containers();
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
-    host.pass().ends(4).does(&["shop/web update rolled-back"]).says("health");
+    let run = host.pass();
+    run.ends(4)
+        .does(&["shop/web update rolled-back"])
+        .says("health")
+        .says("evenkeel retry shop/web");
     assert_serves(port, "1");
     assert_eq!(host.changed_since(&before), Vec::<String>::new(), "the very container runs again");
 

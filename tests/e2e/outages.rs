@@ -70,7 +70,9 @@ fn a_plan_without_the_repository_says_so() {
     assert!(run.stderr.contains("hint"), "{}", run.stderr);
     host.run(&["status"]).ends(0);
     host.pass().ends(1);
-    host.run(&["status"]).ends(1).says("/repo");
+    let run = host.run(&["status"]);
+    run.ends(1).says("/repo");
+    assert!(run.stdout.contains("running"), "what runs is shown\n{}", run.everything());
 }
 
 #[test]
