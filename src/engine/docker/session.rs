@@ -1,15 +1,20 @@
 //! A connection to the engine: the socket, the version agreed on, and what every request needs.
 
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use hyperlocal::UnixConnector;
 use tokio::sync::OnceCell;
 
 use super::errors::explain;
 use crate::engine::EngineError;
+use crate::model::fingerprint::hex;
 use crate::model::observed::EngineInfo;
 
 /// The oldest API there is a test for (Engine 20.10).
@@ -20,6 +25,8 @@ const SEVERAL_ENDPOINTS: ClientVersion = ClientVersion { major_version: 1, minor
 const READING: Duration = Duration::from_secs(120);
 /// How long it may take to change something: creating copies an image's files into empty volumes.
 const CHANGING: Duration = Duration::from_secs(600);
+/// Connections that are kept while nothing is asked.
+const KEPT: usize = 16;
 
 /// What was agreed on with the engine that answered.
 #[derive(Clone)]
@@ -96,11 +103,32 @@ impl Session {
 
 fn dial(host: &str) -> Result<bollard::Docker, Error> {
     match host.strip_prefix("unix://") {
-        Some(path) => {
-            bollard::Docker::connect_with_unix(path, READING.as_secs(), API_DEFAULT_VERSION)
-        }
+        Some(path) => dial_socket(path),
         None => bollard::Docker::connect_with_http(host, READING.as_secs(), API_DEFAULT_VERSION),
     }
+}
+
+/// Speaks over the socket at `path` on connections that are kept: bollard's own would make one for every
+/// request, and a pass asks about every container.
+fn dial_socket(path: &str) -> Result<bollard::Docker, Error> {
+    if !Path::new(path).exists() {
+        return Err(Error::SocketNotFoundError(path.to_owned()));
+    }
+    let client: Client<UnixConnector, _> =
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(KEPT).build(UnixConnector);
+    let transport = move |request: BollardRequest| {
+        let client = client.clone();
+        async move { client.request(request).await.map_err(Error::from) }
+    };
+    // The connector reads the socket's path from the host, in hex.
+    let address = format!("unix://{}", hex(path.as_bytes()));
+    let timeout = READING.as_secs();
+    bollard::Docker::connect_with_custom_transport(
+        transport,
+        Some(address),
+        timeout,
+        API_DEFAULT_VERSION,
+    )
 }
 
 /// Adds the place to what went wrong there.
