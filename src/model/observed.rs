@@ -20,8 +20,8 @@ pub struct ObservedState {
     pub foreign: Vec<ForeignContainer>,
     /// All networks.
     pub networks: Vec<ObservedNetwork>,
-    /// All volumes' names.
-    pub volumes: BTreeSet<VolumeName>,
+    /// All volumes.
+    pub volumes: BTreeMap<VolumeName, ObservedVolume>,
     /// All images.
     pub images: Vec<ObservedImage>,
     /// What images bring along, for those that a comparison needs.
@@ -146,6 +146,14 @@ impl ObservedContainer {
         self.label(labels::COMPOSE_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1)
     }
 
+    /// Whether it has a process, or is about to get one from its restart policy.
+    pub fn is_up(&self) -> bool {
+        match self.state {
+            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => true,
+            ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Dead => false,
+        }
+    }
+
     /// Whether it ended with exit code 0.
     pub fn ended_well(&self) -> bool {
         self.state == ContainerState::Exited { code: 0, oom_killed: false }
@@ -193,6 +201,17 @@ pub struct ObservedNetwork {
     pub driver_opts: BTreeMap<String, String>,
     /// Subnets, as the engine chose or was told.
     pub subnets: Vec<super::stack::Subnet>,
+    /// All labels.
+    pub labels: BTreeMap<String, String>,
+}
+
+/// A volume at the engine.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct ObservedVolume {
+    /// `local`, …
+    pub driver: String,
+    /// Options of the driver; they may hold a password.
+    pub driver_opts: BTreeMap<String, String>,
     /// All labels.
     pub labels: BTreeMap<String, String>,
 }

@@ -134,7 +134,11 @@ impl Builder {
 }
 
 /// Puts the verdicts, in dependency order, into steps.
-pub fn build(situation: &Survey<'_>, judged: Vec<Judged<'_>>, removals: Vec<Removal<'_>>) -> Plan {
+pub fn build<'a>(
+    situation: &Survey<'a>,
+    judged: Vec<Judged<'a>>,
+    removals: Vec<Removal<'a>>,
+) -> Plan {
     let mut builder = Builder::default();
     let mut groundwork = Groundwork::default();
     let conflicts = super::removal::first_of_all(&mut builder, &removals, &judged);

@@ -6,7 +6,7 @@
 use super::drift::{self, Drift};
 use super::index::Survey;
 use super::slots::Slot;
-use super::{Block, Difference, Verdict, alive, compare, defaults_of, guards};
+use super::{Block, Difference, Verdict, alive, compare, defaults_of, guards, volumes};
 use crate::model::desired::{Deployment, Pinned};
 use crate::model::spec::RestartPolicy;
 use crate::model::{
@@ -108,6 +108,7 @@ fn judge<'a>(
         }
     };
     judged.remarks.extend(pinned.remark.clone());
+    judged.remarks.extend(volumes::remarks(situation, &judged));
     judged.replicas =
         replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
     judged.completed = completed(situation, &judged, pinned);

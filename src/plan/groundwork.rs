@@ -136,7 +136,7 @@ impl Groundwork {
             else {
                 continue;
             };
-            if volume.external || situation.observed.volumes.contains(name) {
+            if volume.external || situation.observed.volumes.contains_key(name) {
                 continue;
             }
             let known = self.volumes.get(name).copied();

@@ -160,7 +160,7 @@ fn missing_external(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block
         let is_used = mounts.iter().any(|mount| {
             matches!(&mount.source, crate::model::spec::MountSource::Volume { name, .. } if *name == volume.name)
         });
-        is_used && !situation.observed.volumes.contains(&volume.name)
+        is_used && !situation.observed.volumes.contains_key(&volume.name)
     })?;
     Some(Block::World {
         message: format!("the external volume {} does not exist on this host", volume.name),

@@ -1,6 +1,7 @@
 //! The situation, with what is looked up again and again gathered once, so that planning takes time in
 //! proportion to the number of services.
 
+use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
@@ -10,8 +11,8 @@ use super::{Situation, Verdict};
 use crate::model::observed::{ForeignContainer, ObservedNetwork};
 use crate::model::stack::Condition;
 use crate::model::{
-    ContainerName, ImageRef, NetworkName, ObservedContainer, PinnedImage, ServiceId, ServiceName,
-    StackName,
+    ContainerName, ImageRef, NetworkName, ObservedContainer, ObservedState, PinnedImage, ServiceId,
+    ServiceName, StackName,
 };
 
 /// A situation and its index.
@@ -25,6 +26,16 @@ pub struct Survey<'a> {
     jobs: BTreeSet<(&'a StackName, &'a ServiceName)>,
     removed: BTreeSet<ServiceId>,
     moves: Moves,
+    attached: OnceCell<BTreeMap<&'a NetworkName, Attached<'a>>>,
+}
+
+/// Who is attached to a network, in any state.
+#[derive(Clone, Debug, Default)]
+pub struct Attached<'a> {
+    /// Containers of ours.
+    pub ours: Vec<&'a ObservedContainer>,
+    /// Containers of somebody else.
+    pub foreign: Vec<&'a ForeignContainer>,
 }
 
 impl<'a> Deref for Survey<'a> {
@@ -63,6 +74,7 @@ impl<'a> Survey<'a> {
             jobs: awaited_jobs(situation),
             removed: BTreeSet::new(),
             moves: Moves::default(),
+            attached: OnceCell::new(),
         }
     }
 
@@ -92,6 +104,12 @@ impl<'a> Survey<'a> {
     /// The network of exactly this name.
     pub fn network(&self, name: &NetworkName) -> Option<&'a ObservedNetwork> {
         self.networks.get(name.as_str()).copied()
+    }
+
+    /// Who is attached to the network of that name. Gathered when it is first asked for, which is seldom.
+    pub fn attached_to(&self, network: &NetworkName) -> Option<&Attached<'a>> {
+        let all = self.attached.get_or_init(|| attached(self.situation.observed));
+        all.get(network)
     }
 
     /// Whether the engine has the image under its own repository: a container cannot be created from
@@ -127,6 +145,21 @@ pub fn survey<'a>(situation: &Situation<'a>) -> (Survey<'a>, Vec<Removal<'a>>) {
     let removed = removals.iter().filter(|removal| removal.verdict == Verdict::Remove);
     survey.removed = removed.map(|removal| removal.id.clone()).collect();
     (survey, removals)
+}
+
+fn attached(observed: &ObservedState) -> BTreeMap<&NetworkName, Attached<'_>> {
+    let mut attached: BTreeMap<&NetworkName, Attached<'_>> = BTreeMap::new();
+    for container in &observed.containers {
+        for network in container.attached.keys() {
+            attached.entry(network).or_default().ours.push(container);
+        }
+    }
+    for container in &observed.foreign {
+        for network in &container.networks {
+            attached.entry(network).or_default().foreign.push(container);
+        }
+    }
+    attached
 }
 
 fn awaited_jobs<'a>(situation: &Situation<'a>) -> BTreeSet<(&'a StackName, &'a ServiceName)> {

@@ -10,6 +10,7 @@ pub mod slots;
 pub mod drift;
 pub mod index;
 pub mod networks;
+pub mod volumes;
 pub mod change;
 pub mod guards;
 pub mod moved;

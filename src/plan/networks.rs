@@ -4,9 +4,9 @@
 use super::change::Judged;
 use super::index::Survey;
 use super::{Block, Difference};
-use crate::model::labels;
 use crate::model::observed::ObservedNetwork;
 use crate::model::stack::{Network, Subnet};
+use crate::model::{NetworkName, labels};
 
 /// The first network of the service that was made from another definition.
 pub fn changed(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
@@ -23,11 +23,36 @@ pub fn changed(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
     let all: Vec<String> = differences.iter().map(ToString::to_string).collect();
     Some(Block::World {
         message: format!("the network {} was made otherwise ({})", network.name, all.join("; ")),
-        hint: Some(format!(
-            "take its containers off it and remove it, the next pass makes it anew: docker network rm {}",
-            network.name
-        )),
+        hint: Some(by_hand(situation, &network.name)),
     })
+}
+
+/// What a person does: stopped containers do not keep a network from being removed, and the next pass makes
+/// it anew, connects them again and starts them in order.
+fn by_hand(situation: &Survey<'_>, network: &NetworkName) -> String {
+    let (mut ours, mut foreign) = (Vec::new(), Vec::new());
+    if let Some(attached) = situation.attached_to(network) {
+        let running = attached.ours.iter().filter(|container| container.is_up());
+        ours.extend(running.map(|container| container.name.as_str()));
+        let names = attached.foreign.iter().filter_map(|container| container.names.first());
+        foreign.extend(names.map(|name| name.as_str()));
+    }
+    let mut commands: Vec<String> = foreign
+        .iter()
+        .map(|name| format!("docker network disconnect --force {network} {name}"))
+        .collect();
+    if !ours.is_empty() {
+        commands.push(format!("docker stop {}", ours.join(" ")));
+    }
+    commands.push(format!("docker network rm {network}"));
+    let mut hint = format!(
+        "run `{}`; the next pass makes the network anew and starts on it what was stopped",
+        commands.join(" && ")
+    );
+    if !foreign.is_empty() {
+        hint += &format!(" (not {}, which no stack here describes)", foreign.join(", "));
+    }
+    hint
 }
 
 fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
@@ -44,14 +69,16 @@ fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
     if wanted.enable_ipv6 || has.labels.contains_key(labels::SOURCE) {
         compare("enable_ipv6", has.enable_ipv6.to_string(), wanted.enable_ipv6.to_string());
     }
+    // By name alone: an option may be a password.
     for (name, value) in &wanted.driver_opts {
-        let from = has.driver_opts.get(name).cloned().unwrap_or_default();
-        compare(&format!("driver_opts.{name}"), from, value.clone());
+        if has.driver_opts.get(name) != Some(value) {
+            differences.push(Difference::hidden(format!("driver_opts.{name}")));
+        }
     }
     for subnet in &wanted.subnets {
         if !has.subnets.iter().any(|other| is_as_written(subnet, other)) {
             let from: Vec<&str> = has.subnets.iter().filter_map(|s| s.subnet.as_deref()).collect();
-            compare("subnets", from.join(", "), show(subnet));
+            differences.push(Difference::shown("subnets", from.join(", "), show(subnet)));
         }
     }
     differences

@@ -16,15 +16,14 @@ use super::step::{Gate, Step, StepId, Target, Until};
 use super::{Change, Difference};
 use crate::engine::{ContainerRequest, ContainerUpdate};
 use crate::model::desired::Pinned;
-use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
 use crate::model::{ContainerId, ContainerName, NetworkName, ObservedContainer, ServiceId, labels};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
-pub fn emit(
+pub fn emit<'a>(
     builder: &mut Builder,
-    situation: &Survey<'_>,
-    service: &Judged<'_>,
+    situation: &Survey<'a>,
+    service: &Judged<'a>,
     ground: &Ground,
     waits: Waits,
 ) -> Change {
@@ -155,7 +154,7 @@ impl Emission<'_, '_> {
         let had = self.policy_of(old);
         let old_id = Target::Id(old.id.clone());
         let mut steps = vec![Step::SetAside { container: old.id.clone(), had }];
-        if is_up(old) {
+        if old.is_up() {
             steps.push(Step::StopContainer(old_id.clone()));
         }
         steps.extend([
@@ -227,7 +226,7 @@ impl Emission<'_, '_> {
     /// From wherever the rollout of this replica failed back to `old`. Each step may find its work done.
     fn way_back(&self, replica: &Replica<'_>, old: &ObservedContainer) -> Vec<Step> {
         let is_job = self.gate_of().until == Until::Completed;
-        let serves = is_up(old) || old.name != replica.name;
+        let serves = old.is_up() || old.name != replica.name;
         let serves = serves && !is_job;
         let policy = self.policy_of(old);
         way_back(&self.service.id, &replica.name, old, policy, serves, self.gate_of())
@@ -347,13 +346,6 @@ pub fn way_back(
 /// Whatever of `service` carries `name`: somebody else may have taken it meanwhile.
 fn own(service: &ServiceId, name: &ContainerName, spared: Option<ContainerId>) -> Target {
     Target::Own { name: name.clone(), service: service.clone(), spared }
-}
-
-fn is_up(container: &ObservedContainer) -> bool {
-    match container.state {
-        ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => true,
-        ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Dead => false,
-    }
 }
 
 /// The differences in one line.

@@ -121,7 +121,7 @@ async fn what_an_operator_holds_and_stops_stays_stopped_and_a_crash_is_mended() 
 }
 
 #[tokio::test(start_paused = true)]
-async fn a_changed_network_is_said_and_left_to_a_person() {
+async fn a_changed_network_is_said_and_what_a_person_is_told_to_do_mends_it() {
     let mut host = Bench::new();
     let app = host.app();
     host.want("shop", [service("db", &app), service("web", &app).needs("db", Condition::Started)]);
@@ -130,12 +130,54 @@ async fn a_changed_network_is_said_and_left_to_a_person() {
     host.assert_quiet().await;
     let plan = host.plan().await;
     for name in ["shop/db", "shop/web"] {
-        let Verdict::Blocked(Block::World { message, .. }) = verdict(&plan, name) else { panic!() };
+        let Verdict::Blocked(Block::World { message, hint }) = verdict(&plan, name) else {
+            panic!()
+        };
         assert!(message.contains("shop_default") && message.contains("internal: false → true"));
+        let commands = "`docker stop shop-db-1 shop-web-1 && docker network rm shop_default`";
+        assert!(hint.as_ref().unwrap().contains(commands), "{hint:?}");
     }
-    for name in ["shop-web-1", "shop-db-1"] {
-        host.world.docker_disconnect(name, "shop_default").unwrap();
+    for name in ["shop-db-1", "shop-web-1"] {
+        host.world.docker_stop(name).unwrap();
     }
     host.world.docker_network_rm("shop_default").unwrap();
     host.converge().await;
+    assert!(host.container("shop-web-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_on_a_changed_network_without_a_stack_is_named() {
+    let mut host = Bench::new();
+    let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    let deployment = host.desired.deployment(&"shop".into()).unwrap();
+    let settings = deployment.services[0].service.settings.clone();
+    host.world.add_foreign("stranger", &app, settings, Default::default()).unwrap();
+    host.stack("shop").networks[0].internal = true;
+    let plan = host.plan().await;
+    let Verdict::Blocked(Block::World { hint, .. }) = verdict(&plan, "shop/web") else { panic!() };
+    let command = "docker network disconnect --force shop_default stranger && docker stop";
+    assert!(hint.as_ref().unwrap().contains(command), "{hint:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_changed_volume_is_a_remark_without_its_options_values() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("db", &app).volume("shop_data"), service("web", &app)]);
+    host.converge().await;
+    let volume = &mut host.stack("shop").volumes[0];
+    volume.driver_opts.insert("o".into(), "password=hunter2".into());
+    volume.labels.insert("team".into(), "red".into());
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    let remarks = |name| {
+        let change = plan.changes.iter().find(|change| change.service == id(name));
+        change.unwrap().remarks.clone()
+    };
+    let [remark] = &remarks("shop/db")[..] else { panic!() };
+    assert!(remark.contains("shop_data was made otherwise (driver_opts.o changed; labels.team"));
+    assert!(!remark.contains("hunter2"));
+    assert_eq!(remarks("shop/web"), [""; 0]);
 }

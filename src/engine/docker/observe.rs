@@ -1,10 +1,10 @@
 //! Everything a plan needs to know, asked for at once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerSummary, ContainerSummaryStateEnum as State, ImageSummary, Ipam, Network,
+    ContainerSummary, ContainerSummaryStateEnum as State, ImageSummary, Ipam, Network, Volume,
 };
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions,
@@ -18,6 +18,7 @@ use super::rescue::rescue;
 use super::session::Session;
 use crate::model::observed::{
     ForeignContainer, ObservedContainer, ObservedImage, ObservedNetwork, ObservedState,
+    ObservedVolume,
 };
 use crate::model::stack::Subnet;
 use crate::model::{ContainerName, NetworkName, StackName, VolumeName, labels};
@@ -144,9 +145,18 @@ fn subnets(ipam: Ipam) -> Vec<Subnet> {
         .collect()
 }
 
-async fn volumes(session: &Session) -> Result<BTreeSet<VolumeName>, Error> {
+async fn volumes(session: &Session) -> Result<BTreeMap<VolumeName, ObservedVolume>, Error> {
     let listed = session.reading().list_volumes(None::<ListVolumesOptions>).await?;
-    Ok(listed.volumes.into_iter().flatten().map(|volume| VolumeName::new(volume.name)).collect())
+    Ok(listed.volumes.into_iter().flatten().map(observed_volume).collect())
+}
+
+fn observed_volume(listed: Volume) -> (VolumeName, ObservedVolume) {
+    let volume = ObservedVolume {
+        driver: listed.driver,
+        driver_opts: listed.options.into_iter().collect(),
+        labels: listed.labels.into_iter().collect(),
+    };
+    (VolumeName::new(listed.name), volume)
 }
 
 async fn images(session: &Session) -> Result<Vec<ObservedImage>, Error> {

@@ -161,8 +161,12 @@ impl Engine for FakeEngine {
     async fn create_volume(&self, volume: &Volume, labels: &Labels) -> Result<(), EngineError> {
         self.call(Verb::CreateVolume, Subject::Name(volume.name.as_str()), |host| {
             let record = host.volumes.entry(volume.name.clone());
-            record
-                .or_insert_with(|| world::VolumeRecord { labels: labels.clone(), writers: vec![] });
+            record.or_insert_with(|| world::VolumeRecord {
+                driver: volume.driver.clone(),
+                driver_opts: volume.driver_opts.clone(),
+                labels: labels.clone(),
+                writers: vec![],
+            });
             Ok(())
         })
     }

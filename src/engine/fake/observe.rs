@@ -3,14 +3,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
 
-use super::world::{AttachmentRecord, Container, Host, timestamp};
+use super::world::{AttachmentRecord, Container, Host, VolumeRecord, timestamp};
 use crate::engine::ContainerRef;
 use crate::model::observed::{
     AttachedNetwork, ForeignContainer, ObservedContainer, ObservedImage, ObservedNetwork,
+    ObservedVolume,
 };
 use crate::model::spec::{Attachment, Endpoint, MountSource};
 use crate::model::stack::Subnet;
-use crate::model::{ContainerId, ContainerSpec, NetworkName, ObservedState, StackName, labels};
+use crate::model::{
+    ContainerId, ContainerSpec, NetworkName, ObservedState, StackName, VolumeName, labels,
+};
 
 impl Host {
     pub(super) fn observe(&self, stacks: &[StackName]) -> ObservedState {
@@ -21,7 +24,7 @@ impl Host {
             containers: own.into_iter().map(|container| self.show(container)).collect(),
             foreign: foreign.into_iter().map(Container::list).collect(),
             networks: self.list_networks(),
-            volumes: self.volumes.keys().cloned().collect(),
+            volumes: self.list_volumes(),
             images: self.list_images(),
             image_defaults: BTreeMap::new(),
         }
@@ -73,6 +76,15 @@ impl Host {
                 labels: record.labels.clone(),
             })
             .collect()
+    }
+
+    fn list_volumes(&self) -> BTreeMap<VolumeName, ObservedVolume> {
+        let show = |record: &VolumeRecord| ObservedVolume {
+            driver: record.driver.clone().unwrap_or_else(|| "local".into()),
+            driver_opts: record.driver_opts.clone(),
+            labels: record.labels.clone(),
+        };
+        self.volumes.iter().map(|(name, record)| (name.clone(), show(record))).collect()
     }
 
     fn list_images(&self) -> Vec<ObservedImage> {

@@ -98,6 +98,8 @@ pub(super) struct NetworkRecord {
 /// A volume.
 #[derive(Clone, Default)]
 pub(super) struct VolumeRecord {
+    pub(super) driver: Option<String>,
+    pub(super) driver_opts: BTreeMap<String, String>,
     pub(super) labels: Labels,
     /// Containers that were started with it, one entry per start.
     pub(super) writers: Vec<ContainerId>,
