@@ -1,5 +1,5 @@
 //! How long planning takes for very many services: nothing to do, and everything new.
-#![expect(clippy::unwrap_used, missing_docs, reason = "a benchmark may fail loudly")]
+#![expect(clippy::unwrap_used, reason = "a benchmark may fail loudly")]
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::hint::black_box;

@@ -1,5 +1,7 @@
 //! `history`: what was changed, when, why, and how it ended.
 
+use std::io::Write as _;
+
 use super::arguments::{Global, History, Output};
 use super::{Trouble, print, setting, style};
 use crate::history::Filter;
@@ -22,6 +24,10 @@ pub fn run(global: &Global, args: &History) -> Result<u8, Trouble> {
     let history = crate::history::History::read_only(&config.state_dir)?;
     let rows = history.generations(&Filter { stack, service, limit })?;
     let report = wire::history(&rows);
+    if let Some(scope) = args.scope.as_ref().filter(|_| rows.is_empty() && !as_json) {
+        writeln!(std::io::stdout(), "no generations of {scope} yet")?;
+        return Ok(0);
+    }
     let colors = style(global, &std::io::stdout());
     print(as_json, &report, |out| text::history(out, &report, colors))?;
     Ok(0)

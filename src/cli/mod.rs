@@ -14,6 +14,7 @@ mod release;
 mod schema;
 mod sources;
 mod status;
+mod telling;
 mod validate;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -128,7 +129,7 @@ impl From<crate::reconcile::PassError> for Trouble {
 
 impl From<crate::history::HistoryError> for Trouble {
     fn from(error: crate::history::HistoryError) -> Self {
-        Self::message(error)
+        crate::reconcile::PassError::from(error).into()
     }
 }
 

@@ -22,6 +22,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
     print(args.output == Output::Json, &report, |out| {
         text::plan(out, &report, colors, global.verbose > 0)
     })?;
+    sources::check_scopes(&preview.view, &args.only)?;
     if !preview.sources.iter().all(sources::SourceSeen::is_well) {
         return Ok(FAILED);
     }

@@ -5,8 +5,9 @@ use std::io::IsTerminal as _;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Global, Output, Reconcile};
-use super::{Trouble, failure, print, setting, sources, style};
-use crate::reconcile::pass::{self, Pass, PassError, Request};
+use super::telling::Telling;
+use super::{Trouble, print, setting, sources, style};
+use crate::reconcile::pass::{self, Pass, Request};
 use crate::reconcile::{World, daemon};
 
 use crate::report::progress::Progress;
@@ -20,7 +21,8 @@ pub async fn run(global: &Global, args: &Reconcile) -> Result<u8, Trouble> {
         let stop = daemon::stop_on_signal()?;
         return once(global, args, &world, &watcher, &stop).await;
     }
-    daemon::run(&world, &watcher, |result| tell(global, result)).await?;
+    let mut telling = Telling::default();
+    daemon::run(&world, &watcher, |result| telling.tell(result, global.verbose > 0)).await?;
     Ok(0)
 }
 
@@ -39,16 +41,18 @@ async fn once(
     let done = pass::pass(world, &request, watcher, stop).await;
     watcher.finish();
     let done = done?;
-    let report = report(global, &done);
+    sources::tell(global, &done.sources);
+    let report = report(&done);
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| {
         text::pass(out, &report, colors, global.verbose > 0)
     })?;
+    sources::check_scopes(&done.view, &args.only)?;
     Ok(exit::of_pass(&report).code())
 }
 
-fn report(global: &Global, done: &Pass) -> wire::PassReport {
-    sources::tell(global, &done.sources);
+/// What a pass did; its notices go to the log.
+pub(super) fn report(done: &Pass) -> wire::PassReport {
     for notice in &done.notices {
         tracing::warn!("{notice}");
     }
@@ -60,32 +64,4 @@ fn report(global: &Global, done: &Pass) -> wire::PassReport {
         failed_sources: &sources::failed(&done.sources),
         took: done.took,
     })
-}
-
-/// What the daemon says of a pass: nothing, when there was nothing to do and nothing is wrong.
-fn tell(global: &Global, result: Result<Pass, PassError>) {
-    let done = match result {
-        Ok(done) => done,
-        Err(error) => {
-            match failure::hint(&error) {
-                Some(hint) => tracing::error!("{error} ({hint})"),
-                None => tracing::error!("{error}"),
-            }
-            return;
-        }
-    };
-    let report = report(global, &done);
-    let is_quiet = done.plan.steps.is_empty() && report.outcome == wire::PassOutcome::Converged;
-    if is_quiet {
-        tracing::debug!("everything is in sync");
-        return;
-    }
-    let mut lines = Vec::new();
-    if text::pass(&mut lines, &report, crate::report::Style { color: false }, global.verbose > 0)
-        .is_ok()
-    {
-        for line in String::from_utf8_lossy(&lines).lines() {
-            tracing::info!("{line}");
-        }
-    }
 }

@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use super::arguments::{Global, Scope};
 use super::{Trouble, setting};
 use crate::history::History;
-use crate::model::memory::{HeldBy, HoldScope};
+use crate::model::memory::HeldBy;
 use crate::model::{ServiceId, SpecHash};
 use crate::plan::Verdict;
 use crate::reconcile::lock;
-use crate::reconcile::pass::{self, Preview, Request};
+use crate::reconcile::pass::{self, PassError, Preview, Request};
 use crate::reconcile::sources::Freshness;
 
 /// How long a command that writes waits for a pass to end.
@@ -23,12 +23,12 @@ pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let config = setting::config(global, &args.repo)?;
     let now = Timestamp::now();
     let _turn =
-        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(Trouble::message)?;
+        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(PassError::from)?;
     let history = History::open(&config.state_dir, now)?.history;
     let forgotten = history.forget_rejections(&args.scope)?;
     let mut out = std::io::stdout().lock();
     match forgotten {
-        0 => writeln!(out, "nothing of {} was rejected", name(&args.scope))?,
+        0 => writeln!(out, "nothing of {} was rejected", args.scope)?,
         1 => writeln!(out, "1 rejected spec is forgotten; the next pass tries it again")?,
         many => {
             writeln!(out, "{many} rejected specs are forgotten; the next pass tries them again")?
@@ -42,14 +42,14 @@ pub async fn adopt(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
     let now = Timestamp::now();
     let state_dir = &world.config.state_dir;
-    let _turn = lock::take(state_dir, "adopt", now, PATIENCE).await.map_err(Trouble::message)?;
+    let _turn = lock::take(state_dir, "adopt", now, PATIENCE).await.map_err(PassError::from)?;
     let history = History::open(state_dir, now)?.history;
     let request = Request { only: vec![args.scope.clone()], offline: true, ..Request::default() };
     let preview = pass::preview(&world, &request, Freshness::Recorded).await?;
     let mut out = std::io::stdout().lock();
     let held = held_for_data(&preview);
     if held.is_empty() {
-        writeln!(out, "nothing of {} waits for a word on its data", name(&args.scope))?;
+        writeln!(out, "nothing of {} waits for a word on its data", args.scope)?;
     }
     for (service, spec, why) in held {
         history.adopt(service, spec)?;
@@ -68,12 +68,4 @@ fn held_for_data(preview: &Preview) -> Vec<(&ServiceId, &SpecHash, &str)> {
         }
     }
     found
-}
-
-fn name(scope: &HoldScope) -> String {
-    match scope {
-        HoldScope::Host => "this host".to_owned(),
-        HoldScope::Stack(stack) => stack.to_string(),
-        HoldScope::Service(service) => service.to_string(),
-    }
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use super::Trouble;
 use super::arguments::{Global, Repo};
 use crate::config::{Ambient, Config};
-use crate::reconcile::World;
+use crate::reconcile::{PassError, World};
 
 /// The configuration that the arguments name, with what they override.
 pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
@@ -41,7 +41,7 @@ pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
 
 /// The world that the arguments name.
 pub fn world(global: &Global, repo: &Repo) -> Result<World, Trouble> {
-    World::new(config(global, repo)?).map_err(Trouble::message)
+    World::new(config(global, repo)?).map_err(|error| PassError::from(error).into())
 }
 
 /// A local path as an absolute one: it becomes a label, and others read it in another directory.

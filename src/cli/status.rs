@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::arguments::{Global, Output, Status};
-use super::{Trouble, print, setting, style};
+use super::{Trouble, print, setting, sources, style};
 use crate::history::{Filter, History};
 use crate::model::memory::HoldScope;
 use crate::model::{GenerationNumber, ObservedState, StackName};
@@ -39,7 +39,11 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
         now: Timestamp::now(),
     });
     if let Some(scope) = only.first() {
+        let stacks: Vec<String> = report.stacks.iter().map(|stack| stack.stack.clone()).collect();
         report.narrow(scope);
+        if report.stacks.is_empty() {
+            return Err(sources::unknown(scope, stacks.iter().map(String::as_str)));
+        }
     }
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| text::status(out, &report, colors))?;

@@ -1,5 +1,6 @@
 //! `validate`: a source tree on disk, offline.
 
+use std::path::Path;
 use std::sync::Arc;
 
 use super::arguments::{Global, Output, Validate};
@@ -23,7 +24,7 @@ pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
         hint: Some("name the directory that holds the stacks".to_owned()),
     })?;
     let revision = Revision {
-        source: SourceName::new("validate"),
+        source: name(&args.path),
         commit: CommitId::new("0".repeat(40)),
         tree: SharedTree(Arc::new(tree)),
         path: String::new(),
@@ -31,7 +32,7 @@ pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
     let server = ServerFiles::Offline { env: args.env.clone() };
     let all = ["**".to_owned()];
     let loaded = sources::load(&revision, &config, &all, &[], server)
-        .map_err(|problem| Trouble::Problems(vec![problem]))?;
+        .map_err(|problem| Trouble::Problems(vec![*problem]))?;
     let mut found: Vec<Problem> = loaded.problems;
     if loaded.stacks.is_empty() && found.is_empty() {
         let hint = "a stack is a directory with a compose.yaml";
@@ -50,4 +51,11 @@ pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| text::validate(out, &report, colors))?;
     Ok(exit::of_validate(&report).code())
+}
+
+/// The directory's own name, also where it is written `.`: a stack at the root is called by it.
+fn name(path: &Path) -> SourceName {
+    let full = path.canonicalize().ok();
+    let name = full.as_deref().and_then(Path::file_name).map(|name| name.to_string_lossy());
+    SourceName::new(name.as_deref().unwrap_or("repository"))
 }

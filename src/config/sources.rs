@@ -65,14 +65,14 @@ fn source(written: file::Source, path: &str, host: &HostName, problems: &mut Pro
     source
 }
 
-/// The last part of the address, without `.git`.
+/// The last part of the address, without `.git` and without blanks.
 fn repository_name(repo: &str) -> String {
     let trimmed = repo.trim_end_matches('/');
     let last = trimmed.rsplit(['/', ':']).next().unwrap_or_default();
     let name = last.strip_suffix(".git").unwrap_or(last);
     match name {
         "" | "." | ".." => "repository".to_owned(),
-        name => name.to_owned(),
+        name => name.replace(|c: char| c.is_control() || c.is_whitespace(), "-"),
     }
 }
 

@@ -152,6 +152,7 @@ fn a_repository_on_the_command_line_needs_no_file() {
         ("/srv/git/infra.git/", "infra"),
         ("file:///srv/infra", "infra"),
         ("host:infra.git", "infra"),
+        ("/srv/my infra", "my-infra"),
         (".", "repository"),
     ] {
         let config = Config::for_repo(repo, None, None, &ambient()).unwrap();

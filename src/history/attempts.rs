@@ -8,7 +8,8 @@ use sha2::{Digest as _, Sha256};
 
 use super::stored::{self, Stored, get};
 use super::{History, HistoryError};
-use crate::model::spec::{RestartPolicy, hex};
+use crate::model::fingerprint::hex;
+use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
     CommitId, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceName,

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use jiff::{SignedDuration, Timestamp};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{Row, params};
 
 use super::stored::{self, Stored, get, get_optional};
 use super::{History, HistoryError};
@@ -155,43 +155,31 @@ impl History {
         })
     }
 
-    /// Forgets reports of sources and stacks that are not among these; writes nothing where that is nothing.
-    pub fn forget_reports(
-        &self,
-        sources: &BTreeSet<SourceName>,
-        stacks: &BTreeSet<StackName>,
-    ) -> Result<(), HistoryError> {
-        let old_sources: Vec<_> = self
-            .sources()?
-            .into_iter()
-            .map(|(name, _)| name)
-            .filter(|name| !sources.contains(name))
-            .collect();
-        let old_stacks: Vec<_> = self
-            .stacks()?
-            .into_iter()
-            .map(|report| report.stack)
-            .filter(|stack| !stacks.contains(stack))
-            .collect();
-        if old_sources.is_empty() && old_stacks.is_empty() {
+    /// Forgets reports of sources that are not among these; writes nothing where that is nothing.
+    pub fn forget_sources(&self, kept: &BTreeSet<SourceName>) -> Result<(), HistoryError> {
+        let known = self.sources()?.into_iter().map(|(name, _)| name);
+        let old: Vec<SourceName> = known.filter(|name| !kept.contains(name)).collect();
+        self.delete("DELETE FROM sources WHERE name = ?1", &old)
+    }
+
+    /// The same for stacks.
+    pub fn forget_stacks(&self, kept: &BTreeSet<StackName>) -> Result<(), HistoryError> {
+        let known = self.stacks()?.into_iter().map(|report| report.stack);
+        let old: Vec<StackName> = known.filter(|stack| !kept.contains(stack)).collect();
+        self.delete("DELETE FROM stacks WHERE stack = ?1", &old)
+    }
+
+    fn delete<T: AsRef<str>>(&self, sql: &str, names: &[T]) -> Result<(), HistoryError> {
+        if names.is_empty() {
             return Ok(());
         }
         self.write_unsynced(|transaction| {
-            delete(transaction, "DELETE FROM sources WHERE name = ?1", &old_sources)?;
-            delete(transaction, "DELETE FROM stacks WHERE stack = ?1", &old_stacks)
+            for name in names {
+                transaction.execute(sql, [name.as_ref()])?;
+            }
+            Ok(())
         })
     }
-}
-
-fn delete<T: AsRef<str>>(
-    transaction: &Transaction<'_>,
-    sql: &str,
-    names: &[T],
-) -> Result<(), HistoryError> {
-    for name in names {
-        transaction.execute(sql, [name.as_ref()])?;
-    }
-    Ok(())
 }
 
 fn source(row: &Row<'_>) -> rusqlite::Result<(SourceName, SourceReport)> {

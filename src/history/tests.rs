@@ -353,7 +353,8 @@ fn a_pass_that_finds_nothing_new_writes_nothing() {
         history.record_pins(&pins, at(fetched)).unwrap();
         history.forget_containers(&BTreeSet::new()).unwrap();
         let stacks = BTreeSet::from([StackName::from("shop")]);
-        history.forget_reports(&BTreeSet::from([infra.clone()]), &stacks).unwrap();
+        history.forget_sources(&BTreeSet::from([infra.clone()])).unwrap();
+        history.forget_stacks(&stacks).unwrap();
         history.continue_after(GenerationNumber(0)).unwrap();
     };
     pass(0);
@@ -369,7 +370,8 @@ fn a_pass_that_finds_nothing_new_writes_nothing() {
     assert_eq!(history.sources().unwrap()[0].1, failing, "news is written at once");
     history.record_stack(&stack_report("invalid")).unwrap();
     assert_eq!(history.stacks().unwrap(), [stack_report("invalid")]);
-    history.forget_reports(&BTreeSet::new(), &BTreeSet::new()).unwrap();
+    history.forget_sources(&BTreeSet::new()).unwrap();
+    history.forget_stacks(&BTreeSet::new()).unwrap();
     assert!(history.sources().unwrap().is_empty() && history.stacks().unwrap().is_empty());
 }
 

@@ -10,7 +10,7 @@ use super::read::At;
 use super::repository::{self, Found};
 use super::scene::Scene;
 use crate::model::Problem;
-use crate::model::spec::hex;
+use crate::model::fingerprint::hex;
 use crate::model::stack::Export;
 use crate::model::tree::TreeError;
 

@@ -49,7 +49,7 @@ impl Manifest {
         revision: &Revision,
         options: &Options<'_>,
     ) -> Result<Self, Box<Unnamed>> {
-        let guess = name_of_directory(&candidate.directory);
+        let guess = name_of_directory(&candidate.directory, revision);
         let mut reading = Reading::default();
         for file in &candidate.files {
             reading.add(file, revision, options);
@@ -156,12 +156,18 @@ pub fn merge_all(trees: &[Node], problems: &mut Vec<Problem>) -> Option<Node> {
     }
 }
 
-fn name_of_directory(directory: &str) -> Option<StackName> {
-    let name = names::normalise_project(directory.rsplit('/').next().unwrap_or_default());
+/// What Compose would make of the directory's name. The root is called as its source is: by default as the
+/// repository, so as the directory of a clone.
+fn name_of_directory(directory: &str, revision: &Revision) -> Option<StackName> {
+    let last = match directory.rsplit('/').next() {
+        None | Some("") => revision.source.as_str(),
+        Some(last) => last,
+    };
+    let name = names::normalise_project(last);
     (!name.is_empty()).then(|| StackName::new(name))
 }
 
-/// `name:`, else the directory's name.
+/// `name:`, else the directory's name; at the root of the repository, the source's.
 ///
 /// The stack's own server file cannot say what the stack is called, since it is found by that name.
 fn written_name(
@@ -172,7 +178,8 @@ fn written_name(
 ) -> Result<StackName, Box<Problem>> {
     let file = candidate.files.first().cloned().unwrap_or_default();
     let Some(node) = tree.get("name").filter(|node| !matches!(node.value, Value::Null)) else {
-        return name_of_directory(&candidate.directory).ok_or_else(|| Box::new(unnamed(&file)));
+        return name_of_directory(&candidate.directory, revision)
+            .ok_or_else(|| Box::new(unnamed(&file)));
     };
     let trouble = |why: String| Problem::new("wrong-name", why).at(node.place.clone()).path("name");
     let Value::Scalar(scalar) = &node.value else {
@@ -200,7 +207,7 @@ fn written_name(
 }
 
 fn unnamed(file: &str) -> Problem {
-    Problem::new("unnamed-stack", "this stack has no name: it lies at the root of the repository")
+    Problem::new("unnamed-stack", "this stack has no name, and its directory's makes none")
         .at(Place::file(file))
         .hint("write `name:` at the top of the file")
 }

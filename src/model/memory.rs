@@ -63,6 +63,16 @@ impl HoldScope {
     }
 }
 
+impl std::fmt::Display for HoldScope {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Host => f.write_str("this host"),
+            Self::Stack(stack) => stack.fmt(f),
+            Self::Service(service) => service.fmt(f),
+        }
+    }
+}
+
 /// Who holds something.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HeldBy {

@@ -12,6 +12,7 @@ use std::time::Duration;
 use serde::Serialize;
 use sha2::{Digest as _, Sha256};
 
+use super::fingerprint::hex;
 use super::{Hidden, NetworkName, PinnedImage, Platform, SpecHash, VolumeName};
 
 /// Raised when the meaning of the hash changes; containers with another version are compared field by
@@ -127,11 +128,6 @@ impl ContainerSpec {
         let bytes = serde_json::to_vec(&hashed).unwrap_or_default();
         SpecHash::new(format!("{SPEC_VERSION}:{}", hex(&Sha256::digest(&bytes))))
     }
-}
-
-/// Lower-case hex digits of `bytes`.
-pub fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// `Config.Healthcheck`.

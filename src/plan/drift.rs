@@ -6,7 +6,7 @@ use super::slots;
 use super::step::{Step, Target};
 use crate::engine::ContainerUpdate;
 use crate::model::observed::{ContainerState, ObservedNetwork};
-use crate::model::spec::{Endpoint, Resources};
+use crate::model::spec::Endpoint;
 use crate::model::{ContainerName, ObservedContainer, Service};
 
 /// What it takes to make a container right again.
@@ -46,7 +46,7 @@ pub fn drift(
     let mut drift = Drift::default();
     check_name(name, container, &mut drift);
     check_restart_policy(service, container, &mut drift);
-    check_resources(&service.settings.resources, container, &mut drift);
+    check_resources(service, container, &mut drift);
     check_networks(service, name, container, situation, &mut drift);
     check_state(container, is_done, &mut drift);
     drift
@@ -68,11 +68,12 @@ fn check_restart_policy(service: &Service, container: &ObservedContainer, drift:
     }
     let update = ContainerUpdate { restart: Some(wanted), resources: None };
     let step = Step::UpdateContainer { container: Target::Id(container.id.clone()), update };
-    drift.mend(Difference::shown("restart", has.to_string(), wanted.to_string()), step);
+    let difference = told(service, "restart", has.to_string(), wanted.to_string());
+    drift.mend(difference, step);
 }
 
-fn check_resources(wanted: &Resources, container: &ObservedContainer, drift: &mut Drift) {
-    let has = &container.settings.resources;
+fn check_resources(service: &Service, container: &ObservedContainer, drift: &mut Drift) {
+    let (wanted, has) = (&service.settings.resources, &container.settings.resources);
     let pairs = [
         ("mem_limit", wanted.memory, has.memory),
         ("mem_reservation", wanted.memory_reservation, has.memory_reservation),
@@ -85,7 +86,7 @@ fn check_resources(wanted: &Resources, container: &ObservedContainer, drift: &mu
     }
     let differences = changed
         .iter()
-        .map(|(field, wanted, has)| Difference::shown(*field, limit(*has), limit(*wanted)));
+        .map(|(field, wanted, has)| told(service, field, limit(*has), limit(*wanted)));
     drift.differences.extend(differences);
     // The engine cannot take a limit away from an existing container (`docker update`).
     if changed.iter().any(|(_, wanted, _)| *wanted == 0) {
@@ -96,6 +97,15 @@ fn check_resources(wanted: &Resources, container: &ObservedContainer, drift: &mu
     let step = Step::UpdateContainer { container: Target::Id(container.id.clone()), update };
     let fields: Vec<_> = changed.iter().map(|(field, _, _)| *field).collect();
     drift.mends.push((step, format!("{} drifted", fields.join(", "))));
+}
+
+/// A difference of something that is written as `field` or below `deploy`; its values are shown where no
+/// value of the server's env files went into either.
+fn told(service: &Service, field: &str, from: String, to: String) -> Difference {
+    match [field, "deploy"].iter().any(|key| service.sensitive.contains(*key)) {
+        true => Difference::hidden(field),
+        false => Difference::shown(field, from, to),
+    }
 }
 
 fn limit(value: i64) -> String {

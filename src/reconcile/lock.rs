@@ -89,3 +89,44 @@ fn holder(file: &mut File) -> String {
         (Ok(_) | Err(_), _) => "unknown".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test(start_paused = true)]
+    async fn whoever_waits_too_long_hears_who_has_the_turn() {
+        let directory = tempfile::tempdir().unwrap();
+        let state = directory.path().join("state");
+        let (now, patience) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30));
+        let turn = take(&state, "reconcile", now, patience).await.unwrap();
+        let error = take(&state, "retry", now, patience).await.unwrap_err().to_string();
+        assert!(error.contains(": reconcile, since 1970-01-01T00:00:00Z"), "{error}");
+        assert!(error.ends_with("waited 30 s for it"), "{error}");
+        drop(turn);
+        take(&state, "retry", now, patience).await.unwrap();
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn a_turn_is_had_as_soon_as_the_other_ends() {
+        let directory = tempfile::tempdir().unwrap();
+        let (now, patience) = (Timestamp::UNIX_EPOCH, Duration::from_secs(30));
+        let turn = take(directory.path(), "reconcile", now, patience).await.unwrap();
+        let ending = async {
+            tokio::time::sleep(Duration::from_secs(29)).await;
+            drop(turn);
+        };
+        let waiting = take(directory.path(), "reconcile", now, patience);
+        assert!(tokio::join!(ending, waiting).1.is_ok());
+    }
+
+    #[tokio::test]
+    async fn a_state_directory_that_cannot_be_made_is_named() {
+        let directory = tempfile::tempdir().unwrap();
+        let file = directory.path().join("file");
+        fs::write(&file, "").unwrap();
+        let now = Timestamp::UNIX_EPOCH;
+        let error = take(&file.join("state"), "reconcile", now, Duration::ZERO).await.unwrap_err();
+        assert!(error.to_string().contains("file/state/lock cannot be used"), "{error}");
+    }
+}

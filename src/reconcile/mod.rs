@@ -8,6 +8,7 @@ pub mod lock;
 pub mod sources;
 pub mod view;
 pub mod record;
+pub mod standing;
 pub mod pass;
 pub mod daemon;
 

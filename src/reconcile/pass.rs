@@ -90,7 +90,7 @@ pub async fn pass(
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;
 
-    let read = sources::read(world, Freshness::Latest, now).await;
+    let read = read(world, Freshness::Latest, now).await;
     let rules = world.rules(request.allow_removals, &request.only);
     let mut memory = record::recall(&history, now)?;
     let pins = history.pins()?;
@@ -132,7 +132,7 @@ pub async fn preview(
 ) -> Result<Preview, PassError> {
     let now = Timestamp::now();
     let history = History::read_only(&world.config.state_dir)?;
-    let read = sources::read(world, freshness, now).await;
+    let read = read(world, freshness, now).await;
     let rules = world.rules(request.allow_removals, &request.only);
     let (memory, pins) = (history.memory()?, history.pins()?);
     let view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
@@ -147,6 +147,13 @@ pub async fn preview(
         (plan.steps, plan.sections) = (repair.steps, repair.sections);
     }
     Ok(Preview { sources: read.sources, view, plan })
+}
+
+/// Reads the sources, and meets the engine while they are asked. Should it not answer, that is told when it
+/// is looked at.
+async fn read(world: &World, freshness: Freshness, now: Timestamp) -> Read {
+    let (read, _) = tokio::join!(sources::read(world, freshness, now), world.engine.info());
+    read
 }
 
 async fn look(

@@ -5,6 +5,7 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::sources::Read;
+use super::standing;
 use super::view::View;
 use crate::apply::{Journal, Outcome, ServiceResult};
 use crate::history::{
@@ -84,11 +85,14 @@ pub fn note(
         history.record_source(&seen.name, &report)?;
     }
     let sources: Vec<SourceName> = read.sources.iter().map(|seen| seen.name.clone()).collect();
-    history.forget_reports(&sources.into_iter().collect(), &Default::default())?;
+    history.forget_sources(&sources.into_iter().collect())?;
     history.record_pins(&view.new_pins, now)?;
     history.forget_containers(&view.containers())?;
-    let highest =
-        view.observed.containers.iter().filter_map(|container| container.label(labels::GENERATION));
+    // Another program's containers on the same engine count by themselves.
+    let sources = &view.desired.sources_configured;
+    let ours = view.observed.containers.iter();
+    let ours = ours.filter(|one| one.source().is_some_and(|source| sources.contains(&source)));
+    let highest = ours.filter_map(|container| container.label(labels::GENERATION));
     if let Some(highest) = highest.filter_map(|number| number.parse().ok()).max() {
         history.continue_after(GenerationNumber(highest))?;
     }
@@ -247,7 +251,7 @@ pub fn finish(
             if outcome.stopped { GenerationOutcome::Interrupted } else { how_it_ended(&results) };
         history.finish(*number, ended, now, &results)?;
     }
-    Ok(())
+    standing::record(history, view, plan, outcome, generations)
 }
 
 fn remember(

@@ -120,7 +120,7 @@ async fn read_one(
     let loaded = match loading.await {
         Ok(Ok(loaded)) => loaded,
         Ok(Err(problem)) => {
-            seen.problems.push(problem);
+            seen.problems.push(*problem);
             return (seen, Vec::new(), false);
         }
         Err(error) => {
@@ -167,9 +167,10 @@ pub fn load(
     include: &[String],
     exclude: &[String],
     server: ServerFiles,
-) -> Result<manifest::Loaded, Problem> {
+) -> Result<manifest::Loaded, Box<Problem>> {
     let bad_glob = |error| {
-        Problem::new("bad-glob", format!("`stacks` of source {}: {error}", revision.source))
+        let message = format!("`stacks` of source {}: {error}", revision.source);
+        Box::new(Problem::new("bad-glob", message))
     };
     let (include, exclude) =
         (manifest::globs(include).map_err(bad_glob)?, manifest::globs(exclude).map_err(bad_glob)?);

@@ -8,8 +8,8 @@ use jiff::Timestamp;
 use super::World;
 use crate::engine::EngineError;
 use crate::model::desired::Pins;
-use crate::model::memory::Memory;
-use crate::model::{DesiredState, Masks, ObservedState, StackName};
+use crate::model::memory::{HoldScope, Memory};
+use crate::model::{DesiredState, Masks, ObservedContainer, ObservedState, StackName};
 use crate::plan::{self, Rules, Situation};
 use crate::resolve::{self, Context, Loaded};
 
@@ -76,6 +76,20 @@ impl View {
         now: Timestamp,
     ) -> Situation<'a> {
         Situation { desired: &self.desired, observed: &self.observed, memory, rules, now }
+    }
+
+    /// Whether git or the engine has anything of `scope`. Of a stack that cannot be used, any service may be.
+    pub fn knows(&self, scope: &HoldScope) -> bool {
+        let runs = self.observed.containers.iter().filter_map(ObservedContainer::service);
+        let is_wanted = match scope {
+            HoldScope::Host => true,
+            HoldScope::Stack(stack) => self.desired.stacks.contains_key(stack),
+            HoldScope::Service(id) => match self.desired.deployment(&id.stack) {
+                Some(deployment) => deployment.services.contains_key(&id.service),
+                None => self.desired.stacks.contains_key(&id.stack),
+            },
+        };
+        is_wanted || runs.into_iter().any(|service| scope.covers(&service))
     }
 
     /// The ids of all containers of ours.

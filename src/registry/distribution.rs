@@ -19,8 +19,8 @@ use super::exchange::{Approach, Host, challenge_of, content_digest, denied, judg
 use super::host::{HostSettings, canonical};
 use super::token::{Request, TokenError};
 use super::{Registry, RegistryError, answer};
+use crate::model::fingerprint::hex;
 use crate::model::login::Login;
-use crate::model::spec::hex;
 use crate::model::{Digest, ImageRef};
 
 /// The largest manifest that is read, bytes; what registries accept (OCI Distribution Specification).

@@ -1,7 +1,7 @@
 //! Exit codes, all in one place (`interface`: exit codes).
 
 use super::state::State;
-use super::wire::{PassOutcome, PassReport, PlanReport, StatusReport, ValidateReport};
+use super::wire::{PassOutcome, PassReport, PlanReport, PlanStack, StatusReport, ValidateReport};
 
 /// How the program ends. There are no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,17 +49,22 @@ pub fn of_pass(report: &PassReport) -> ExitCode {
 /// Of `plan`. What is wrong wins over what is to be done; that there is something to do counts only where
 /// `--exit-code` asks for it.
 pub fn of_plan(report: &PlanReport, tells_pending: bool) -> ExitCode {
-    let is_bad = report.stacks.iter().any(|stack| {
-        stack.state == State::Invalid
-            || stack.services.iter().any(|service| is_bad(service.state, service.desired))
-    });
     // Steps of no service count too: a network that no stack wants any more.
     let is_pending = report.changes > 0 || report.steps() > 0;
-    match is_bad {
-        true => ExitCode::Failed,
-        false if tells_pending && is_pending => ExitCode::Pending,
-        false => ExitCode::Good,
+    match in_need(report) {
+        1.. => ExitCode::Failed,
+        0 if tells_pending && is_pending => ExitCode::Pending,
+        0 => ExitCode::Good,
     }
+}
+
+/// How many stacks and services of a plan wait for a person.
+pub fn in_need(report: &PlanReport) -> usize {
+    let of_stack = |stack: &PlanStack| match stack.state == State::Invalid {
+        true => 1,
+        false => stack.services.iter().filter(|it| is_bad(it.state, it.desired)).count(),
+    };
+    report.stacks.iter().map(of_stack).sum()
 }
 
 /// Of `status`.

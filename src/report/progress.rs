@@ -20,7 +20,7 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// On a terminal, one line per running step; else one log line per step begun, done or failed.
+    /// On a terminal, one line per running step; else one log line per step done or failed.
     pub fn new(is_terminal: bool) -> Self {
         Self { screen: is_terminal.then(|| Screen::on(ProgressDrawTarget::stderr())) }
     }
@@ -44,7 +44,7 @@ impl Watcher for Progress {
 
 fn log(event: &Event<'_>) {
     match event {
-        Event::StepStarted(planned) => tracing::info!(step = planned.id.0, "{}", named(planned)),
+        Event::StepStarted(planned) => tracing::debug!(step = planned.id.0, "{}", named(planned)),
         Event::StepDone(planned) => {
             tracing::info!(step = planned.id.0, "{}: done", named(planned));
         }

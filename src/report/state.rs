@@ -3,7 +3,7 @@
 use serde::Serialize;
 
 use crate::model::memory::HeldBy;
-use crate::model::{ContainerState, Health, Masks, ObservedContainer};
+use crate::model::{ContainerState, Health, Masks, ObservedContainer, ServiceId};
 use crate::plan::{Block, Change, Difference, Verdict};
 
 /// How a service stands, best first: a stack has the worst of its services.
@@ -172,7 +172,7 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         Verdict::Held(held) => (held.why.clone(), None),
         Verdict::Rejected { since, error, .. } => (
             format!("failed with this spec at {}: {error}", super::span::at(*since)),
-            Some(format!("change it in git, or run `evenkeel retry {}`", change.service)),
+            Some(way_out(&change.service)),
         ),
         Verdict::Blocked(Block::On(others)) => {
             let others: Vec<String> = others.iter().map(ToString::to_string).collect();
@@ -195,6 +195,11 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         | Verdict::Remove => return (None, None),
     };
     (Some(masks.mask(&why)), hint.map(|hint| masks.mask(&hint)))
+}
+
+/// What to do about a spec that failed here.
+pub fn way_out(service: &ServiceId) -> String {
+    format!("change it in git, or run `evenkeel retry {service}`")
 }
 
 /// One line on what is to be done and why; `None` where nothing is.

@@ -15,7 +15,7 @@ use indexmap::IndexMap;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::desired::{Deployment, ImageTrouble, PinOrigin, Pinned, Pins};
-use crate::model::spec::hex;
+use crate::model::fingerprint::hex;
 use crate::model::{
     CommitId, DesiredService, DesiredStack, DesiredState, Digest, HostName, ImageRef,
     ObservedState, PinnedImage, Problem, Service, ServiceId, SourceName, Stack, StackContent,

@@ -1,7 +1,9 @@
 //! The daemon follows the repository until it is stopped.
 
-use std::process::{Child, Stdio};
+use std::process::Child;
 use std::time::Duration;
+
+use rustix::process::{Pid, Signal};
 
 use crate::support::eventually;
 use crate::support::host::Host;
@@ -13,15 +15,18 @@ const LONG: Duration = Duration::from_secs(30);
 struct Daemon(Child);
 
 impl Daemon {
+    /// Its log goes to the server's file `daemon.log`.
     fn start(host: &Host) -> Self {
-        let mut command = host.command(&["reconcile"]);
-        Self(command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().unwrap())
+        Self(host.start(&["reconcile"], "daemon.log"))
+    }
+
+    fn signal(&self, signal: Signal) {
+        rustix::process::kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
     /// Asks it to stop; gives its exit code.
     fn stop(&mut self) -> Option<i32> {
-        let pid = rustix::process::Pid::from_child(&self.0);
-        rustix::process::kill_process(pid, rustix::process::Signal::TERM).unwrap();
+        self.signal(Signal::TERM);
         eventually(LONG, "the daemon ends", || self.0.try_wait().unwrap()).code()
     }
 }
@@ -81,4 +86,77 @@ fn commands_work_beside_the_daemon() {
     host.pass().ends(0).does(&[]);
     host.run(&["plan"]).ends(0);
     assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_daemon_with_nothing_to_do_is_quiet_and_one_with_trouble_tells_it_once() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    host.pass().ends(0);
+    let mut daemon = Daemon::start(&host);
+    passes(&host, 3);
+    assert_eq!(host.read("daemon.log"), "");
+    host.commit(&[("shop-@ID@/compose.yaml", "services: {web: {imaeg: a}}\n")]);
+    eventually(LONG, "the trouble is told", || {
+        host.read("daemon.log").contains("imaeg").then_some(())
+    });
+    passes(&host, 3);
+    let log = host.read("daemon.log");
+    assert_eq!(log.matches("unknown key").count(), 1, "{log}");
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    eventually(LONG, "the end of the trouble is told", || {
+        host.read("daemon.log").contains("in sync again").then_some(())
+    });
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+/// Waits until the daemon has begun `count` more passes.
+fn passes(host: &Host, count: usize) {
+    let mut seen = host.read("state/lock");
+    for _ in 0..count {
+        seen = eventually(LONG, "another pass", || {
+            Some(host.read("state/lock")).filter(|now| !now.is_empty() && *now != seen)
+        });
+    }
+}
+
+#[test]
+fn a_daemon_looks_at_once_when_told_to() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    let config = host.read("config.yaml").replace("interval: 1s", "interval: 1h");
+    std::fs::write(host.path("config.yaml"), config).unwrap();
+    let mut daemon = Daemon::start(&host);
+    runs(&host, "1");
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
+    daemon.signal(Signal::HUP);
+    runs(&host, "2");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn an_update_that_was_stopped_at_its_gate_goes_on_with_the_same_container() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    host.pass().ends(0);
+    host.configure("rollout: {stable: 5s, monitor: 0s, deadline: 30s}");
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
+    let mut daemon = Daemon::start(&host);
+    let new = eventually(LONG, "the new container runs", || {
+        let running =
+            host.docker(&["ps", "--no-trunc", "--format", "{{.ID}} {{.Image}} {{.Names}}"]);
+        let line = running.lines().find(|line| line.contains(&host.id) && line.contains("web:2"));
+        line.and_then(|line| line.split(' ').next()).map(str::to_owned)
+    });
+    assert_eq!(daemon.stop(), Some(0), "{}", host.read("daemon.log"));
+    assert!(host.containers().values().any(|id| *id == new), "it is left as it is");
+    host.pass().ends(0);
+    let containers: Vec<(String, String)> = host.containers().into_iter().collect();
+    assert_eq!(containers, [("shop-web-1".to_owned(), new)]);
+    host.is_settled();
 }

@@ -45,7 +45,11 @@ fn a_version_that_never_gets_healthy_is_rolled_back_and_not_tried_again() {
     let host = deployed(port);
     let before = host.containers();
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", port))]);
-    host.pass().ends(4).does(&["shop/web update rolled-back"]).says("health");
+    let run = host.pass();
+    run.ends(4)
+        .does(&["shop/web update rolled-back"])
+        .says("health")
+        .says("evenkeel retry shop/web");
     assert_serves(port, "1");
     assert_eq!(host.changed_since(&before), Vec::<String>::new(), "the very container runs again");
 
@@ -97,4 +101,29 @@ fn a_rejected_version_is_tried_again_when_the_operator_says_so() {
     host.run(&["retry", "shop-@ID@/web"]).ends(0);
     host.pass().ends(4).does(&["shop/web update rolled-back"]);
     assert_serves(port, "1");
+}
+
+#[test]
+fn what_failed_for_want_of_something_on_the_server_works_after_a_retry() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    let manifest = "\
+services:
+  web:
+    image: @REGISTRY@/acme/web:1
+    volumes: ['./keys:/keys']
+    healthcheck: {test: [CMD, cat, /keys/licence], interval: 500ms, timeout: 2s, retries: 2}
+";
+    host.commit(&[("shop-@ID@/compose.yaml", manifest)]);
+    host.pass().ends(1).does(&["shop/web create failed"]);
+    let after_failure = host.containers();
+    host.pass().ends(1);
+    assert_eq!(host.changed_since(&after_failure), Vec::<String>::new(), "not tried again");
+    host.run(&["status"]).ends(1).says("rejected").says("retry");
+
+    std::fs::write(host.path("data/shop-@ID@/keys/licence"), "granted\n").unwrap();
+    host.run(&["retry", "shop-@ID@"]).ends(0).says("1 rejected spec");
+    host.pass().ends(0);
+    host.run(&["status"]).ends(0).says("in-sync");
+    host.is_settled();
 }

@@ -96,7 +96,7 @@ fn a_first_deployment_that_died_anywhere_ends_in_the_same_host() {
         assert_eq!(end_state(&host, "1"), expected, "died at point {number}");
         if !died {
             println!("first deployment: {} points, all converged", number - 1);
-            assert!(number > 20, "a deployment of three services has more than {number} points");
+            assert!(number > 15, "a deployment of three services has more than {number} points");
             break;
         }
     }
@@ -117,7 +117,7 @@ fn an_update_that_died_anywhere_ends_in_the_same_host() {
         assert_eq!(end_state(&host, &tag), expected, "died at point {number}");
         if !died {
             println!("update: {} points, all converged", number - 1);
-            assert!(number > 40, "an update of three services has more than {number} points");
+            assert!(number > 30, "an update of three services has more than {number} points");
             break;
         }
     }

@@ -3,11 +3,22 @@
 //! Each test has a host of its own (`support/host.rs`) on the one engine, so that all can run at once. What one
 //! room does alone is tested in that room.
 #![cfg(feature = "engine-tests")]
-#![expect(clippy::unwrap_used, reason = "a set-up that does not work is a failed test")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    reason = "a set-up that does not work is a failed test"
+)]
 
 mod support;
 
+#[path = "../source/ssh_server.rs"]
+mod ssh_server;
+#[path = "../source/web_server.rs"]
+#[expect(dead_code, reason = "tests of sources alone ask more of it")]
+mod web_server;
+
 mod bad_input;
+mod command_line;
 mod daemon;
 mod drift;
 mod failed_update;
@@ -16,9 +27,12 @@ mod interrupted;
 #[cfg(feature = "crash-points")]
 mod killed;
 mod labels;
+mod logins;
 mod outages;
 mod removal;
 mod secrets;
 mod seed;
+mod state;
 mod takeover;
 mod tour;
+mod turns;

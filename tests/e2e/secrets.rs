@@ -20,13 +20,53 @@ services:
   talks:
     image: @REGISTRY@/acme/web:1
     env_file: .env
-    command: [sh, -c, 'echo the key is $$API_KEY; echo $$PASSWORD >&2; exit 1']
+    environment: [SHARED]
+    command: [sh, -c, 'echo the key is $$API_KEY $$SHARED; env; echo $$PASSWORD >&2; exit 1']
 ";
-const VALUES: [&str; 4] =
-    ["first-sesame-7281", "second-sesame-7281", "key-4711-value", "pass phrase with words"];
+/// Each is refused by the engine or a registry, with its own words about what is wrong.
+const REFUSED: &str = "\
+services:
+  bind:
+    image: @REGISTRY@/acme/web:1
+    volumes: [{type: bind, source: '/nowhere/${PASSWORD}', target: /x, bind: {create_host_path: false}}]
+  program:
+    image: @REGISTRY@/acme/web:1
+    entrypoint: ['/bin/${PASSWORD}']
+  user:
+    image: @REGISTRY@/acme/web:1
+    user: ${PASSWORD}
+  image:
+    image: @REGISTRY@/acme/${PASSWORD}:1
+  limit:
+    image: @REGISTRY@/acme/web:1
+    mem_limit: 64m
+    healthcheck: {test: [CMD, 'false', '${PASSWORD}'], interval: 500ms, retries: 1}
+  ports:
+    image: @REGISTRY@/acme/web:1
+    ports: ['${PASSWORD}:80']
+    profiles: [debug]
+";
+/// What no reader takes, in a place that it quotes.
+const MALFORMED: &str = "\
+services:
+  web:
+    image: @REGISTRY@/acme/web:1
+    ports: ['${PASSWORD}:80']
+    mem_limit: ${API_KEY}
+    restart: ${SHARED}
+";
+const VALUES: [&str; 7] = [
+    "first-sesame-7281",
+    "second-sesame-7281",
+    "key-4711-value",
+    "pass phrase with words",
+    "MIIEvQIBADANBgkq",
+    "hkiG9w0BAQEFAASC",
+    "shared-by-all-99",
+];
 
 /// Every command that reports, as loud as it can.
-const COMMANDS: [&[&str]; 9] = [
+const COMMANDS: [&[&str]; 12] = [
     &["plan", "-vv"],
     &["plan", "--output", "json"],
     &["reconcile", "--once", "-vv"],
@@ -36,6 +76,9 @@ const COMMANDS: [&[&str]; 9] = [
     &["history", "--output", "json"],
     &["history", "-vv"],
     &["doctor", "-vv"],
+    &["doctor", "--output", "json"],
+    &["reconcile", "--once", "--log-format", "json"],
+    &["plan", "-vv", "--offline", "--log-format", "json"],
 ];
 
 #[track_caller]
@@ -58,9 +101,23 @@ fn search(directory: &Path) {
 }
 
 fn set(host: &Host, password: &str) {
+    let cert = format!("CERT=\"-----BEGIN\n{}\n{}\n-----END\"\n", VALUES[4], VALUES[5]);
     let env = format!("PASSWORD={password}\nAPI_KEY={}\nPHRASE='{}'\n", VALUES[2], VALUES[3]);
-    host.env("shop-@ID@.env", &env);
-    host.env("talk-@ID@.env", &env);
+    for stack in ["shop", "talk", "refused", "malformed"] {
+        host.env(&format!("{stack}-@ID@.env"), &(env.clone() + &cert));
+    }
+    host.env("common.env", &format!("SHARED={}\n", VALUES[6]));
+}
+
+/// `validate` with a server file given to it.
+fn validate_too(host: &Host) {
+    let repo = host.repo.directory().display().to_string();
+    let env = host.path("env/shop-@ID@.env").display().to_string();
+    for output in ["text", "json"] {
+        let run = host.run(&["validate", "-vv", &repo, "--env", &env, "--output", output]);
+        run.ends(1).says("malformed");
+        assert_hidden("validate", run.everything().as_bytes());
+    }
 }
 
 #[test]
@@ -68,9 +125,14 @@ fn values_of_env_files_appear_in_no_output_and_in_no_state() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);
     set(&host, VALUES[0]);
-    host.commit(&[("shop-@ID@/compose.yaml", SHOP), ("talk-@ID@/compose.yaml", TALKATIVE)]);
+    host.commit(&[
+        ("shop-@ID@/compose.yaml", SHOP),
+        ("talk-@ID@/compose.yaml", TALKATIVE),
+        ("refused-@ID@/compose.yaml", REFUSED),
+        ("malformed-@ID@/compose.yaml", MALFORMED),
+    ]);
     let first = host.run(&["reconcile", "--once", "-vv", "--output", "json"]);
-    first.ends(1).says("the key is •••");
+    first.ends(1).says("the key is ••• •••").says("/nowhere/•••").says("/bin/•••");
     assert_hidden("the first pass", first.everything().as_bytes());
 
     set(&host, VALUES[1]);
@@ -80,6 +142,7 @@ fn values_of_env_files_appear_in_no_output_and_in_no_state() {
         assert_ne!(run.code, 64, "{command:?} is a command\n{}", run.everything());
         assert_hidden(&format!("{command:?}"), run.everything().as_bytes());
     }
+    validate_too(&host);
     search(&host.path("state"));
     assert!(
         host.inspect("shop-web-1", "{{.Config.Env}}").contains(VALUES[1]),

@@ -8,7 +8,7 @@ use std::process::{Child, Command, Stdio};
 
 use base64::Engine as _;
 use evenkeel::model::Digest;
-use evenkeel::model::spec::hex;
+use evenkeel::model::fingerprint::hex;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
 

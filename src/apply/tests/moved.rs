@@ -34,10 +34,9 @@ fn confirm(host: &Bench, service: &str) {
 }
 
 fn held<'p>(plan: &'p crate::plan::Plan, service: &str) -> &'p Held {
-    match verdict(plan, service) {
-        Verdict::Held(held) => held,
-        other => panic!("{service}: {other:?}"),
-    }
+    let verdict = verdict(plan, service);
+    let Verdict::Held(held) = verdict else { panic!("{service}: {verdict:?}") };
+    held
 }
 
 #[tokio::test(start_paused = true)]

@@ -9,7 +9,7 @@ use bollard::models::{
 use jiff::Timestamp;
 
 use super::networks::{self, OwnNames};
-use super::session::Session;
+use super::session::Defaults;
 use super::{mounts, settings};
 use crate::model::observed::{ContainerState, Health, ObservedContainer};
 use crate::model::{ContainerId, ContainerName, ImageId};
@@ -19,7 +19,7 @@ use crate::model::{ContainerId, ContainerName, ImageId};
 /// What the engine adds by itself (host name, short ids, default log driver) is taken out again, so that
 /// the settings can be held against a create request.
 pub(super) fn observed_container(
-    session: &Session,
+    defaults: &Defaults,
     answer: ContainerInspectResponse,
 ) -> ObservedContainer {
     let id = ContainerId::new(answer.id.unwrap_or_default());
@@ -40,8 +40,8 @@ pub(super) fn observed_container(
     let mounted = mounts::observe(&host, declared, answer.mounts.as_deref().unwrap_or_default());
 
     let mut spec = settings::of_config(&config);
-    settings::add_host_config(&mut spec, &host, &session.log_driver);
-    spec.hostname = own_hostname(&hostname, &id, mode, &session.host_name);
+    settings::add_host_config(&mut spec, &host, &defaults.log_driver);
+    spec.hostname = own_hostname(&hostname, &id, mode, &defaults.host_name);
     spec.network = networks::attachment(mode, &networks, &own);
     spec.mounts = mounted.mounts;
     spec.tmpfs = mounted.tmpfs;

@@ -80,10 +80,17 @@ impl Docker {
     }
 
     async fn session(&self) -> Result<Session, EngineError> {
-        let known = self.session.read().unwrap_or_else(PoisonError::into_inner).clone();
-        if let Some(session) = known {
-            return Ok(session);
+        match self.known_session() {
+            Some(session) => Ok(session),
+            None => self.meet().await,
         }
+    }
+
+    fn known_session(&self) -> Option<Session> {
+        self.session.read().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    async fn meet(&self) -> Result<Session, EngineError> {
         let session = Session::open(&self.host).await?;
         *self.session.write().unwrap_or_else(PoisonError::into_inner) = Some(session.clone());
         Ok(session)
@@ -163,8 +170,10 @@ fn remove_options() -> Option<RemoveContainerOptions> {
 #[async_trait]
 impl Engine for Docker {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
-        let session = self.session().await?;
-        observe::engine_info(&session).await.map_err(|error| self.failed(error))
+        match self.known_session() {
+            Some(session) => session.ask_engine().await.map_err(|error| self.failed(error)),
+            None => Ok(self.meet().await?.engine),
+        }
     }
 
     async fn observe(&self, stacks: &[StackName]) -> Result<ObservedState, EngineError> {

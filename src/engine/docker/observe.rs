@@ -17,7 +17,7 @@ use super::inspect::observed_container;
 use super::rescue::rescue;
 use super::session::Session;
 use crate::model::observed::{
-    EngineInfo, ForeignContainer, ObservedContainer, ObservedImage, ObservedNetwork, ObservedState,
+    ForeignContainer, ObservedContainer, ObservedImage, ObservedNetwork, ObservedState,
     ObservedVolume,
 };
 use crate::model::stack::Subnet;
@@ -31,26 +31,15 @@ pub(super) async fn observe(
     session: &Session,
     stacks: &[StackName],
 ) -> Result<ObservedState, Error> {
-    let (engine, (containers, foreign), networks, volumes, images) = tokio::try_join!(
-        engine_info(session),
+    let ((containers, foreign), networks, volumes, images, _) = tokio::try_join!(
         containers(session, stacks),
         networks(session),
         volumes(session),
         images(session),
+        session.defaults(),
     )?;
-    let image_defaults = BTreeMap::new();
+    let (engine, image_defaults) = (session.engine.clone(), BTreeMap::new());
     Ok(ObservedState { engine, containers, foreign, networks, volumes, images, image_defaults })
-}
-
-/// Version and platform.
-pub(super) async fn engine_info(session: &Session) -> Result<EngineInfo, Error> {
-    let version = session.reading().version().await?;
-    Ok(EngineInfo {
-        version: version.version.unwrap_or_default(),
-        api_version: session.api_version(),
-        os: version.os.unwrap_or_default(),
-        architecture: version.arch.unwrap_or_default(),
-    })
 }
 
 /// One container; `None` where there is none.
@@ -59,8 +48,9 @@ pub(super) async fn inspect(
     container: &str,
 ) -> Result<Option<ObservedContainer>, Error> {
     let answer = session.reading().inspect_container(container, None::<InspectContainerOptions>);
-    match rescue(answer.await) {
-        Ok(answer) => Ok(Some(observed_container(session, answer))),
+    let (answer, defaults) = tokio::join!(answer, session.defaults());
+    match rescue(answer) {
+        Ok(answer) => Ok(Some(observed_container(defaults?, answer))),
         Err(error) if is_not_found(&error) => Ok(None),
         Err(error) => Err(error),
     }

@@ -1,12 +1,21 @@
 //! A connection to the engine: the socket, the version agreed on, and what every request needs.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
+use bollard::errors::Error;
 use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
+use hyper_util::client::legacy::Client;
+use hyper_util::rt::TokioExecutor;
+use hyperlocal::UnixConnector;
+use tokio::sync::OnceCell;
 
 use super::errors::explain;
 use crate::engine::EngineError;
+use crate::model::fingerprint::hex;
+use crate::model::observed::EngineInfo;
 
 /// The oldest API there is a test for (Engine 20.10).
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
@@ -16,13 +25,22 @@ const SEVERAL_ENDPOINTS: ClientVersion = ClientVersion { major_version: 1, minor
 const READING: Duration = Duration::from_secs(120);
 /// How long it may take to change something: creating copies an image's files into empty volumes.
 const CHANGING: Duration = Duration::from_secs(600);
+/// Connections that are kept while nothing is asked.
+const KEPT: usize = 16;
 
 /// What was agreed on with the engine that answered.
 #[derive(Clone)]
 pub(super) struct Session {
     client: bollard::Docker,
     version: ClientVersion,
-    /// The engine's default log driver.
+    /// The engine as it was met.
+    pub(super) engine: EngineInfo,
+    defaults: Arc<OnceCell<Defaults>>,
+}
+
+/// What the engine gives containers that say nothing of their own.
+pub(super) struct Defaults {
+    /// The log driver.
     pub(super) log_driver: String,
     /// The host's name, which containers in the host's network carry.
     pub(super) host_name: String,
@@ -32,17 +50,16 @@ impl Session {
     /// Connects to `host` and agrees on a version.
     pub(super) async fn open(host: &str) -> Result<Self, EngineError> {
         let failed = |error| at_host(explain(&error), host);
-        let client = dial(host).map_err(failed)?.negotiate_version().await.map_err(failed)?;
-        let version = client.client_version();
-        check_version(&client.version().await.map_err(failed)?, &version)?;
-        let prefix = format!("/v{}.{}", version.major_version, version.minor_version);
+        let client = dial(host).map_err(failed)?;
+        let engine = client.version().await.map_err(failed)?;
+        let version = agree(&engine)?;
+        let prefix = format!("/v{version}");
         let client = client.with_request_modifier(move |request| prepare(request, &prefix));
-        let info = client.info().await.map_err(failed)?;
         Ok(Self {
             client,
+            engine: engine_info(engine, &version),
             version,
-            log_driver: info.logging_driver.unwrap_or_default(),
-            host_name: info.name.unwrap_or_default(),
+            defaults: Arc::default(),
         })
     }
 
@@ -61,9 +78,21 @@ impl Session {
         self.client.clone().with_timeout(time.saturating_add(READING))
     }
 
-    /// `1.41`
-    pub(super) fn api_version(&self) -> String {
-        format!("{}.{}", self.version.major_version, self.version.minor_version)
+    /// Asked once, and beside other questions: the engine takes its time over it.
+    pub(super) async fn defaults(&self) -> Result<&Defaults, Error> {
+        let ask = || async {
+            let info = self.client.info().await?;
+            Ok(Defaults {
+                log_driver: info.logging_driver.unwrap_or_default(),
+                host_name: info.name.unwrap_or_default(),
+            })
+        };
+        self.defaults.get_or_try_init(ask).await
+    }
+
+    /// The engine as it is now: of the same address, another one may answer.
+    pub(super) async fn ask_engine(&self) -> Result<EngineInfo, Error> {
+        Ok(engine_info(self.client.version().await?, &self.version))
     }
 
     /// Whether a create request may name several networks.
@@ -72,13 +101,34 @@ impl Session {
     }
 }
 
-fn dial(host: &str) -> Result<bollard::Docker, bollard::errors::Error> {
+fn dial(host: &str) -> Result<bollard::Docker, Error> {
     match host.strip_prefix("unix://") {
-        Some(path) => {
-            bollard::Docker::connect_with_unix(path, READING.as_secs(), API_DEFAULT_VERSION)
-        }
+        Some(path) => dial_socket(path),
         None => bollard::Docker::connect_with_http(host, READING.as_secs(), API_DEFAULT_VERSION),
     }
+}
+
+/// Speaks over the socket at `path` on connections that are kept: bollard's own would make one for every
+/// request, and a pass asks about every container.
+fn dial_socket(path: &str) -> Result<bollard::Docker, Error> {
+    if !Path::new(path).exists() {
+        return Err(Error::SocketNotFoundError(path.to_owned()));
+    }
+    let client: Client<UnixConnector, _> =
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(KEPT).build(UnixConnector);
+    let transport = move |request: BollardRequest| {
+        let client = client.clone();
+        async move { client.request(request).await.map_err(Error::from) }
+    };
+    // The connector reads the socket's path from the host, in hex.
+    let address = format!("unix://{}", hex(path.as_bytes()));
+    let timeout = READING.as_secs();
+    bollard::Docker::connect_with_custom_transport(
+        transport,
+        Some(address),
+        timeout,
+        API_DEFAULT_VERSION,
+    )
 }
 
 /// Adds the place to what went wrong there.
@@ -89,18 +139,33 @@ pub(super) fn at_host(error: EngineError, host: &str) -> EngineError {
     error
 }
 
-fn check_version(engine: &SystemVersion, agreed: &ClientVersion) -> Result<(), EngineError> {
+/// The newest version of the API that both sides speak.
+fn agree(engine: &SystemVersion) -> Result<ClientVersion, EngineError> {
     let release = engine.version.as_deref().unwrap_or("?");
-    if *agreed < OLDEST {
+    let Some(spoken) = engine.api_version.as_deref().and_then(parse_version) else {
+        return Err(EngineError::Version(format!("Docker {release} names no version of its API")));
+    };
+    let known = ClientVersion { ..*API_DEFAULT_VERSION };
+    let agreed = if spoken < known { spoken } else { known };
+    if agreed < OLDEST {
         return Err(EngineError::Version(format!(
             "Docker {release} speaks API {agreed}; evenkeel needs {OLDEST} (Docker 20.10) or newer"
         )));
     }
     match engine.min_api_version.as_deref().and_then(parse_version) {
-        Some(oldest) if oldest > *agreed => Err(EngineError::Version(format!(
+        Some(oldest) if oldest > agreed => Err(EngineError::Version(format!(
             "Docker {release} wants API {oldest} or newer; this evenkeel speaks {agreed} at most"
         ))),
-        Some(_) | None => Ok(()),
+        Some(_) | None => Ok(agreed),
+    }
+}
+
+fn engine_info(engine: SystemVersion, agreed: &ClientVersion) -> EngineInfo {
+    EngineInfo {
+        version: engine.version.unwrap_or_default(),
+        api_version: agreed.to_string(),
+        os: engine.os.unwrap_or_default(),
+        architecture: engine.arch.unwrap_or_default(),
     }
 }
 

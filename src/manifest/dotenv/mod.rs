@@ -175,7 +175,11 @@ impl<'t> Reader<'t> {
         if key.contains(char::is_whitespace) {
             return None;
         }
-        self.take(length + usize::from(end == End::Value));
+        let delimiter = match end {
+            End::Value => 1,
+            End::Line => 0,
+        };
+        self.take(length + delimiter);
         self.skip_blanks();
         Some((key, end))
     }

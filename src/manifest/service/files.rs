@@ -7,7 +7,8 @@ use super::mounts;
 use crate::manifest::project::files::{Kind, TopFile};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::spec::{Mount, MountSource, hex};
+use crate::model::fingerprint::hex;
+use crate::model::spec::{Mount, MountSource};
 use crate::model::stack::{SecretContent, SecretFile};
 
 /// What is readable by all in the container; above it stands a directory only its owner may enter.

@@ -59,6 +59,16 @@ fn a_name_is_written_or_made_of_the_directory() {
 }
 
 #[test]
+fn a_stack_at_the_root_is_called_as_its_source() {
+    check(&[("compose.yaml", ONE)], "", &["infra compose.yaml"]);
+    check(
+        &[("compose.yaml", "name: shop\nservices: {web: {image: a}}")],
+        "",
+        &["shop compose.yaml"],
+    );
+}
+
+#[test]
 fn a_stack_for_other_hosts_is_absent_and_asks_for_nothing() {
     let other = "x-evenkeel: {hosts: [db-*]}\nservices: {web: {image: 'a:${NOWHERE}'}}";
     let this = "x-evenkeel: {hosts: [db-*, web-?]}\nservices: {web: {image: a}}";
@@ -84,7 +94,7 @@ fn two_stacks_of_one_name_are_both_refused_naming_both_files() {
 
 #[test]
 fn a_stack_without_a_name_keeps_everything_from_being_removed() {
-    let world = World::new(&[("compose.yaml", ONE)]);
+    let world = World::new(&[("日本/compose.yaml", ONE)]);
     let loaded = world.load();
     assert!(!loaded.complete);
     assert!(world.problems().contains("no name"), "{}", world.problems());

@@ -75,6 +75,9 @@ fn an_alias_of_an_alias_and_of_a_redefined_anchor_is_followed() {
 fn a_merge_key_adds_what_is_not_written() {
     check("a: &a {x: 1, y: 2}\nb: {<<: *a, y: 3}", "{a: {x: 1, y: 2}, b: {x: 1, y: 3}}");
     check("a: &a {x: 1}\nb: {x: 3, <<: *a}", "{a: {x: 1}, b: {x: 3}}");
+    // As some programs write it.
+    check("a: &a {x: 1}\nb:\n  !!merge <<: *a\n  y: 2", "{a: {x: 1}, b: {x: 1, y: 2}}");
+    check("a: &a {x: 1}\nb: {!!str <<: *a}", r#"{a: {x: 1}, b: {<<: {x: 1}}}"#);
 }
 
 #[test]

@@ -80,9 +80,13 @@ impl Builder<'_> {
     }
 
     fn ended(&self, cursor: &mut usize) -> bool {
-        let ended = matches!(self.steps[*cursor].kind, Kind::End);
-        *cursor += usize::from(ended);
-        ended
+        // Not `*cursor += usize::from(ended)`: rustc before 1.96.1 may optimise that addition away
+        // (rust-lang/rust#158206), and a file would end with its first list.
+        if !matches!(self.steps[*cursor].kind, Kind::End) {
+            return false;
+        }
+        *cursor += 1;
+        true
     }
 
     fn key(&mut self, cursor: &mut usize) -> Option<Key> {
@@ -96,7 +100,11 @@ impl Builder<'_> {
             && (!text.is_empty() || !plain)
         {
             *cursor += 1;
-            let merge = *plain && text == "<<" && meant.tag.is_none();
+            let merge = text == "<<"
+                && match meant.tag.as_deref() {
+                    None => *plain,
+                    Some(tag) => tag == "!!merge",
+                };
             return Some(Key { text: text.to_string(), place, merge });
         }
         self.node(cursor);

@@ -56,7 +56,7 @@ fn a_plan_is_one_line_per_service_with_its_reasons() {
     gone  gone from git
       - old  remove
 
-    web-1: 3 services to change
+    web-1: 3 services to change, 1 needs a look
     ");
 }
 

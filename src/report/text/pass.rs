@@ -105,7 +105,8 @@ fn what(service: &PassService, style: Style) -> String {
             let by = service.held_by.unwrap_or("operator");
             format!("held by {by}: {}", one_line(service.note.as_deref().unwrap_or_default()))
         }
-        // The reason of a blocked one stands below it, as its error.
+        // The reason stands below it, as its error.
+        "blocked" => "left as it is".to_owned(),
         word => word.to_owned(),
     }
 }

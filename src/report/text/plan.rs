@@ -6,7 +6,7 @@ use super::lines::{self, INDENT, count, pad, short_commit, widest};
 use crate::report::state::State;
 use crate::report::style::one_line;
 use crate::report::wire::{PlanReport, PlanService, PlanStack, PlanStep};
-use crate::report::{Style, problems};
+use crate::report::{Style, exit, problems};
 
 /// Writes `report` for people. `verbose` adds the steps, and names what is in sync in place of counting it.
 pub fn plan(
@@ -26,7 +26,12 @@ pub fn plan(
         (0, steps) => format!("{} to do", count(steps, "step")),
         (changes, _) => format!("{} to change", count(changes, "service")),
     };
-    writeln!(out, "{}: {what}", report.host)
+    let in_need = match exit::in_need(report) {
+        0 => String::new(),
+        1 => ", 1 needs a look".to_owned(),
+        many => format!(", {many} need a look"),
+    };
+    writeln!(out, "{}: {what}{in_need}", report.host)
 }
 
 fn stack(

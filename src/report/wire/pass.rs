@@ -211,12 +211,19 @@ fn service(pass: &Pass<'_>, change: &Change) -> PassService {
         error: failure
             .map(|failure| failure.message.clone())
             .or_else(|| is_trouble.and_then(|()| note.clone())),
-        hint: failure.and_then(|failure| failure.hint.clone()).or(hint),
+        hint: failure
+            .and_then(|failure| failure.hint.clone().or_else(|| what_now(failure, change)))
+            .or(hint),
         held_by: state::held_by(&change.verdict),
         note,
         logs: failure.map(|failure| failure.logs.clone()).unwrap_or_default(),
         seconds: result.map(|result| seconds(result.took)),
     }
+}
+
+/// The next move where the spec failed here: the same one is not tried again.
+fn what_now(failure: &Failure, change: &Change) -> Option<String> {
+    failure.blames_spec.then(|| state::way_out(&change.service))
 }
 
 /// How a service came out; what had no step came out as its verdict says.

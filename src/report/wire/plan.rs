@@ -164,18 +164,12 @@ fn remarks(
 ) -> Vec<WireRemark> {
     let of_manifest =
         desired.deployment(name).into_iter().flat_map(|deployment| &deployment.stack.remarks);
-    let of_images = desired.deployment(name).into_iter().flat_map(|deployment| {
-        deployment.services.values().filter_map(|desired| {
-            let remark = desired.image.as_ref().ok()?.remark.as_ref()?;
-            Some(WireRemark::of_service(desired.service.name.as_str(), masks.mask(remark)))
-        })
-    });
     let of_changes = changes.iter().flat_map(|change| {
         change.remarks.iter().map(|remark| {
             WireRemark::of_service(change.service.service.as_str(), masks.mask(remark))
         })
     });
-    of_manifest.map(WireRemark::from).chain(of_images).chain(of_changes).collect()
+    of_manifest.map(WireRemark::from).chain(of_changes).collect()
 }
 
 fn service(plan: &Plan, change: &Change, masks: &Masks) -> PlanService {

@@ -11,7 +11,7 @@ use crate::engine::EngineError;
 use crate::history::{SourceReport, StackReport};
 use crate::model::observed::EngineInfo;
 use crate::model::{
-    DesiredService, DesiredState, GenerationNumber, HostName, Masks, ObservedContainer,
+    DesiredService, DesiredState, GenerationNumber, HostName, ImageRef, Masks, ObservedContainer,
     ObservedState, ServiceId, SourceName, StackName,
 };
 use crate::plan::{Change, Plan};
@@ -141,15 +141,17 @@ fn others(standing: &Standing<'_>, wanted: &BTreeSet<&StackName>) -> Vec<StatusS
 
 fn unknown(standing: &Standing<'_>, name: &StackName, source: Option<SourceName>) -> StatusStack {
     let recorded = standing.recorded.iter().find(|report| report.stack == *name);
+    let planned = planned(standing, name);
     let is_orphan = source.as_ref().is_some_and(|source| !is_configured(standing, source));
     let services = if is_orphan {
         seen(standing, name, State::Orphaned, "its source is no longer configured")
-    } else if standing.plan.is_some() {
-        planned(standing, name)
+    } else if !planned.is_empty() {
+        planned
     } else {
-        seen(standing, name, recorded_state(recorded), "as the last pass saw it")
+        seen(standing, name, State::Pending, "its source cannot be read; this is what is here")
     };
     let of_services = services.iter().map(|service| service.state).max();
+    let of_services = of_services.max(recorded.map(|report| recorded_state(Some(report))));
     StatusStack {
         stack: name.to_string(),
         source: source.map(|source| source.to_string()),
@@ -194,16 +196,33 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
     StatusService {
         state,
         held_by: state::held_by(&change.verdict),
-        image: desired.map(|desired| desired.service.image_shown.clone()),
-        digest: desired
-            .and_then(|desired| desired.image.as_ref().ok())
-            .map(|pinned| pinned.image.digest().to_string())
-            .or_else(|| running_digest(&containers)),
+        image: desired.map(|desired| image_that_runs(desired, &containers, &masks)),
+        digest: running_digest(&containers).or_else(|| {
+            let pinned = desired.and_then(|desired| desired.image.as_ref().ok());
+            pinned.map(|pinned| pinned.image.digest().to_string())
+        }),
         reason,
         hint,
         desired: state::is_desired(&change.verdict),
         ..bare(id, &containers, &masks)
     }
+}
+
+/// The image of the running container; before there is one, and where a server value is part of its name,
+/// as the manifest has it.
+fn image_that_runs(
+    desired: &DesiredService,
+    containers: &[&ObservedContainer],
+    masks: &Masks,
+) -> String {
+    let shown = desired.service.image_shown.clone();
+    let holds_server_value = shown != desired.service.image.to_string();
+    if holds_server_value {
+        return shown;
+    }
+    let running = containers.iter().find(|container| container.is_running());
+    let reference = running.and_then(|container| ImageRef::parse(&container.image).ok());
+    reference.map_or(shown, |reference| masks.mask(&reference.without_digest().to_string()))
 }
 
 fn desired_service<'a>(standing: &Standing<'a>, id: &ServiceId) -> Option<&'a DesiredService> {

@@ -3,8 +3,9 @@
 //! Everything that is made for it at the engine carries its `id` in the name, and goes when the test ends.
 
 use std::collections::BTreeMap;
+use std::fs::File;
 use std::path::{Path, PathBuf};
-use std::process::Command;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -47,14 +48,19 @@ impl Host {
 
     /// Writes the server's configuration anew, with `more` at its end.
     pub fn configure(&self, more: &str) {
+        let repo = format!("repo: 'file://{}'", self.repo.directory().display());
+        self.configure_source(&repo, more);
+    }
+
+    /// The same, with other words for the source, such as `repo: …, credentials: {…}`.
+    pub fn configure_source(&self, source: &str, more: &str) {
         let path = |name| self.path(name).display().to_string();
         let config = format!(
             "host: test-host\n\
-             sources: [{{name: source-{}, repo: 'file://{}', branch: main, interval: 1s}}]\n\
+             sources: [{{name: source-{}, {source}, branch: main, interval: 1s}}]\n\
              env_dir: {}\ndata_dir: {}\nstate_dir: {}\n\
              docker: {{host: '{}'}}\n{}\n",
             self.id,
-            path("repo"),
             path("env"),
             path("data"),
             path("state"),
@@ -104,6 +110,17 @@ impl Host {
         // Nothing of the person who runs the tests takes part.
         command.env("HOME", self.directory.path()).env_remove("DOCKER_HOST");
         command
+    }
+
+    /// Starts the program; its errors and logs go to the file `log`.
+    pub fn start(&self, arguments: &[&str], log: &str) -> Child {
+        let log = File::create(self.path(log)).unwrap();
+        self.command(arguments).stdout(Stdio::null()).stderr(log).spawn().unwrap()
+    }
+
+    /// What a file of the server says; nothing where there is none.
+    pub fn read(&self, name: &str) -> String {
+        std::fs::read_to_string(self.path(name)).unwrap_or_default()
     }
 
     /// Runs the program to its end.

@@ -2,7 +2,7 @@
 
 use std::net::TcpStream;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::{Child, Command, Stdio};
 use std::time::Duration;
 
 use super::{eventually, free_port, script, stdout_of};
@@ -39,29 +39,45 @@ pub struct TestRegistry {
     /// `127.0.0.1:PORT`, as it stands in an image's name.
     pub host: String,
     salt: String,
+    login: String,
     server: Child,
 }
 
 impl TestRegistry {
     /// Serves from below `directory`. Images with another `salt` never share an id.
     pub fn start(directory: &Path, salt: &str) -> Self {
+        Self::serve(directory, salt, None)
+    }
+
+    /// The same, for `user` with `password` only.
+    pub fn start_with_password(directory: &Path, salt: &str, user: &str, password: &str) -> Self {
+        Self::serve(directory, salt, Some((user, password)))
+    }
+
+    fn serve(directory: &Path, salt: &str, login: Option<(&str, &str)>) -> Self {
         let port = free_port();
         let mut command = script("registry");
         command.arg(directory).arg(port.to_string()).stdout(Stdio::null()).stderr(Stdio::null());
+        if let Some((user, password)) = login {
+            let line = stdout_of(Command::new("htpasswd").args(["-nbB", user, password]));
+            std::fs::create_dir_all(directory).unwrap();
+            std::fs::write(directory.join("htpasswd"), line).unwrap();
+            command.arg(directory.join("htpasswd"));
+        }
         let server = command.spawn().unwrap();
         eventually(Duration::from_secs(20), "the registry listens", || {
             TcpStream::connect(("127.0.0.1", port)).ok()
         });
-        Self { host: format!("127.0.0.1:{port}"), salt: salt.to_owned(), server }
+        let login = login.map(|(user, password)| format!("{user}:{password}")).unwrap_or_default();
+        Self { host: format!("127.0.0.1:{port}"), salt: salt.to_owned(), login, server }
     }
 
     /// Pushes an image; a tag that is there already moves. Gives the manifest's digest.
     pub fn push(&self, name: &str, tag: &str, kind: Kind) -> String {
         let image = format!("{name}:{tag}");
         let mut command = script("images");
-        stdout_of(
-            command.args([&self.host, &image, kind.word()]).env("EVENKEEL_IMAGE_SALT", &self.salt),
-        )
+        command.args([&self.host, &image, kind.word()]).env("EVENKEEL_IMAGE_SALT", &self.salt);
+        stdout_of(command.env("EVENKEEL_REGISTRY_LOGIN", &self.login))
     }
 
     /// Ends it early: from now on nobody answers.

@@ -1,0 +1,104 @@
+//! What the daemon's log says of its passes: what was done, and what is wrong once, not at every pass.
+
+use super::{failure, reconcile, sources};
+use crate::reconcile::{Pass, PassError};
+use crate::report::{Style, text, wire};
+
+/// Remembers what was told last.
+#[derive(Default)]
+pub struct Telling {
+    trouble: Option<String>,
+}
+
+/// What there is to say of a pass.
+#[derive(Debug, PartialEq, Eq)]
+enum News {
+    /// Something was done, or something else is wrong than before.
+    All,
+    /// What was wrong is right again.
+    Recovered,
+    /// Nothing new.
+    Nothing,
+}
+
+impl Telling {
+    /// Logs what is new about a pass. `verbose` names what was unchanged.
+    pub fn tell(&mut self, result: Result<Pass, PassError>, verbose: bool) {
+        match result {
+            Ok(done) => self.tell_pass(&done, verbose),
+            Err(error) => {
+                let text = match failure::hint(&error) {
+                    Some(hint) => format!("{error} ({hint})"),
+                    None => error.to_string(),
+                };
+                match self.news(Some(text.clone()), false) {
+                    News::All => tracing::error!("{text}"),
+                    News::Recovered | News::Nothing => tracing::debug!("{text}"),
+                }
+            }
+        }
+    }
+
+    fn tell_pass(&mut self, done: &Pass, verbose: bool) {
+        sources::log_remarks(&done.sources);
+        let report = reconcile::report(done);
+        let is_well = report.outcome == wire::PassOutcome::Converged;
+        let trouble = (!is_well).then(|| without_times(&report));
+        match self.news(trouble, !done.plan.steps.is_empty()) {
+            News::All => log(&report, verbose),
+            News::Recovered => tracing::info!("everything is in sync again"),
+            News::Nothing => tracing::debug!("nothing new"),
+        }
+    }
+
+    fn news(&mut self, trouble: Option<String>, did_something: bool) -> News {
+        let before = std::mem::replace(&mut self.trouble, trouble);
+        match (&before, &self.trouble) {
+            (_, _) if did_something => News::All,
+            (None, None) => News::Nothing,
+            (Some(_), None) => News::Recovered,
+            (Some(before), Some(now)) if before == now => News::Nothing,
+            (Some(_) | None, Some(_)) => News::All,
+        }
+    }
+}
+
+/// The report as a text that is the same for passes that differ in their duration only.
+fn without_times(report: &wire::PassReport) -> String {
+    let timeless = wire::PassReport { seconds: 0.0, ..report.clone() };
+    serde_json::to_string(&timeless).unwrap_or_default()
+}
+
+fn log(report: &wire::PassReport, verbose: bool) {
+    let mut lines = Vec::new();
+    // Nothing can fail while it is written to memory.
+    let _ = text::pass(&mut lines, report, Style { color: false }, verbose);
+    for line in String::from_utf8_lossy(&lines).lines().filter(|line| !line.is_empty()) {
+        match report.outcome {
+            wire::PassOutcome::Converged => tracing::info!("{line}"),
+            wire::PassOutcome::RolledBack => tracing::warn!("{line}"),
+            wire::PassOutcome::Failed => tracing::error!("{line}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn lasting_trouble_is_told_once_and_its_end_too() {
+        let mut telling = Telling::default();
+        let mut news = |trouble: &str, did_something| {
+            telling.news((!trouble.is_empty()).then(|| trouble.to_owned()), did_something)
+        };
+        assert_eq!(news("", true), News::All, "a first deployment");
+        assert_eq!(news("", false), News::Nothing);
+        assert_eq!(news("no git", false), News::All);
+        assert_eq!(news("no git", false), News::Nothing);
+        assert_eq!(news("no engine", false), News::All);
+        assert_eq!(news("no engine", true), News::All, "it tried again");
+        assert_eq!(news("", false), News::Recovered);
+        assert_eq!(news("", false), News::Nothing);
+    }
+}
