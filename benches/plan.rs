@@ -16,7 +16,7 @@ use evenkeel::model::{
     Health, HostName, ImageId, ImageRef, Masks, NetworkId, ObservedContainer, ObservedState,
     PinnedImage, Place, Service, ServiceName, Stack, StackContent, StackName, labels,
 };
-use evenkeel::plan::{MostRemovals, Rules, Situation, plan};
+use evenkeel::plan::{MostRemovals, Rules, Situation, Verdict, plan};
 
 const PER_STACK: usize = 20;
 
@@ -158,7 +158,8 @@ fn converged(desired: &DesiredState) -> ObservedState {
     observed.images.push(ObservedImage { id, digests: vec![digest], ..Default::default() });
     for deployment in desired.deployments() {
         let name = format!("{}_default", deployment.stack.name);
-        observed.networks.push(ObservedNetwork { id: name.clone(), name, ..Default::default() });
+        let (id, driver) = (name.clone(), "bridge".to_owned());
+        observed.networks.push(ObservedNetwork { id, name, driver, ..Default::default() });
         for wanted in deployment.services.values() {
             let number = observed.containers.len();
             observed.containers.push(container(&deployment.stack.name, wanted, number));
@@ -187,8 +188,9 @@ fn planning(criterion: &mut Criterion) {
                 rules: &rules,
                 now: jiff::Timestamp::UNIX_EPOCH,
             };
-            let steps = plan(&situation).steps.len();
-            assert_eq!(steps == 0, word == "in-sync", "{steps} steps");
+            let all = plan(&situation).changes;
+            let wanted = if word == "in-sync" { Verdict::InSync } else { Verdict::Create };
+            assert!(all.len() == count && all.iter().all(|change| change.verdict == wanted));
             criterion.bench_function(&format!("plan/{word}/{count}"), |bencher| {
                 bencher.iter(|| black_box(plan(black_box(&situation))));
             });

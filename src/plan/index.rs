@@ -5,6 +5,8 @@ use std::cell::OnceCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::Deref;
 
+use indexmap::IndexMap;
+
 use super::moved::{self, Moves};
 use super::removal::{self, Removal};
 use super::{Situation, Verdict};
@@ -18,10 +20,10 @@ use crate::model::{
 /// A situation and its index.
 pub struct Survey<'a> {
     situation: Situation<'a>,
-    containers: BTreeMap<ServiceId, Vec<&'a ObservedContainer>>,
-    names: BTreeMap<&'a ContainerName, &'a ObservedContainer>,
+    containers: IndexMap<ServiceId, Vec<&'a ObservedContainer>>,
+    names: IndexMap<&'a ContainerName, &'a ObservedContainer>,
     foreign: BTreeMap<&'a ContainerName, &'a ForeignContainer>,
-    networks: BTreeMap<&'a str, &'a ObservedNetwork>,
+    networks: IndexMap<&'a str, &'a ObservedNetwork>,
     repositories: BTreeMap<&'a str, Vec<ImageRef>>,
     jobs: BTreeSet<(&'a StackName, &'a ServiceName)>,
     removed: BTreeSet<ServiceId>,
@@ -50,7 +52,7 @@ impl<'a> Survey<'a> {
     /// Looks over `situation` once.
     pub fn of(situation: &Situation<'a>) -> Self {
         let observed = situation.observed;
-        let mut containers: BTreeMap<ServiceId, Vec<&ObservedContainer>> = BTreeMap::new();
+        let mut containers: IndexMap<ServiceId, Vec<&ObservedContainer>> = IndexMap::new();
         for container in &observed.containers {
             let Some(id) = container.service() else { continue };
             containers.entry(id).or_default().push(container);
@@ -86,7 +88,7 @@ impl<'a> Survey<'a> {
         self.containers.get(service).into_iter().flatten().copied()
     }
 
-    /// All services that have a container.
+    /// All services that have a container, in the engine's order.
     pub fn services(&self) -> impl Iterator<Item = (&ServiceId, &Vec<&'a ObservedContainer>)> {
         self.containers.iter()
     }
