@@ -13,7 +13,7 @@ use crate::model::ObservedContainer;
 use crate::model::observed::{ContainerState, Health};
 use crate::model::spec::RestartPolicy;
 use crate::plan::Gate;
-use crate::plan::step::Until;
+use crate::plan::gate::Until;
 
 /// Lines of log that a failure brings along.
 pub const LOG_LINES: u32 = 50;

@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod files;
 pub mod gate;
 pub mod perform;
+mod failing;
 pub mod addresses;
 pub mod run;
 pub mod schedule;

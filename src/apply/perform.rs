@@ -1,14 +1,14 @@
 //! One step, carried out: the engine's verb, and what counts as "already done".
 
 use super::crash;
+use super::failing;
 use super::files::{self, FileError};
-use super::gate::{self, Passed, Stuck};
+use super::gate::{self, Passed};
 use super::outcome::Failure;
 use super::{Event, Hands};
 use crate::engine::{ContainerRef, ContainerUpdate, EngineError};
 use crate::model::spec::RestartPolicy;
 use crate::model::{ContainerName, PinnedImage, StackName};
-use crate::plan::step::Until;
 use crate::plan::{Gate, PlannedStep, Step, StepId, Target};
 
 /// What a step brought to light.
@@ -73,7 +73,7 @@ pub async fn step(
         | Step::RemoveContainer(_) => call(hands, step).await,
     };
     crash::point();
-    result.map(|()| Done::Well).map_err(|error| engine_failure(hands, step, &error))
+    result.map(|()| Done::Well).map_err(|error| failing::of_engine(hands, step, &error))
 }
 
 /// The steps that are one call to the engine and nothing else.
@@ -233,7 +233,7 @@ async fn await_gate(hands: &Hands<'_>, container: &Target, gate: &Gate) -> Resul
     match gate::pass(hands.engine, &container, gate, hands.stop).await {
         Ok(Passed::Running) => Ok(Done::Well),
         Ok(Passed::Completed) => Ok(Done::Completed),
-        Err(stuck) => Err(gate_failure(hands, &container, gate, &stuck).await),
+        Err(stuck) => Err(failing::of_gate(hands, &container, gate, &stuck).await),
     }
 }
 
@@ -246,79 +246,6 @@ async fn monitor(
     let container = reference(container);
     match gate::monitor(hands.engine, &container, gate, lasting, hands.stop).await {
         Ok(()) => Ok(Done::Well),
-        Err(stuck) => Err(gate_failure(hands, &container, gate, &stuck).await),
-    }
-}
-
-async fn gate_failure(
-    hands: &Hands<'_>,
-    container: &ContainerRef,
-    gate: &Gate,
-    stuck: &Stuck,
-) -> Failure {
-    // Without logs the failure is still worth reporting.
-    let logs = hands.engine.logs(container, gate::LOG_LINES).await.unwrap_or_default();
-    let waits_for_another = gate.until == Until::Healthy;
-    Failure {
-        message: hands.masks.mask(&format!("{container} did not pass its gate: {stuck}")),
-        logs: logs.iter().map(|line| hands.masks.mask(line)).collect(),
-        hint: None,
-        blames_spec: stuck.blames_the_spec() && !waits_for_another,
-        half_done: *stuck != Stuck::Stopped && !waits_for_another,
-    }
-}
-
-fn engine_failure(hands: &Hands<'_>, step: &Step, error: &EngineError) -> Failure {
-    Failure {
-        message: hands.masks.mask(&format!("{} {}: {error}", step.word(), step.subject())),
-        logs: Vec::new(),
-        hint: hint(error).map(str::to_owned),
-        blames_spec: error.blames_the_spec(),
-        half_done: changes_containers(step),
-    }
-}
-
-/// Whether something is left half-way when this step fails.
-fn changes_containers(step: &Step) -> bool {
-    match step {
-        Step::CreateContainer(_)
-        | Step::SetAside { .. }
-        | Step::Restore { .. }
-        | Step::UpdateContainer { .. }
-        | Step::StopContainer(_)
-        | Step::RenameContainer { .. }
-        | Step::StartContainer(_)
-        | Step::UnpauseContainer(_)
-        | Step::ConnectNetwork { .. }
-        | Step::DisconnectNetwork { .. }
-        | Step::AwaitGate { .. }
-        | Step::Monitor { .. } => true,
-        Step::PullImage { .. }
-        | Step::ExportFiles(_)
-        | Step::WriteSecret(_)
-        | Step::MakeDirectory(_)
-        | Step::CreateNetwork { .. }
-        | Step::RemoveNetwork(_)
-        | Step::CreateVolume { .. }
-        // The last step of a rollout: what is left over is no reason to go back.
-        | Step::RemoveContainer(_) => false,
-    }
-}
-
-fn hint(error: &EngineError) -> Option<&'static str> {
-    match error {
-        EngineError::PortTaken(_) => Some(
-            "something else on this host listens on that port: `ss -ltnp` and `docker ps` show what",
-        ),
-        EngineError::DiskFull(_) => {
-            Some("make room on the engine's disk, then wait for the next pass")
-        }
-        EngineError::Unreachable(_) => Some("see that the engine runs: `systemctl status docker`"),
-        EngineError::Version(_)
-        | EngineError::NotFound(_)
-        | EngineError::Conflict(_)
-        | EngineError::Refused(_)
-        | EngineError::CannotStart(_)
-        | EngineError::Other(_) => None,
+        Err(stuck) => Err(failing::of_gate(hands, &container, gate, &stuck).await),
     }
 }

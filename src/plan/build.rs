@@ -1,137 +1,20 @@
 //! From verdicts to a plan: the steps of all services, wired so that dependencies come first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
+use super::builder::{Builder, For, Waits};
 use super::change::{Judged, Need};
+use super::gate::{Gate, Until};
 use super::groundwork::Groundwork;
 use super::index::Survey;
 use super::removal::Removal;
-use super::rollout;
-use super::step::{Gate, PlannedStep, Section, SectionId, Step, StepId, Target, Until};
-use super::{Block, Change, Plan, Verdict};
+use super::stack_order::StackOrder;
+use super::step::{Step, StepId, Target};
+use super::{Block, Plan, Verdict};
+use super::{clearing, rollout};
 use crate::model::observed::Health;
 use crate::model::stack::Condition;
-use crate::model::{DesiredState, NetworkName, ServiceId, ServiceName, StackName};
-
-/// A plan under construction.
-#[derive(Default)]
-pub struct Builder {
-    /// What has been planned so far.
-    pub plan: Plan,
-    milestones: BTreeMap<ServiceId, Milestones>,
-}
-
-/// The steps of a service that others wait for.
-#[derive(Clone, Debug, Default)]
-pub struct Milestones {
-    /// Its containers have started.
-    pub started: Vec<StepId>,
-    /// Its containers have passed their gates.
-    pub good: Vec<StepId>,
-}
-
-/// What must be over before a container of a service starts.
-#[derive(Clone, Debug, Default)]
-pub struct Waits {
-    /// Steps that must have succeeded.
-    pub after: Vec<StepId>,
-    /// Steps that must have ended, well or not.
-    pub behind: Vec<StepId>,
-}
-
-/// What a step is done for.
-#[derive(Clone)]
-pub struct For<'a> {
-    /// The stack.
-    pub stack: &'a StackName,
-    /// The service.
-    pub service: Option<&'a ServiceId>,
-}
-
-impl Builder {
-    /// Adds a step.
-    pub fn add(
-        &mut self,
-        purpose: &For<'_>,
-        step: Step,
-        because: impl Into<String>,
-        after: Vec<StepId>,
-    ) -> StepId {
-        let id = self.next_id();
-        self.plan.steps.push(PlannedStep {
-            id,
-            stack: purpose.stack.clone(),
-            service: purpose.service.cloned(),
-            step,
-            because: because.into(),
-            after,
-            behind: Vec::new(),
-            section: None,
-            networks: BTreeSet::new(),
-        });
-        id
-    }
-
-    /// The id of the step that is added next.
-    pub fn next_id(&self) -> StepId {
-        StepId(u32::try_from(self.plan.steps.len()).unwrap_or(u32::MAX).saturating_add(1))
-    }
-
-    /// Adds a step that takes or frees an address on `networks`.
-    pub fn add_on(
-        &mut self,
-        purpose: &For<'_>,
-        step: Step,
-        because: impl Into<String>,
-        after: Vec<StepId>,
-        networks: &BTreeSet<NetworkName>,
-    ) -> StepId {
-        let id = self.add(purpose, step, because, after);
-        if let Some(planned) = self.plan.steps.last_mut() {
-            planned.networks.clone_from(networks);
-        }
-        id
-    }
-
-    /// Makes the step `id` wait until `others` have ended, well or not.
-    pub fn put_behind(&mut self, id: StepId, others: Vec<StepId>) {
-        let place = (id.0 as usize).saturating_sub(1);
-        if let Some(planned) = self.plan.steps.get_mut(place) {
-            planned.behind.extend(others);
-        }
-    }
-
-    /// Adds a run of steps during which nobody else takes or frees an address on `networks`. The first
-    /// waits for `after`; the last one's id is returned.
-    pub fn add_section(
-        &mut self,
-        purpose: &For<'_>,
-        steps: Vec<Step>,
-        because: &str,
-        mut after: Vec<StepId>,
-        networks: &BTreeSet<NetworkName>,
-    ) -> Option<StepId> {
-        let section = SectionId(self.plan.sections.len());
-        self.plan.sections.push(Section { networks: networks.clone() });
-        let mut last = None;
-        for step in steps {
-            let id = self.add(purpose, step, because, std::mem::take(&mut after));
-            if let Some(planned) = self.plan.steps.last_mut() {
-                planned.section = Some(section);
-            }
-            after.push(id);
-            last = Some(id);
-        }
-        last
-    }
-
-    /// Notes the steps of `service` that others wait for.
-    pub fn reached(&mut self, service: &ServiceId, started: StepId, good: StepId) {
-        let milestones = self.milestones.entry(service.clone()).or_default();
-        milestones.started.push(started);
-        milestones.good.push(good);
-    }
-}
+use crate::model::{ServiceId, ServiceName};
 
 /// Puts the verdicts, in dependency order, into steps.
 pub fn build<'a>(
@@ -141,7 +24,7 @@ pub fn build<'a>(
 ) -> Plan {
     let mut builder = Builder::default();
     let mut groundwork = Groundwork::default();
-    let conflicts = super::removal::first_of_all(&mut builder, &removals, &judged);
+    let conflicts = clearing::first_of_all(&mut builder, &removals, &judged);
     let mut stacks = StackOrder::new(situation.desired);
     let mut left_alone: BTreeSet<ServiceId> = BTreeSet::new();
     for mut service in stacks.sort(judged) {
@@ -176,11 +59,12 @@ pub fn build<'a>(
             left_alone.insert(service.id);
         }
     }
-    super::removal::last_of_all(&mut builder, situation, removals);
+    clearing::last_of_all(&mut builder, situation, removals);
     builder.plan
 }
 
-fn is_left_alone(verdict: &Verdict) -> bool {
+/// Whether nothing is done for a service that is not as it should be.
+pub fn is_left_alone(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => true,
         Verdict::InSync
@@ -290,101 +174,4 @@ fn await_health(
             builder.add(&purpose, step, format!("{name} must be healthy first"), Vec::new())
         })
         .collect()
-}
-
-/// The order of stacks by `x-evenkeel.after`, and what each of them waits for.
-struct StackOrder {
-    order: Vec<StackName>,
-    after: BTreeMap<StackName, Vec<StackName>>,
-    good: BTreeMap<StackName, Vec<StepId>>,
-    not_to_be_had: BTreeSet<StackName>,
-}
-
-impl StackOrder {
-    fn new(desired: &DesiredState) -> Self {
-        let after: BTreeMap<StackName, Vec<StackName>> =
-            desired.deployments().map(|d| (d.stack.name.clone(), d.stack.after.clone())).collect();
-        let names: Vec<&StackName> = desired.deployments().map(|d| &d.stack.name).collect();
-        let (order, left) = by_what_they_wait_for(&names, &after);
-        let not_to_be_had = left.iter().cloned().collect();
-        let order = order.into_iter().chain(left).collect();
-        Self { order, after, good: BTreeMap::new(), not_to_be_had }
-    }
-
-    fn sort<'a>(&self, mut judged: Vec<Judged<'a>>) -> Vec<Judged<'a>> {
-        let places: BTreeMap<&StackName, usize> = self.order.iter().zip(0..).collect();
-        judged.sort_by_cached_key(|judged| places.get(&judged.id.stack).copied());
-        judged
-    }
-
-    fn blocks(&self, service: &Judged<'_>) -> Option<Block> {
-        let others = self.after.get(&service.id.stack)?;
-        let bad = others.iter().find(|other| {
-            !self.after.contains_key(other)
-                || self.not_to_be_had.contains(other)
-                || **other == service.id.stack
-        })?;
-        Some(Block::OnStack(bad.clone()))
-    }
-
-    fn note(&mut self, service: &Judged<'_>) {
-        let counts_as_desired = matches!(&service.verdict, Verdict::Held(held) if held.desired);
-        if is_left_alone(&service.verdict) && !counts_as_desired {
-            self.not_to_be_had.insert(service.id.stack.clone());
-        }
-    }
-
-    fn waits(&self, stack: &StackName) -> Vec<StepId> {
-        let others = self.after.get(stack).into_iter().flatten();
-        others.filter_map(|other| self.good.get(other)).flatten().copied().collect()
-    }
-
-    fn reached(&mut self, stack: &StackName, milestones: &Milestones) {
-        self.good.entry(stack.clone()).or_default().extend(&milestones.good);
-    }
-}
-
-/// The stacks in an order in which each stands behind all that it waits for; and those for which there is
-/// none, because they wait for themselves or for something unknown.
-fn by_what_they_wait_for(
-    names: &[&StackName],
-    after: &BTreeMap<StackName, Vec<StackName>>,
-) -> (Vec<StackName>, Vec<StackName>) {
-    let places: BTreeMap<&StackName, usize> = names.iter().copied().zip(0..).collect();
-    let mut waiting: Vec<Vec<usize>> = vec![Vec::new(); names.len()];
-    let mut open: Vec<usize> = vec![0; names.len()];
-    for (place, name) in names.iter().enumerate() {
-        for other in after.get(*name).into_iter().flatten() {
-            open[place] += 1;
-            if let Some(other) = places.get(other) {
-                waiting[*other].push(place);
-            }
-        }
-    }
-    let mut ready: BTreeSet<usize> = (0..names.len()).filter(|place| open[*place] == 0).collect();
-    let mut order = Vec::new();
-    while let Some(place) = ready.pop_first() {
-        order.push(names[place].clone());
-        for waiting in &waiting[place] {
-            open[*waiting] -= 1;
-            if open[*waiting] == 0 {
-                ready.insert(*waiting);
-            }
-        }
-    }
-    let left = names.iter().zip(&open).filter(|(_, open)| **open > 0);
-    (order, left.map(|(name, _)| (*name).clone()).collect())
-}
-
-/// A change that is only an explanation.
-pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
-    Change {
-        service,
-        verdict,
-        spec: None,
-        way_back: Vec::new(),
-        way_back_networks: BTreeSet::new(),
-        has_way_back: false,
-        remarks: Vec::new(),
-    }
 }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Verdict;
-use super::build::{Builder, For};
+use super::builder::{Builder, For};
 use super::change::{Judged, Need};
 use super::index::Survey;
 use super::step::{Step, StepId};

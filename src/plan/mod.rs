@@ -5,6 +5,7 @@
 //! image by id. Carrying steps out belongs in [`crate::apply`].
 
 pub mod step;
+pub mod gate;
 pub mod compare;
 pub mod slots;
 pub mod drift;
@@ -15,10 +16,13 @@ pub mod change;
 pub mod guards;
 pub mod moved;
 pub mod alive;
+pub mod builder;
+pub mod stack_order;
 pub mod build;
 pub mod rollout;
 pub mod groundwork;
 pub mod removal;
+pub mod clearing;
 pub mod repair;
 
 use std::collections::BTreeSet;
@@ -31,7 +35,8 @@ use crate::model::{
     ContainerId, DesiredState, ImageId, ObservedState, ServiceId, SpecHash, StackName,
 };
 
-pub use step::{Gate, PlannedStep, Section, SectionId, Step, StepId, Target};
+pub use gate::Gate;
+pub use step::{PlannedStep, Section, SectionId, Step, StepId, Target};
 
 /// What a pass would do, and why.
 #[derive(Clone, Debug, Default)]

@@ -4,11 +4,12 @@
 //! aside tells the restart policies. A new container that carries the wanted spec and was not rejected is
 //! kept: [`super::plan`] puts it through its gate again. Everything else leads back to what ran before.
 
-use super::build::{Builder, For, explanation};
+use super::builder::{Builder, For, explanation};
+use super::gate::{Gate, Until};
 use super::index::{self, Survey};
 use super::rollout;
 use super::slots::{Slot, final_name};
-use super::step::{Gate, Step, StepId, Target, Until};
+use super::step::{Step, StepId, Target};
 use super::{Plan, Situation, Verdict};
 use crate::model::desired::Pinned;
 use crate::model::observed::ObservedNetwork;

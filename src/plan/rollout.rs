@@ -6,13 +6,14 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::{Builder, For, Waits, explanation};
+use super::builder::{Builder, For, Waits, explanation};
 use super::change::{Judged, Need, Replica};
 use super::drift::Drift;
+use super::gate::{Gate, Until};
 use super::groundwork::{Ground, ownership};
 use super::index::Survey;
 use super::slots::{next_name, previous_name};
-use super::step::{Gate, Step, StepId, Target, Until};
+use super::step::{Step, StepId, Target};
 use super::{Change, Difference};
 use crate::engine::{ContainerRequest, ContainerUpdate};
 use crate::model::desired::Pinned;

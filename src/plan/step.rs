@@ -5,9 +5,10 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use super::gate::Gate;
 use crate::engine::{ContainerRequest, ContainerUpdate, Labels};
 use crate::model::image::{PinnedImage, Platform};
-use crate::model::spec::{Endpoint, Healthcheck, RestartPolicy};
+use crate::model::spec::{Endpoint, RestartPolicy};
 use crate::model::stack::{Export, Network, SecretFile, Volume};
 use crate::model::{ContainerId, ContainerName, NetworkName, ServiceId, StackName};
 
@@ -182,53 +183,6 @@ pub enum Step {
     },
     /// Remove a stopped container; its volumes stay.
     RemoveContainer(Target),
-}
-
-/// When a container counts as good (`architecture`: health gate).
-#[derive(Clone, Debug, PartialEq)]
-pub struct Gate {
-    /// What is waited for.
-    pub until: Until,
-    /// From here to there at most; `None` takes the larger of `fallback` and what the health check needs.
-    pub deadline: Option<Duration>,
-    /// The host's default deadline.
-    pub fallback: Duration,
-    /// Restarts by the restart policy that are borne.
-    pub restarts: u32,
-}
-
-/// What a gate waits for.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Until {
-    /// Healthy by its health check; without one, running without a restart for this long.
-    Good {
-        /// How long.
-        stable: Duration,
-        /// Ending with exit code 0 is good too: nothing restarts it.
-        may_complete: bool,
-    },
-    /// Ended with exit code 0: a job.
-    Completed,
-    /// Healthy by its health check; without one it cannot pass (`depends_on: service_healthy`).
-    Healthy,
-}
-
-impl Gate {
-    /// The deadline for a container with this health check: the written one, else the larger of the
-    /// fallback and `start_period + (interval + timeout) × (retries + 1)`. `None` is no deadline: a job
-    /// has one only if one is written.
-    pub fn deadline_with(&self, healthcheck: Option<&Healthcheck>) -> Option<Duration> {
-        if self.deadline.is_some() || self.until == Until::Completed {
-            return self.deadline;
-        }
-        let engine_default = Duration::from_secs(30);
-        let needed = healthcheck.map_or(Duration::ZERO, |check| {
-            let round =
-                check.interval.unwrap_or(engine_default) + check.timeout.unwrap_or(engine_default);
-            check.start_period.unwrap_or_default() + round * (check.retries.unwrap_or(3) + 1)
-        });
-        Some(self.fallback.max(needed))
-    }
 }
 
 impl Step {

@@ -1,0 +1,84 @@
+//! What it means for a service that a step failed: a message, whether the spec is to blame, whether
+//! something is left half-way.
+
+use super::Hands;
+use super::gate::{self, Stuck};
+use super::outcome::Failure;
+use crate::engine::{ContainerRef, EngineError};
+use crate::plan::gate::Until;
+use crate::plan::{Gate, Step};
+
+/// What a gate that was not passed means, with the container's last words.
+pub async fn of_gate(
+    hands: &Hands<'_>,
+    container: &ContainerRef,
+    gate: &Gate,
+    stuck: &Stuck,
+) -> Failure {
+    // Without logs the failure is still worth reporting.
+    let logs = hands.engine.logs(container, gate::LOG_LINES).await.unwrap_or_default();
+    let waits_for_another = gate.until == Until::Healthy;
+    Failure {
+        message: hands.masks.mask(&format!("{container} did not pass its gate: {stuck}")),
+        logs: logs.iter().map(|line| hands.masks.mask(line)).collect(),
+        hint: None,
+        blames_spec: stuck.blames_the_spec() && !waits_for_another,
+        half_done: *stuck != Stuck::Stopped && !waits_for_another,
+    }
+}
+
+/// What an error of the engine means for the service.
+pub fn of_engine(hands: &Hands<'_>, step: &Step, error: &EngineError) -> Failure {
+    Failure {
+        message: hands.masks.mask(&format!("{} {}: {error}", step.word(), step.subject())),
+        logs: Vec::new(),
+        hint: hint(error).map(str::to_owned),
+        blames_spec: error.blames_the_spec(),
+        half_done: changes_containers(step),
+    }
+}
+
+/// Whether something is left half-way when this step fails.
+fn changes_containers(step: &Step) -> bool {
+    match step {
+        Step::CreateContainer(_)
+        | Step::SetAside { .. }
+        | Step::Restore { .. }
+        | Step::UpdateContainer { .. }
+        | Step::StopContainer(_)
+        | Step::RenameContainer { .. }
+        | Step::StartContainer(_)
+        | Step::UnpauseContainer(_)
+        | Step::ConnectNetwork { .. }
+        | Step::DisconnectNetwork { .. }
+        | Step::AwaitGate { .. }
+        | Step::Monitor { .. } => true,
+        Step::PullImage { .. }
+        | Step::ExportFiles(_)
+        | Step::WriteSecret(_)
+        | Step::MakeDirectory(_)
+        | Step::CreateNetwork { .. }
+        | Step::RemoveNetwork(_)
+        | Step::CreateVolume { .. }
+        // The last step of a rollout: what is left over is no reason to go back.
+        | Step::RemoveContainer(_) => false,
+    }
+}
+
+fn hint(error: &EngineError) -> Option<&'static str> {
+    match error {
+        EngineError::PortTaken(_) => Some(
+            "something else on this host listens on that port: `ss -ltnp` and `docker ps` show what",
+        ),
+        EngineError::DiskFull(_) => {
+            Some("make room on the engine's disk, then wait for the next pass")
+        }
+        EngineError::Unreachable(_) => Some("see that the engine runs: `systemctl status docker`"),
+        EngineError::Version(_)
+        | EngineError::NotFound(_)
+        | EngineError::Conflict(_)
+        | EngineError::Refused(_)
+        | EngineError::CannotStart(_)
+        | EngineError::Other(_) => None,
+    }
+}

@@ -1,0 +1,106 @@
+//! What a container sees at which path, and whether another container would see other data there.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+
+use super::Found;
+use crate::model::ContainerSpec;
+use crate::model::spec::{Mount, MountSource};
+
+pub(super) fn compare_mounts(
+    wanted: &ContainerSpec,
+    has: &ContainerSpec,
+    image: &ContainerSpec,
+    found: &mut Found<'_>,
+) {
+    let by_target = |spec: &ContainerSpec| -> BTreeMap<String, Mount> {
+        spec.mounts.iter().map(|mount| (mount.target.clone(), mount.clone())).collect()
+    };
+    let mut expected = by_target(image);
+    expected.extend(by_target(wanted));
+    expected.retain(|target, _| wanted.tmpfs.keys().all(|tmpfs| tmpfs != target));
+    let has_mounts = by_target(has);
+    let targets: BTreeSet<&String> = expected.keys().chain(has_mounts.keys()).collect();
+    for target in targets {
+        let differs = match (expected.get(target), has_mounts.get(target)) {
+            (Some(wanted), Some(has)) => !shows_the_same(wanted, has),
+            // An image's volume may be shadowed by a mount above it, which then leaves no trace.
+            (Some(wanted), None) => wanted.source != MountSource::Anonymous,
+            (None, Some(_)) => true,
+            (None, None) => false,
+        };
+        found.hidden(&format!("volumes.{target}"), differs);
+    }
+    found.hidden("tmpfs", wanted.tmpfs != has.tmpfs);
+}
+
+fn shows_the_same(wanted: &Mount, has: &Mount) -> bool {
+    wanted.read_only == has.read_only && same_source(&wanted.source, &has.source)
+}
+
+/// Whether two mounts show the same data.
+pub fn same_source(a: &MountSource, b: &MountSource) -> bool {
+    match (a, b) {
+        (MountSource::Bind { path: a, .. }, MountSource::Bind { path: b, .. }) => a == b,
+        (MountSource::Volume { name: a, .. }, MountSource::Volume { name: b, .. }) => a == b,
+        (MountSource::Anonymous, MountSource::Anonymous) => true,
+        // An anonymous volume that followed from the container before is mounted by its name.
+        (MountSource::Anonymous, MountSource::Volume { name, .. })
+        | (MountSource::Volume { name, .. }, MountSource::Anonymous) => is_made_up(name.as_str()),
+        (MountSource::Bind { .. }, MountSource::Volume { .. } | MountSource::Anonymous)
+        | (MountSource::Volume { .. } | MountSource::Anonymous, MountSource::Bind { .. }) => false,
+    }
+}
+
+/// Whether the engine made up this volume name: 64 hex digits.
+fn is_made_up(name: &str) -> bool {
+    name.len() == 64 && name.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+/// The first target where the new container would see other data than the old one, with both sources
+/// (interface: data first). Files that evenkeel itself writes may change their path freely.
+pub fn data_conflict(
+    wanted: &ContainerSpec,
+    has: &ContainerSpec,
+) -> Option<(String, String, String)> {
+    wanted.mounts.iter().find_map(|new| {
+        let old = has.mounts.iter().find(|mount| mount.target == new.target)?;
+        if same_source(&new.source, &old.source) {
+            return None;
+        }
+        let both_written_by_us = is_managed(&new.source) && is_managed(&old.source);
+        let nothing_to_lose = old.read_only && !is_managed(&new.source) && !is_managed(&old.source);
+        (!both_written_by_us && !nothing_to_lose)
+            .then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
+    })
+}
+
+/// The first target where a container that takes over from another stack's would see other data than that
+/// one wrote.
+pub fn left_behind(
+    wanted: &ContainerSpec,
+    has: &ContainerSpec,
+) -> Option<(String, String, String)> {
+    wanted.mounts.iter().find_map(|new| {
+        let old = has.mounts.iter().find(|mount| mount.target == new.target && !mount.read_only)?;
+        (!same_source(&new.source, &old.source))
+            .then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
+    })
+}
+
+/// Whether evenkeel itself writes this path: an exported file, a secret or a config.
+fn is_managed(source: &MountSource) -> bool {
+    let MountSource::Bind { path, .. } = source else { return false };
+    let exported = path.components().any(|part| part.as_os_str() == ".exported");
+    let in_secrets = path.parent().and_then(Path::file_name).is_some_and(|name| name == "secrets");
+    let hashed = path.file_name().is_some_and(|name| is_made_up(&name.to_string_lossy()));
+    exported || (in_secrets && hashed)
+}
+
+fn show_source(source: &MountSource) -> String {
+    match source {
+        MountSource::Bind { path, .. } => path.display().to_string(),
+        MountSource::Volume { name, .. } => format!("volume {name}"),
+        MountSource::Anonymous => "an anonymous volume".to_owned(),
+    }
+}
