@@ -7,10 +7,9 @@
 use super::builder::{Builder, For, explanation};
 use super::gate::{Gate, Until};
 use super::index::{self, Survey};
-use super::rollout;
 use super::slots::{Slot, final_name};
 use super::step::{Step, StepId, Target};
-use super::{Plan, Situation, Verdict};
+use super::{Plan, Situation, Verdict, way_back};
 use crate::model::desired::Pinned;
 use crate::model::observed::ObservedNetwork;
 use crate::model::spec::RestartPolicy;
@@ -145,7 +144,7 @@ fn go_back(
     let manifest = desired.map(|desired| desired.service.settings.restart);
     let policy = recorded.or(manifest).unwrap_or(RestartPolicy::UnlessStopped);
     let is_job = situation.is_job(id);
-    let steps = rollout::way_back(
+    let steps = way_back::way_back(
         id,
         &final_name(&previous.name),
         previous,

@@ -1,4 +1,4 @@
-//! HOW a change is carried out: the steps of one service, and the steps that lead back.
+//! HOW a change is carried out: the steps of one service. Those that lead back are in [`super::way_back`].
 //!
 //! Stop-first: the new container is created, then the old one is set aside and the new one takes its name
 //! and its address; the old one stays until the new one has passed. Every step on the way leaves a state
@@ -14,11 +14,12 @@ use super::groundwork::{Ground, ownership};
 use super::index::Survey;
 use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
+use super::way_back::{own, way_back};
 use super::{Change, Difference};
 use crate::engine::{ContainerRequest, ContainerUpdate};
 use crate::model::desired::Pinned;
 use crate::model::spec::RestartPolicy;
-use crate::model::{ContainerId, ContainerName, NetworkName, ObservedContainer, ServiceId, labels};
+use crate::model::{ContainerName, NetworkName, ObservedContainer, labels};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
 pub fn emit<'a>(
@@ -316,39 +317,6 @@ impl Emission<'_, '_> {
         let purpose = For { stack: &self.service.id.stack, service: Some(&self.service.id) };
         self.builder.add_on(&purpose, step, because, after, &networks)
     }
-}
-
-/// The steps from a switch at any stage back to `old` under the name `name`. The rename comes last: until
-/// then the names say that the way back has not ended.
-pub fn way_back(
-    service: &ServiceId,
-    name: &ContainerName,
-    old: &ObservedContainer,
-    policy: RestartPolicy,
-    serves: bool,
-    gate: Gate,
-) -> Vec<Step> {
-    let new = own(service, name, Some(old.id.clone()));
-    let old_id = Target::Id(old.id.clone());
-    let mut steps = vec![
-        Step::StopContainer(new.clone()),
-        Step::RemoveContainer(new),
-        Step::RemoveContainer(own(service, &next_name(name), None)),
-        Step::Restore { container: old.id.clone(), policy },
-    ];
-    if serves {
-        steps.push(Step::StartContainer(old_id.clone()));
-    }
-    steps.push(Step::RenameContainer { container: old_id.clone(), to: name.clone() });
-    if serves {
-        steps.push(Step::AwaitGate { container: old_id, gate });
-    }
-    steps
-}
-
-/// Whatever of `service` carries `name`: somebody else may have taken it meanwhile.
-fn own(service: &ServiceId, name: &ContainerName, spared: Option<ContainerId>) -> Target {
-    Target::Own { name: name.clone(), service: service.clone(), spared }
 }
 
 /// The differences in one line.

@@ -1,0 +1,159 @@
+//! What happens to a service, in words that say why.
+
+use jiff::Timestamp;
+
+use crate::model::memory::HeldBy;
+use crate::model::{ServiceId, StackName};
+
+/// What happens to a service.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Verdict {
+    /// Nothing.
+    InSync,
+    /// It is not there yet.
+    Create,
+    /// It is there and does not run.
+    Start(Vec<Difference>),
+    /// Its containers are changed in place: renamed, reconnected, unpaused, limits set.
+    Mend(Vec<Difference>),
+    /// The manifest, an image or a value changed: a new container takes over.
+    Update(Vec<Difference>),
+    /// The manifest is the same, and yet only a new container can be right.
+    Recreate(Vec<Difference>),
+    /// A rollout that did not end is finished.
+    CleanUp,
+    /// It is gone from git.
+    Remove,
+    /// Left as it is.
+    Held(Held),
+    /// It failed with this spec before.
+    Rejected {
+        /// Since when.
+        since: Timestamp,
+        /// What happened then.
+        error: String,
+        /// What would change.
+        differences: Vec<Difference>,
+    },
+    /// Something it needs is not there.
+    Blocked(Block),
+}
+
+/// Why a service is left as it is.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Held {
+    /// Who holds it.
+    pub by: HeldBy,
+    /// Since when; `None` for what is decided anew in each pass.
+    pub since: Option<Timestamp>,
+    /// One sentence.
+    pub why: String,
+    /// Whether it counts as desired (exit code 0): an operator's wish, against a question to the operator.
+    pub desired: bool,
+    /// What would change.
+    pub differences: Vec<Difference>,
+}
+
+/// What a service waits for.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Block {
+    /// Another service of its stack, which cannot be had.
+    On(Vec<ServiceId>),
+    /// A stack that must be in sync first.
+    OnStack(StackName),
+    /// The digest of its image could not be learnt.
+    Image {
+        /// What happened.
+        message: String,
+        /// The next move.
+        hint: Option<String>,
+    },
+    /// Something of the host: a name that is taken, an external network that is missing.
+    World {
+        /// What is in the way.
+        message: String,
+        /// The next move.
+        hint: Option<String>,
+    },
+    /// An earlier run of this job is still going.
+    RunningJob,
+}
+
+/// One thing that differs between what is wanted and what is there.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Difference {
+    /// The field, in the manifest's words: `image`, `environment.LOG_LEVEL`, `state`.
+    pub field: String,
+    /// What is there; `None` where it is nobody's business.
+    pub from: Option<String>,
+    /// What is wanted; `None` where it is nobody's business.
+    pub to: Option<String>,
+}
+
+impl Difference {
+    /// A difference whose values are shown.
+    pub fn shown(field: impl Into<String>, from: impl Into<String>, to: impl Into<String>) -> Self {
+        Self { field: field.into(), from: Some(from.into()), to: Some(to.into()) }
+    }
+
+    /// A difference whose values may hold a secret.
+    pub fn hidden(field: impl Into<String>) -> Self {
+        Self { field: field.into(), from: None, to: None }
+    }
+}
+
+impl std::fmt::Display for Difference {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match (&self.from, &self.to) {
+            (Some(from), Some(to)) => write!(f, "{}: {from} → {to}", self.field),
+            (None, Some(to)) => write!(f, "{}: {to}", self.field),
+            (Some(_), None) | (None, None) => write!(f, "{} changed", self.field),
+        }
+    }
+}
+
+impl Verdict {
+    /// The word in JSON and on the screen.
+    pub fn word(&self) -> &'static str {
+        match self {
+            Self::InSync => "in-sync",
+            Self::Create => "create",
+            Self::Start(_) => "start",
+            Self::Mend(_) | Self::Update(_) | Self::CleanUp => "update",
+            Self::Recreate(_) => "recreate",
+            Self::Remove => "remove",
+            Self::Held(_) => "held",
+            Self::Rejected { .. } | Self::Blocked(_) => "blocked",
+        }
+    }
+
+    /// Why, field by field; also for a service that comes or goes as a whole.
+    pub fn reasons(&self) -> Vec<Difference> {
+        match self {
+            Self::Create => vec![Difference::shown("state", "absent", "running")],
+            Self::Remove => vec![Difference::shown("state", "present", "gone from git")],
+            Self::CleanUp => vec![Difference::shown("rollout", "unfinished", "finished")],
+            Self::InSync
+            | Self::Start(_)
+            | Self::Mend(_)
+            | Self::Update(_)
+            | Self::Recreate(_)
+            | Self::Held(_)
+            | Self::Rejected { .. }
+            | Self::Blocked(_) => self.differences().to_vec(),
+        }
+    }
+
+    /// What differs.
+    pub fn differences(&self) -> &[Difference] {
+        match self {
+            Self::Start(differences)
+            | Self::Mend(differences)
+            | Self::Update(differences)
+            | Self::Recreate(differences)
+            | Self::Rejected { differences, .. } => differences,
+            Self::Held(held) => &held.differences,
+            Self::InSync | Self::Create | Self::CleanUp | Self::Remove | Self::Blocked(_) => &[],
+        }
+    }
+}
