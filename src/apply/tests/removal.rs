@@ -123,3 +123,18 @@ async fn a_network_that_a_service_left_goes_with_the_pass_after() {
     host.converge().await;
     assert!(host.world.normalised().contains("networks: shop_front\n"));
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_goes_goes_when_all_else_is_over() {
+    let mut host = two_stacks().await;
+    let app = host.app();
+    host.forget("shop");
+    host.want("blog", [service("web", &app).env("V", "2")]);
+    host.world.forget_calls();
+    host.pass().await;
+    let calls = host.calls();
+    // An update ends with the removal of what it set aside.
+    let update_over = calls.iter().position(|call| call.starts_with("Remove")).unwrap();
+    let stops = calls[update_over..].iter().filter(|call| call.starts_with("Stop")).count();
+    assert_eq!(stops, 2, "{calls:#?}");
+}
