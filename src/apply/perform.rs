@@ -1,14 +1,18 @@
 //! One step, carried out: the engine's verb, and what counts as "already done".
 
+use std::time::Duration;
+
 use super::crash;
 use super::failing;
 use super::files::{self, FileError};
 use super::gate::{self, Passed};
 use super::outcome::Failure;
 use super::{Event, Hands};
-use crate::engine::{ContainerRef, ContainerUpdate, EngineError};
+use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
 use crate::model::spec::RestartPolicy;
-use crate::model::{ContainerName, PinnedImage, StackName};
+use crate::model::{
+    ContainerName, ContainerState, ObservedContainer, PinnedImage, StackName, labels,
+};
 use crate::plan::{Gate, PlannedStep, Step, StepId, Target};
 
 /// What a step brought to light.
@@ -83,7 +87,7 @@ async fn call(hands: &Hands<'_>, step: &Step) -> Result<(), EngineError> {
         Step::CreateNetwork { network, labels } => engine.create_network(network, labels).await,
         Step::RemoveNetwork(name) => gone_is_done(engine.remove_network(name).await),
         Step::CreateVolume { volume, labels } => engine.create_volume(volume, labels).await,
-        Step::CreateContainer(request) => engine.create_container(request).await.map(|_| ()),
+        Step::CreateContainer(request) => create(hands, request).await,
         Step::UpdateContainer { container, update } => match find(hands, container).await? {
             Some(found) => engine.update(&found, update).await,
             None => Ok(()),
@@ -121,6 +125,36 @@ fn gone_is_done(result: Result<(), EngineError>) -> Result<(), EngineError> {
         Err(EngineError::NotFound(_)) => Ok(()),
         other => other,
     }
+}
+
+/// How often a name that is taken by nobody yet is asked for again, and the pause between.
+const NAME_TRIES: u32 = 50;
+const NAME_PAUSE: Duration = Duration::from_millis(100);
+
+/// Makes a container, unless just that one is there: a request can outlive the program that sent it, and
+/// the engine then carries it out after the next pass has looked.
+async fn create(hands: &Hands<'_>, request: &ContainerRequest) -> Result<(), EngineError> {
+    let name = ContainerRef::Name(request.name.clone());
+    let mut tries = 0;
+    loop {
+        let Err(error) = hands.engine.create_container(request).await else { return Ok(()) };
+        if !matches!(error, EngineError::Conflict(_)) {
+            return Err(error);
+        }
+        match hands.engine.inspect(&name).await? {
+            Some(there) if is_just_made(&there, request) => return Ok(()),
+            // The engine reserves a name before there is a container to be seen.
+            None if tries < NAME_TRIES => tokio::time::sleep(NAME_PAUSE).await,
+            Some(_) | None => return Err(error),
+        }
+        tries += 1;
+    }
+}
+
+fn is_just_made(there: &ObservedContainer, request: &ContainerRequest) -> bool {
+    let same =
+        |label| request.labels.get(label).is_some_and(|wanted| there.label(label) == Some(wanted));
+    there.state == ContainerState::Created && same(labels::SPEC) && same(labels::SOURCE)
 }
 
 fn reference(target: &Target) -> ContainerRef {

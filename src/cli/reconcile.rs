@@ -58,6 +58,7 @@ pub(super) fn report(done: &Pass) -> wire::PassReport {
     }
     wire::pass(&wire::Pass {
         desired: &done.view.desired,
+        observed: &done.view.observed,
         plan: &done.plan,
         outcome: &done.outcome,
         generations: &done.generations,

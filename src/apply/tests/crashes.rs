@@ -2,8 +2,10 @@
 
 use super::bench::*;
 use crate::engine::fake::{HealthStory, ImageBehaviour};
+use crate::model::ContainerState;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Condition;
+use crate::plan::{PlannedStep, Step};
 
 /// Passes until stable, at most so many.
 const PASSES: usize = 3;
@@ -164,4 +166,27 @@ async fn networks_made_again_may_die_anywhere() {
     }
     host.world.docker_network_rm("shop_default").unwrap();
     check(&host).await;
+}
+
+/// A request that was sent by a program that died, and carried out after the next pass has looked.
+#[tokio::test(start_paused = true)]
+async fn a_container_that_an_earlier_pass_still_makes_is_no_obstacle() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app)]);
+    let creates = |planned: &&PlannedStep| matches!(planned.step, Step::CreateContainer(_));
+    // First the network, which a pass would find; then the container, which it does not.
+    let mut groundwork = host.plan().await;
+    let created = groundwork.steps.iter().find(creates).unwrap().id;
+    groundwork.steps.retain(|planned| planned.id < created);
+    host.carry_out(&groundwork).await;
+    let plan = host.plan().await;
+    let mut early = plan.clone();
+    let created = early.steps.iter().find(creates).unwrap().id;
+    early.steps.retain(|planned| planned.id <= created);
+    host.carry_out(&early).await;
+    assert_eq!(host.container("shop-web-1").state, ContainerState::Created);
+    let outcome = host.carry_out(&plan).await;
+    assert_eq!(outcome.services[&id("shop/web")].failure, None);
+    host.assert_quiet().await;
 }

@@ -4,6 +4,7 @@ use std::time::Duration;
 use super::world::*;
 use crate::apply::{Failure, Outcome};
 use crate::model::memory::HeldBy;
+use crate::model::observed::{ContainerState, Health, ObservedState};
 use crate::model::{GenerationNumber, ServiceOutcome, SourceName};
 use crate::plan::{Block, Plan, Verdict};
 use crate::report::exit::of_pass;
@@ -15,6 +16,7 @@ const SERVICES: [&str; 3] = ["shop/api", "shop/web", "shop/db"];
 fn report(plan: &Plan, outcome: &Outcome, failed_sources: &[(SourceName, String)]) -> PassReport {
     wire::pass(&Pass {
         desired: &desired(&SERVICES),
+        observed: &ObservedState::default(),
         plan,
         outcome,
         generations: &BTreeMap::from([("shop".into(), GenerationNumber(12))]),
@@ -79,10 +81,31 @@ fn what_belongs_to_no_service_can_fail_a_pass_too() {
 }
 
 #[test]
+fn a_service_that_is_as_git_says_and_not_healthy_fails_the_pass() {
+    let mut ill = container("shop/web");
+    (ill.state, ill.health) = (ContainerState::Running, Health::Unhealthy);
+    let report = wire::pass(&Pass {
+        desired: &desired(&SERVICES),
+        observed: &observed(vec![ill]),
+        plan: &plan([("shop/api", Verdict::InSync), ("shop/web", Verdict::InSync)]),
+        outcome: &Outcome::default(),
+        generations: &BTreeMap::new(),
+        failed_sources: &[],
+        took: Duration::ZERO,
+    });
+    assert_eq!(of_pass(&report), ExitCode::Failed);
+    let errors: Vec<_> = report.stacks[0].services.iter().map(|one| one.error.clone()).collect();
+    assert_eq!(errors[0], None);
+    assert!(errors[1].as_deref().unwrap_or_default().contains("is unhealthy"), "{errors:?}");
+    assert_eq!(report.stacks[0].services[1].outcome, "unchanged");
+}
+
+#[test]
 fn an_invalid_stack_fails_the_pass() {
     let desired = with_invalid(desired(&SERVICES), "broken", vec![problem()]);
     let report = wire::pass(&Pass {
         desired: &desired,
+        observed: &ObservedState::default(),
         plan: &Plan::default(),
         outcome: &Outcome::default(),
         generations: &BTreeMap::new(),

@@ -71,7 +71,7 @@ fn stack(
 }
 
 fn is_unchanged(service: &PassService) -> bool {
-    service.outcome == "unchanged"
+    service.outcome == "unchanged" && service.error.is_none()
 }
 
 fn service(

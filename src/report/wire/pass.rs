@@ -5,10 +5,13 @@ use std::time::Duration;
 
 use serde::Serialize;
 
+use super::containers::containers_of;
 use super::shared::{joined, masks_of, problems_of, seconds, wired};
 use super::{WireProblem, WireReason};
 use crate::apply::{Failure, Outcome};
-use crate::model::{DesiredState, GenerationNumber, ServiceOutcome, SourceName, StackName};
+use crate::model::{
+    DesiredState, GenerationNumber, ObservedState, ServiceOutcome, SourceName, StackName,
+};
 use crate::plan::{Change, Plan, Verdict};
 use crate::report::state;
 
@@ -41,6 +44,8 @@ impl PassOutcome {
 pub struct Pass<'a> {
     /// What should be.
     pub desired: &'a DesiredState,
+    /// What was there when the plan was made.
+    pub observed: &'a ObservedState,
     /// What was to be done.
     pub plan: &'a Plan,
     /// What was done.
@@ -210,7 +215,8 @@ fn service(pass: &Pass<'_>, change: &Change) -> PassService {
         reasons: change.verdict.reasons().iter().map(WireReason::from).collect(),
         error: failure
             .map(|failure| failure.message.clone())
-            .or_else(|| is_trouble.and_then(|()| note.clone())),
+            .or_else(|| is_trouble.and_then(|()| note.clone()))
+            .or_else(|| ailment(pass, change)),
         hint: failure
             .and_then(|failure| failure.hint.clone().or_else(|| what_now(failure, change)))
             .or(hint),
@@ -219,6 +225,13 @@ fn service(pass: &Pass<'_>, change: &Change) -> PassService {
         logs: failure.map(|failure| failure.logs.clone()).unwrap_or_default(),
         seconds: result.map(|result| seconds(result.took)),
     }
+}
+
+/// What is wrong with a service that is as git says and yet not well: nothing was to be done about it.
+fn ailment(pass: &Pass<'_>, change: &Change) -> Option<String> {
+    let is_left = outcome(pass, change) == ServiceOutcome::Unchanged;
+    let containers = containers_of(pass.observed, &change.service);
+    containers.iter().filter(|_| is_left).find_map(|container| state::ailment(container))
 }
 
 /// The next move where the spec failed here: the same one is not tried again.
@@ -249,6 +262,7 @@ fn outcome(pass: &Pass<'_>, change: &Change) -> ServiceOutcome {
 /// What a service makes of its stack.
 fn counts_as(pass: &Pass<'_>, change: &Change) -> PassOutcome {
     match outcome(pass, change) {
+        ServiceOutcome::Unchanged if ailment(pass, change).is_some() => PassOutcome::Failed,
         ServiceOutcome::Unchanged | ServiceOutcome::Done => PassOutcome::Converged,
         ServiceOutcome::RolledBack => PassOutcome::RolledBack,
         ServiceOutcome::Failed => PassOutcome::Failed,
