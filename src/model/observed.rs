@@ -180,6 +180,8 @@ pub struct ForeignContainer {
     pub mounts: BTreeSet<String>,
     /// Whether it runs.
     pub running: bool,
+    /// The Compose project it says it is of.
+    pub project: Option<StackName>,
 }
 
 /// A network at the engine.

@@ -157,7 +157,12 @@ impl Emission<'_, '_> {
 
         let had = self.policy_of(old);
         let old_id = Target::Id(old.id.clone());
-        let mut steps = vec![Step::SetAside { container: old.id.clone(), had }];
+        // Beside the create, so that the old container is down no longer than it must be.
+        let set_aside = Step::SetAside { container: old.id.clone(), had };
+        let ready = [self.ground.before_create.clone(), self.waits.clone()].concat();
+        let aside = self.add(set_aside, &because, ready);
+        self.builder.put_behind(aside, self.behind.clone());
+        let mut steps = Vec::new();
         if old.is_up() {
             steps.push(Step::StopContainer(old_id.clone()));
         }
@@ -167,7 +172,7 @@ impl Emission<'_, '_> {
             Step::StartContainer(Target::Name(replica.name.clone())),
         ]);
         let mut after = self.waits.clone();
-        after.push(created);
+        after.extend([created, aside]);
         let networks = networks_of(self.service);
         let purpose = For { stack: &self.service.id.stack, service: Some(&self.service.id) };
         let first = self.builder.next_id();

@@ -10,15 +10,14 @@ use tokio_util::sync::CancellationToken;
 use super::lock::{self, LockError};
 use super::record::{self, Generations, Record};
 use super::sources::{self, Freshness, Read, SourceSeen};
-use super::view::{self, View};
+use super::view::{self, Early, View};
 use super::world::World;
 use crate::apply::{self, Hands, Outcome, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
-use crate::model::desired::Pins;
 use crate::model::login::Login;
-use crate::model::memory::{HoldScope, Memory};
-use crate::plan::{self, Plan, Rules, Step};
+use crate::model::memory::HoldScope;
+use crate::plan::{self, Plan, Step};
 
 /// How long a pass waits for another one to end.
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -90,11 +89,13 @@ pub async fn pass(
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;
 
-    let read = read(world, Freshness::Latest, now).await;
+    let (read, early) = read(world, Freshness::Latest, now).await;
     let rules = world.rules(request.allow_removals, &request.only);
     let mut memory = record::recall(&history, now)?;
     let pins = history.pins()?;
-    let mut view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
+    let loaded = &read.loaded;
+    let offline = request.offline;
+    let mut view = view::look(world, loaded, early, &memory, &pins, &rules, offline, now).await?;
     record::note(&history, &read, &view, &mut memory, now)?;
 
     let crew = Crew { world, history: &history, watcher, stop };
@@ -106,7 +107,7 @@ pub async fn pass(
         ));
         crew.carry_out(&repair, &view, &Generations::default()).await;
         memory = history.memory()?;
-        view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
+        view = view::look(world, loaded, None, &memory, &pins, &rules, offline, now).await?;
     }
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
@@ -132,10 +133,11 @@ pub async fn preview(
 ) -> Result<Preview, PassError> {
     let now = Timestamp::now();
     let history = History::read_only(&world.config.state_dir)?;
-    let read = read(world, freshness, now).await;
+    let (read, early) = read(world, freshness, now).await;
     let rules = world.rules(request.allow_removals, &request.only);
     let (memory, pins) = (history.memory()?, history.pins()?);
-    let view = look(world, &read, &memory, &pins, &rules, request.offline, now).await?;
+    let (loaded, offline) = (&read.loaded, request.offline);
+    let view = view::look(world, loaded, early, &memory, &pins, &rules, offline, now).await?;
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
     let repair = plan::repair::repair(&situation);
@@ -149,23 +151,9 @@ pub async fn preview(
     Ok(Preview { sources: read.sources, view, plan })
 }
 
-/// Reads the sources, and meets the engine while they are asked. Should it not answer, that is told when it
-/// is looked at.
-async fn read(world: &World, freshness: Freshness, now: Timestamp) -> Read {
-    let (read, _) = tokio::join!(sources::read(world, freshness, now), world.engine.info());
-    read
-}
-
-async fn look(
-    world: &World,
-    read: &Read,
-    memory: &Memory,
-    pins: &Pins,
-    rules: &Rules,
-    offline: bool,
-    now: Timestamp,
-) -> Result<View, EngineError> {
-    view::look(world, &read.loaded, memory, pins, rules, offline, now).await
+/// Reads the sources, and looks at the engine while they are asked.
+async fn read(world: &World, freshness: Freshness, now: Timestamp) -> (Read, Option<Early>) {
+    tokio::join!(sources::read(world, freshness, now), view::look_early(world))
 }
 
 /// Those who carry out the plans of one pass.

@@ -1,9 +1,11 @@
 //! What is wanted and what is there, side by side: all that a plan is made from.
 
 use std::collections::BTreeSet;
+use std::time::Duration;
 
 use futures_util::StreamExt as _;
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::World;
 use crate::engine::EngineError;
@@ -28,10 +30,37 @@ pub struct View {
     pub masks: Masks,
 }
 
+/// How old a look taken while the sources were read may be.
+const FRESH: Duration = Duration::from_secs(2);
+
+/// A look at the engine that was taken before it was known which stacks there are.
+pub struct Early {
+    observed: ObservedState,
+    taken: Instant,
+}
+
+/// Looks at the engine beforehand; `None` where it does not answer, which is told when it is needed.
+pub async fn look_early(world: &World) -> Option<Early> {
+    let taken = Instant::now();
+    let observed = world.engine.observe(&[]).await.ok()?;
+    Some(Early { observed, taken })
+}
+
+impl Early {
+    /// Whether it shows all there is of `stacks`: containers that Compose made are inspected only when
+    /// their project is asked for.
+    fn suffices(&self, stacks: &[StackName]) -> bool {
+        let is_wanted = |project: &StackName| stacks.contains(project);
+        let mut projects = self.observed.foreign.iter().filter_map(|one| one.project.as_ref());
+        self.taken.elapsed() < FRESH && !projects.any(is_wanted)
+    }
+}
+
 /// Looks at the engine, pins images and learns what a comparison needs.
 pub async fn look(
     world: &World,
     loaded: &Loaded,
+    early: Option<Early>,
     memory: &Memory,
     pins: &Pins,
     rules: &Rules,
@@ -39,7 +68,10 @@ pub async fn look(
     now: Timestamp,
 ) -> Result<View, EngineError> {
     let stacks: Vec<StackName> = loaded.stacks.iter().map(|stack| stack.name.clone()).collect();
-    let observed = world.engine.observe(&stacks).await?;
+    let observed = match early.filter(|early| early.suffices(&stacks)) {
+        Some(early) => early.observed,
+        None => world.engine.observe(&stacks).await?,
+    };
     let context = Context { registry: &*world.registry, pins, observed: &observed, offline };
     let resolved = resolve::resolve(loaded.clone(), &context).await;
     let mut masks = Masks::default();

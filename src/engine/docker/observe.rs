@@ -89,7 +89,9 @@ fn is_ours(listed: &ContainerSummary, stacks: &[StackName]) -> bool {
 fn foreign_container(listed: ContainerSummary) -> ForeignContainer {
     let networks = listed.network_settings.and_then(|settings| settings.networks);
     let mounts = listed.mounts.into_iter().flatten();
+    let project = listed.labels.as_ref().and_then(|all| all.get(labels::COMPOSE_PROJECT));
     ForeignContainer {
+        project: project.map(StackName::new),
         id: listed.id.unwrap_or_default(),
         names: listed.names.into_iter().flatten().filter_map(|name| own_name(&name)).collect(),
         image_id: listed.image_id.unwrap_or_default(),

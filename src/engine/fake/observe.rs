@@ -189,6 +189,7 @@ impl Container {
             networks: self.attached.keys().cloned().collect(),
             mounts,
             running: self.life.has_process(),
+            project: self.labels.get(labels::COMPOSE_PROJECT).map(StackName::new),
         }
     }
 
