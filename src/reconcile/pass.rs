@@ -10,7 +10,7 @@ use tokio_util::sync::CancellationToken;
 use super::lock::{self, LockError};
 use super::record::{self, Generations, Record};
 use super::sources::{self, Freshness, Read, SourceSeen};
-use super::view::{self, Early, View};
+use super::view::{self, Background, Early, View};
 use super::world::World;
 use crate::apply::{self, Hands, Outcome, Watcher};
 use crate::engine::EngineError;
@@ -95,7 +95,9 @@ pub async fn pass(
     let pins = history.pins()?;
     let loaded = &read.loaded;
     let offline = request.offline;
-    let mut view = view::look(world, loaded, early, &memory, &pins, &rules, offline, now).await?;
+    let background =
+        Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
+    let mut view = view::look(world, early, &background).await?;
     record::note(&history, &read, &view, &mut memory, now)?;
 
     let crew = Crew { world, history: &history, watcher, stop };
@@ -107,7 +109,9 @@ pub async fn pass(
         ));
         crew.carry_out(&repair, &view, &Generations::default()).await;
         memory = history.memory()?;
-        view = view::look(world, loaded, None, &memory, &pins, &rules, offline, now).await?;
+        let background =
+            Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
+        view = view::look(world, None, &background).await?;
     }
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
@@ -137,7 +141,9 @@ pub async fn preview(
     let rules = world.rules(request.allow_removals, &request.only);
     let (memory, pins) = (history.memory()?, history.pins()?);
     let (loaded, offline) = (&read.loaded, request.offline);
-    let view = view::look(world, loaded, early, &memory, &pins, &rules, offline, now).await?;
+    let background =
+        Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
+    let view = view::look(world, early, &background).await?;
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
     let repair = plan::repair::repair(&situation);

@@ -56,17 +56,30 @@ impl Early {
     }
 }
 
+/// What a look is taken with.
+#[derive(Clone, Copy)]
+pub struct Background<'a> {
+    /// What the sources ask for.
+    pub loaded: &'a Loaded,
+    /// What happened before.
+    pub memory: &'a Memory,
+    /// Digests decided on before.
+    pub pins: &'a Pins,
+    /// What the operator allows.
+    pub rules: &'a Rules,
+    /// Ask no registry.
+    pub offline: bool,
+    /// Now.
+    pub now: Timestamp,
+}
+
 /// Looks at the engine, pins images and learns what a comparison needs.
 pub async fn look(
     world: &World,
-    loaded: &Loaded,
     early: Option<Early>,
-    memory: &Memory,
-    pins: &Pins,
-    rules: &Rules,
-    offline: bool,
-    now: Timestamp,
+    background: &Background<'_>,
 ) -> Result<View, EngineError> {
+    let Background { loaded, memory, pins, rules, offline, now } = *background;
     let stacks: Vec<StackName> = loaded.stacks.iter().map(|stack| stack.name.clone()).collect();
     let observed = match early.filter(|early| early.suffices(&stacks)) {
         Some(early) => early.observed,
