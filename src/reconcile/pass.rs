@@ -21,6 +21,8 @@ use crate::plan::{self, Plan, Step};
 
 /// How long a pass waits for another one to end.
 const PATIENCE: Duration = Duration::from_secs(30);
+/// How often what an earlier pass left is put in order before anything new is planned.
+const REPAIRS: usize = 3;
 
 /// What is asked of a pass.
 #[derive(Clone, Debug, Default)]
@@ -101,12 +103,15 @@ pub async fn pass(
     record::note(&history, &read, &view, &mut memory, now)?;
 
     let crew = Crew { world, history: &history, watcher, stop };
-    let repair = plan::repair::repair(&view.situation(&memory, &rules, now));
-    if !repair.steps.is_empty() {
-        notices.push(format!(
-            "{} rollouts of an earlier pass were put in order",
-            repair.changes.len()
-        ));
+    // A request of a program that died may still be under way, and its work come to light while the rest
+    // is put in order.
+    for _ in 0..REPAIRS {
+        let repair = plan::repair::repair(&view.situation(&memory, &rules, now));
+        if repair.steps.is_empty() {
+            break;
+        }
+        let many = repair.changes.len();
+        notices.push(format!("{many} rollouts of an earlier pass were put in order"));
         crew.carry_out(&repair, &view, &Generations::default()).await;
         memory = history.memory()?;
         let background =
