@@ -18,7 +18,7 @@ pub fn hint(error: &PassError) -> Option<String> {
         | PassError::History(HistoryError::StateDir { .. }) => {
             "run evenkeel as root, or choose another --state-dir"
         }
-        PassError::History(_) => return None,
+        PassError::History(_) | PassError::Broken(_) => return None,
     };
     Some(text.to_owned())
 }

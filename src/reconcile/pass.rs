@@ -75,6 +75,9 @@ pub enum PassError {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// A part of the program gave up: a bug.
+    #[error("evenkeel itself failed, please report it: {0}")]
+    Broken(String),
 }
 
 /// Does one pass.
@@ -87,11 +90,14 @@ pub async fn pass(
     let begun = Instant::now();
     let now = Timestamp::now();
     let _turn = lock::take(&world.config.state_dir, "reconcile", now, PATIENCE).await?;
-    let opened = History::open(&world.config.state_dir, now)?;
+    // The database is opened and checked while sources and engine are asked.
+    let state_dir = world.config.state_dir.clone();
+    let opening = tokio::task::spawn_blocking(move || History::open(&state_dir, now));
+    let (read, early) = read(world, Freshness::Latest, now).await;
+    let opened = opening.await.map_err(|error| PassError::Broken(error.to_string()))??;
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;
 
-    let (read, early) = read(world, Freshness::Latest, now).await;
     let rules = world.rules(request.allow_removals, &request.only);
     let mut memory = record::recall(&history, now)?;
     let pins = history.pins()?;
