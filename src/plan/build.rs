@@ -32,7 +32,7 @@ pub fn build<'a>(
             blocked_by(situation, &left_alone, &service).or_else(|| stacks.blocks(&service));
         if let Some(block) = blocked
             && service.verdict != Verdict::InSync
-            && !is_left_alone(&service.verdict)
+            && !service.verdict.is_left_alone()
         {
             service.verdict = Verdict::Blocked(block);
             service.replicas.clear();
@@ -55,27 +55,12 @@ pub fn build<'a>(
         builder.plan.matches.append(&mut service.matches);
         let completed = service.completed.take();
         builder.plan.completed.extend(completed.map(|spec| (service.id.clone(), spec)));
-        if is_left_alone(&service.verdict) {
+        if service.verdict.is_left_alone() {
             left_alone.insert(service.id);
         }
     }
     clearing::last_of_all(&mut builder, situation, removals);
     builder.plan
-}
-
-/// Whether nothing is done for a service that is not as it should be.
-pub fn is_left_alone(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => true,
-        Verdict::InSync
-        | Verdict::Create
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Update(_)
-        | Verdict::Recreate(_)
-        | Verdict::CleanUp
-        | Verdict::Remove => false,
-    }
 }
 
 /// Required dependencies that cannot be had in this pass and do not serve either.

@@ -118,19 +118,9 @@ fn judge<'a>(
             Verdict::Mend(vec![Difference::shown("image", "removed from this host", "pulled")]);
     }
     judged.verdict = guards::overrule(situation, &judged, pinned);
-    match &judged.verdict {
-        Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => {
-            judged.replicas = alive::keep_alive(situation, &judged.id, Some(pinned));
-            alive::respect_stops(&mut judged);
-        }
-        Verdict::InSync
-        | Verdict::Create
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Update(_)
-        | Verdict::Recreate(_)
-        | Verdict::CleanUp
-        | Verdict::Remove => {}
+    if judged.verdict.is_left_alone() {
+        judged.replicas = alive::keep_alive(situation, &judged.id, Some(pinned));
+        alive::respect_stops(&mut judged);
     }
     judged
 }

@@ -2,7 +2,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::build::is_left_alone;
 use super::builder::Milestones;
 use super::change::Judged;
 use super::step::StepId;
@@ -50,7 +49,7 @@ impl StackOrder {
     /// Notes a service whose stack is not in sync after this pass.
     pub fn note(&mut self, service: &Judged<'_>) {
         let counts_as_desired = matches!(&service.verdict, Verdict::Held(held) if held.desired);
-        if is_left_alone(&service.verdict) && !counts_as_desired {
+        if service.verdict.is_left_alone() && !counts_as_desired {
             self.not_to_be_had.insert(service.id.stack.clone());
         }
     }

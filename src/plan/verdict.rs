@@ -113,6 +113,21 @@ impl std::fmt::Display for Difference {
 }
 
 impl Verdict {
+    /// Whether nothing is done for a service that is not as it should be.
+    pub fn is_left_alone(&self) -> bool {
+        match self {
+            Self::Held(_) | Self::Rejected { .. } | Self::Blocked(_) => true,
+            Self::InSync
+            | Self::Create
+            | Self::Start(_)
+            | Self::Mend(_)
+            | Self::Update(_)
+            | Self::Recreate(_)
+            | Self::CleanUp
+            | Self::Remove => false,
+        }
+    }
+
     /// The word in JSON and on the screen.
     pub fn word(&self) -> &'static str {
         match self {

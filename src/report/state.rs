@@ -152,18 +152,7 @@ pub fn is_desired(verdict: &Verdict) -> bool {
 
 /// Whether a pass has something to do.
 pub fn is_change(verdict: &Verdict) -> bool {
-    match verdict {
-        Verdict::InSync | Verdict::Held(_) | Verdict::Rejected { .. } | Verdict::Blocked(_) => {
-            false
-        }
-        Verdict::Create
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Update(_)
-        | Verdict::Recreate(_)
-        | Verdict::CleanUp
-        | Verdict::Remove => true,
-    }
+    *verdict != Verdict::InSync && !verdict.is_left_alone()
 }
 
 /// Why a service is left as it is, and the next move where there is one. Masked.
