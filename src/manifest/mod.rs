@@ -36,6 +36,11 @@ pub mod units;
 pub mod words;
 pub mod names;
 
+/// The short forms of ports and volumes.
+pub mod short {
+    pub use super::service::{ShortVolume, short_port as port, short_volume as volume};
+}
+
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
 pub use schema::schema;

@@ -27,23 +27,33 @@ const DURATION: &str = "expected a duration such as `30s`, `1m30s` or `2d`";
 /// # Errors
 /// A sentence for people; a negative duration is one, and one of more than 292 years.
 pub fn duration(text: &str) -> Result<Duration, String> {
-    let unsigned = text.strip_prefix('+').unwrap_or(text);
-    if unsigned == "0" {
-        return Ok(Duration::ZERO);
+    match nanoseconds(text)? {
+        ..0 => Err("a duration cannot be negative".to_owned()),
+        positive => Ok(Duration::from_nanos(positive.unsigned_abs())),
     }
-    if text.starts_with('-') {
-        return Err("a duration cannot be negative".to_owned());
+}
+
+/// A number of nanoseconds, written as a [`duration`] with or without a sign.
+///
+/// # Errors
+/// A sentence for people; more than 292 years are one.
+pub fn nanoseconds(text: &str) -> Result<i64, String> {
+    let unsigned = text.strip_prefix(['+', '-']).unwrap_or(text);
+    let sign = if text.starts_with('-') { -1 } else { 1 };
+    match unsigned {
+        "0" => return Ok(0),
+        "" => return Err(DURATION.to_owned()),
+        _ => {}
     }
     let mut rest = unsigned;
     let mut total = 0_u128;
     while !rest.is_empty() {
         let (nanoseconds, after) = duration_part(rest)?;
-        total += nanoseconds;
+        total = total.saturating_add(nanoseconds);
         rest = after;
     }
     match i64::try_from(total) {
-        Ok(_) if unsigned.is_empty() => Err(DURATION.to_owned()),
-        Ok(total) => Ok(Duration::from_nanos(total.unsigned_abs())),
+        Ok(total) => Ok(sign * total),
         Err(_) => Err("the duration is too long".to_owned()),
     }
 }
@@ -88,7 +98,7 @@ fn scaled(number: &str, scale: u64) -> Option<u128> {
 
 const BYTES: &str = "expected a number of bytes such as `512m` or `1.5g`";
 
-/// A number of bytes; units count by 1024, in either case: `512m`, `1.5GiB`, `64 kb`.
+/// A number of bytes; units count by 1024, in either case: `512m`, `1.5GiB`, `64 kb`, `1e3k`.
 ///
 /// # Errors
 /// A sentence for people. A negative number is an error: where `-1` means "no limit", the caller asks
@@ -98,9 +108,27 @@ pub fn bytes(text: &str) -> Result<i64, String> {
     let (number, suffix) = text.split_at(end);
     let suffix = suffix.strip_prefix(' ').unwrap_or(suffix).to_lowercase();
     let scale = byte_scale(&suffix).ok_or_else(|| format!("{BYTES}; the unit is unknown"))?;
-    let plain = number.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let total = plain.then(|| scaled(number, scale)).flatten().ok_or(BYTES)?;
-    i64::try_from(total).map_err(|_| "that many bytes do not exist".to_owned())
+    let number = number.strip_prefix('+').unwrap_or(number);
+    let total = match number.split_once(['e', 'E']) {
+        None => digits(number).and_then(|number| scaled(number, scale)),
+        Some(_) => scientific(number, scale),
+    };
+    i64::try_from(total.ok_or(BYTES)?).map_err(|_| "that many bytes do not exist".to_owned())
+}
+
+/// `text`, where it is digits and dots only.
+fn digits(text: &str) -> Option<&str> {
+    text.bytes().all(|b| b.is_ascii_digit() || b == b'.').then_some(text)
+}
+
+/// `number`, with an exponent of ten, times `scale`, rounded down.
+fn scientific(number: &str, scale: u64) -> Option<u128> {
+    let plain = number.starts_with(|c: char| c.is_ascii_digit() || c == '.');
+    let number = number.parse::<f64>().ok().filter(|number| plain && number.is_finite())?;
+    #[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "it saturates")]
+    #[expect(clippy::cast_precision_loss, reason = "powers of two are exact")]
+    let total = (number * scale as f64) as u128;
+    Some(total)
 }
 
 fn byte_scale(suffix: &str) -> Option<u64> {
@@ -124,8 +152,7 @@ fn byte_scale(suffix: &str) -> Option<u64> {
 /// # Errors
 /// A sentence for people.
 pub fn nano_cpus(text: &str) -> Result<i64, String> {
-    let plain = text.bytes().all(|b| b.is_ascii_digit() || b == b'.');
-    let total = plain.then(|| scaled(text, 1_000_000_000)).flatten();
+    let total = digits(text).and_then(|text| scaled(text, 1_000_000_000));
     let total = total.ok_or("expected a number of CPUs such as `0.5` or `2`")?;
     i64::try_from(total).map_err(|_| "that many CPUs do not exist".to_owned())
 }
@@ -206,30 +233,40 @@ pub fn mode(text: &str, plain: bool) -> Result<u32, String> {
 mod tests {
     use super::*;
 
-    fn nanoseconds(text: &str) -> Option<u128> {
+    fn found(text: &str) -> Option<u128> {
         duration(text).ok().map(|duration| duration.as_nanos())
     }
 
     #[test]
     fn a_duration_is_the_sum_of_its_parts() {
-        assert_eq!(nanoseconds("1h2m3s4ms5us6ns"), Some(3_723_004_005_006));
-        assert_eq!(nanoseconds("1w2d"), Some(9 * 86_400_000_000_000));
-        assert_eq!(nanoseconds("1.5h"), Some(5_400_000_000_000));
-        assert_eq!(nanoseconds(".5s"), Some(500_000_000));
-        assert_eq!(nanoseconds("0"), Some(0));
+        assert_eq!(found("1h2m3s4ms5us6ns"), Some(3_723_004_005_006));
+        assert_eq!(found("1w2d"), Some(9 * 86_400_000_000_000));
+        assert_eq!(found("1.5h"), Some(5_400_000_000_000));
+        assert_eq!(found(".5s"), Some(500_000_000));
+        assert_eq!(found("0"), Some(0));
     }
 
     #[test]
     fn a_duration_needs_a_unit_it_knows() {
         for wrong in ["", "5", "5y", "5 s", "5S", "s", "1.2.3s", ".s", "-1s", "1s5", "1e3s"] {
-            assert_eq!(nanoseconds(wrong), None, "{wrong}");
+            assert_eq!(found(wrong), None, "{wrong}");
+        }
+    }
+
+    #[test]
+    fn only_a_number_of_nanoseconds_can_be_negative() {
+        assert_eq!(nanoseconds("-1.5s"), Ok(-1_500_000_000));
+        assert_eq!(nanoseconds("+2ms"), Ok(2_000_000));
+        assert_eq!(duration("-0"), Ok(Duration::ZERO));
+        for wrong in ["-", "+", "--1s", "-1"] {
+            assert!(nanoseconds(wrong).is_err(), "{wrong}");
         }
     }
 
     #[test]
     fn a_duration_beyond_all_bounds_is_refused() {
-        assert_eq!(nanoseconds("99999999999999999999s"), None);
-        assert_eq!(nanoseconds("300000h300000h3000000h"), None);
+        assert_eq!(found("99999999999999999999s"), None);
+        assert_eq!(found("300000h300000h3000000h"), None);
     }
 
     #[test]
@@ -239,11 +276,15 @@ mod tests {
         }
         assert_eq!(bytes("0.5g"), Ok(512 * 1024 * 1024));
         assert_eq!(bytes("1p"), Ok(1 << 50));
+        assert_eq!((bytes("1e3"), bytes("1.5e1k"), bytes("+8")), (Ok(1000), Ok(15 * 1024), Ok(8)));
     }
 
     #[test]
     fn bytes_of_an_unknown_unit_are_refused() {
-        for wrong in ["", "m", "1e", "1x", "1kk", "-1", "1.2.3m", "0x10", "8192p", "1  k", "1bib"] {
+        for wrong in [
+            "", "m", "1e", "1x", "1kk", "-1", "1.2.3m", "0x10", "8192p", "1  k", "1bib", "1e99",
+            "e3",
+        ] {
             assert!(bytes(wrong).is_err(), "{wrong}");
         }
     }

@@ -14,7 +14,7 @@ pub struct WordsError {
 /// silently drops the rest.
 ///
 /// A backslash takes the next character as it is, but within single quotes. `$(…)` and backticks are
-/// kept as they stand, and the operators within them too.
+/// kept as they stand, and the operators within them too; quotes within backticks vanish.
 ///
 /// # Errors
 /// An operator of a shell, or a quote or bracket that is not closed.
@@ -34,8 +34,8 @@ struct Cutter {
     begun: bool,
     escaped: bool,
     quote: Option<char>,
-    /// Inside `$(…)`, `(` not yet closed counted.
-    brackets: usize,
+    /// Inside `$(…)`.
+    bracket: bool,
     backtick: bool,
 }
 
@@ -44,11 +44,10 @@ impl Cutter {
         if std::mem::take(&mut self.escaped) {
             self.put(c);
         } else if c == '\\' && self.quote != Some('\'') {
-            // Within a command of its own, the backslash is that command's.
-            self.escape();
+            self.escaped = true;
         } else if self.quote == Some(c) {
             self.quote = None;
-            self.keep_in_command(c);
+            self.begun = true;
         } else if self.quote.is_some() {
             self.put(c);
         } else {
@@ -60,44 +59,30 @@ impl Cutter {
     /// A character outside quotes.
     fn bare(&mut self, c: char) -> Result<(), WordsError> {
         match c {
-            '\'' | '"' => {
-                self.quote = Some(c);
-                self.begun = true;
-                self.keep_in_command(c);
-            }
-            '`' => {
+            '\'' | '"' if !self.bracket => self.quote = Some(c),
+            '`' if !self.bracket => {
                 self.backtick = !self.backtick;
                 self.put(c);
             }
-            '(' if self.brackets > 0 || self.word.ends_with('$') => {
-                self.brackets += 1;
+            '(' if !self.in_command() && self.word.ends_with('$') => {
+                self.bracket = true;
                 self.put(c);
             }
-            ')' if self.brackets > 0 => {
-                self.brackets -= 1;
+            ')' if self.bracket => {
+                self.bracket = false;
                 self.put(c);
             }
+            '(' if !self.backtick => return Err(operator(c)),
             _ if self.in_command() => self.put(c),
             ' ' | '\t' | '\r' | '\n' => self.end_word(),
-            ';' | '&' | '|' | '<' | '>' | '(' | ')' => return Err(operator(c)),
+            ';' | '&' | '|' | '<' | '>' | ')' => return Err(operator(c)),
             _ => self.put(c),
         }
         Ok(())
     }
 
     fn in_command(&self) -> bool {
-        self.backtick || self.brackets > 0
-    }
-
-    fn escape(&mut self) {
-        self.escaped = true;
-        self.keep_in_command('\\');
-    }
-
-    fn keep_in_command(&mut self, c: char) {
-        if self.in_command() {
-            self.put(c);
-        }
+        self.backtick || self.bracket
     }
 
     fn put(&mut self, c: char) {
@@ -114,7 +99,7 @@ impl Cutter {
     fn finish(mut self) -> Result<Vec<String>, WordsError> {
         let open = match self.quote {
             Some(quote) => Some(quote),
-            None if self.brackets > 0 => Some('('),
+            None if self.bracket => Some('('),
             None if self.backtick => Some('`'),
             None if self.escaped => Some('\\'),
             None => None,
@@ -170,11 +155,12 @@ mod tests {
     #[test]
     fn a_command_of_its_own_is_kept_as_it_stands() {
         check("echo $(ls | wc) `a;b`", &["echo", "$(ls | wc)", "`a;b`"]);
+        check(r#"echo $(say "a b") `say "a b"`"#, &["echo", r#"$(say "a b")"#, "`say a b`"]);
     }
 
     #[test]
     fn a_bare_operator_is_refused_with_the_way_out() {
-        for text in ["a && b", "a;b", "a | b", "run 2>&1", "< in", "(a b)"] {
+        for text in ["a && b", "a;b", "a | b", "run 2>&1", "< in", "(a b)", "$(a (b))", "a)"] {
             let error = split(text).expect_err(text);
             assert!(error.hint.contains(r#"["sh", "-c""#), "{error}");
         }

@@ -152,6 +152,8 @@ impl<'t> Reader<'t> {
             return;
         };
         let value = match end {
+            // Inherited; where there is nothing to inherit, an earlier line counts.
+            End::Line if self.entries.contains_key(key) && self.outer.get(key).is_none() => return,
             End::Line => None,
             End::Value => match self.value() {
                 Ok(value) => Some(Hidden::new(value)),

@@ -53,6 +53,14 @@ fn the_last_of_two_entries_wins() {
 }
 
 #[test]
+fn a_name_with_nothing_to_inherit_leaves_an_earlier_line_alone() {
+    check(
+        "A=1\nA\nHOME_TOWN=x\nHOME_TOWN\nB",
+        &[("A", "1"), ("HOME_TOWN", "(inherited)"), ("B", "(inherited)")],
+    );
+}
+
+#[test]
 fn single_quotes_are_literal() {
     check(r"A='$HOME_TOWN \n it\'s' # yes", &[("A", r"$HOME_TOWN \n it's")]);
 }

@@ -116,7 +116,7 @@ fn replicas(draft: &Draft<'_>) {
 
 /// How many containers can publish on these ports of the host.
 fn room(published: &str) -> u32 {
-    if published.is_empty() {
+    if matches!(published, "" | "0") {
         return u32::MAX;
     }
     let Some((first, last)) = published.split_once('-') else { return 1 };
@@ -143,11 +143,10 @@ fn same_names(drafts: &[Draft<'_>]) {
 fn same_ports(drafts: &[Draft<'_>]) {
     let mut owners = BTreeMap::new();
     for draft in drafts {
-        for port in draft.settings.ports.iter().filter(|port| !port.published.is_empty()) {
+        for port in draft.settings.ports.iter().filter(|port| room(&port.published) == 1) {
             let key = (port.host_ip.clone(), port.published.clone(), port.target.protocol);
             if let Some(other) = owners.insert(key, &draft.name)
                 && *other != draft.name
-                && !port.published.contains('-')
             {
                 let text = format!("it publishes the same port of the host as service `{other}`");
                 draft.at.remark(Some(&draft.name), text);

@@ -22,7 +22,9 @@ mod shorthand;
 
 pub use draft::Draft;
 pub use evenkeel::strict;
+pub use ports::short as short_port;
 pub use settings::{label_map, options};
+pub use shorthand::{ShortVolume, volume as short_volume};
 
 use super::read::At;
 use super::scene::Scene;

@@ -3,14 +3,12 @@
 use std::path::PathBuf;
 
 use super::Draft;
-use super::shorthand::{self, ShortVolume};
+use super::shorthand::{self, PROPAGATIONS};
 use crate::manifest::bind;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::VolumeName;
 use crate::model::spec::{Mount, MountSource};
-
-const PROPAGATIONS: [&str; 6] = ["rprivate", "private", "rshared", "shared", "rslave", "slave"];
 
 /// `volumes`
 pub fn volumes(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
@@ -72,31 +70,24 @@ impl<'a> Wish<'a> {
 }
 
 fn short<'a>(at: &At<'a>) -> Option<Wish<'a>> {
-    let ShortVolume { source, target: path, options } = at.parse(shorthand::parse)?;
-    let kind = match &source {
-        Some(source) if shorthand::is_path(source) => Kind::Bind,
-        Some(_) | None => Kind::Volume,
-    };
-    if source.is_none() && path.contains(":/") {
+    let volume = at.parse(shorthand::volume)?;
+    if volume.source.is_none() && volume.target.contains(":/") {
         let message = "a volume's name of one letter is taken for a drive, as Compose does";
         at.problem("wrong-value", message);
         return None;
     }
-    let mut wish = Wish::new(kind, at.clone(), target(at, &path)?);
-    wish.source = source;
-    for option in options {
-        match option.as_str() {
-            "ro" => wish.read_only = true,
-            "nocopy" => wish.copy = false,
-            "z" => wish.selinux = Some('z'),
-            "Z" => wish.selinux = Some('Z'),
-            name if PROPAGATIONS.contains(&name) => wish.propagation = Some(option),
-            // Compose takes any word; these are the ones that mean something on another system.
-            "rw" | "cached" | "delegated" | "consistent" | "copy" | "volume-nocopy" => {}
-            _ => at.remark(None, "an option of this volume is unknown and has no effect"),
-        }
+    if volume.unknown {
+        at.remark(None, "an option of this volume is unknown and has no effect");
     }
-    Some(wish)
+    let kind = if volume.is_bind() { Kind::Bind } else { Kind::Volume };
+    Some(Wish {
+        source: volume.source,
+        read_only: volume.read_only,
+        propagation: volume.propagation,
+        selinux: volume.selinux,
+        copy: volume.copy,
+        ..Wish::new(kind, at.clone(), target(at, &volume.target)?)
+    })
 }
 
 const LONG: [&str; 8] =

@@ -67,7 +67,11 @@ fn bindings(
     if published.is_empty() {
         return Ok((targets.0..=targets.1).map(|port| binding(port, String::new())).collect());
     }
-    let from = range(published)?;
+    let from = match published {
+        // Any port of the host that is free.
+        "0" => (0, 0),
+        _ => range(published)?,
+    };
     let (wanted, given) = (targets.1 - targets.0, from.1 - from.0);
     if wanted == given {
         let pairs = (targets.0..=targets.1).zip(from.0..=from.1);
@@ -75,13 +79,14 @@ fn bindings(
     }
     // One port of the container, and the engine picks one of the host's.
     if wanted == 0 {
-        return Ok(vec![binding(targets.0, published.to_owned())]);
+        return Ok(vec![binding(targets.0, format!("{}-{}", from.0, from.1))]);
     }
     Err(format!("the ranges `{published}` and `{target}` are not equally long"))
 }
 
 fn split_protocol(text: &str) -> Result<(&str, Protocol), String> {
     match text.rsplit_once('/') {
+        Some((ports, "")) => Ok((ports, Protocol::Tcp)),
         Some((ports, name)) => Ok((ports, protocol(name)?)),
         None => Ok((text, Protocol::Tcp)),
     }
@@ -168,6 +173,8 @@ mod tests {
         check(":80", &["||80/tcp"]);
         check("8080:80", &["|8080|80/tcp"]);
         check("8080:80/UDP", &["|8080|80/udp"]);
+        check("08080:80/", &["|8080|80/tcp"]);
+        check("0:80", &["|0|80/tcp"]);
         check("127.0.0.1:8080:80", &["127.0.0.1|8080|80/tcp"]);
         check("127.0.0.1::80", &["127.0.0.1||80/tcp"]);
         check("[::1]:8080:80", &["::1|8080|80/tcp"]);

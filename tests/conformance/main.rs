@@ -1,0 +1,16 @@
+//! Whether the text layer of `manifest` understands what Compose understands: recorded inputs with what Compose
+//! makes of them.
+//!
+//! The records are third-party data and lie outside the repository: in `EVENKEEL_CONFORMANCE_DIR`, or else in
+//! `../shared/compose` beside it. A directory that is not there is a failure. Every set prints one line,
+//! `passed/total`, and what differs.
+#![expect(clippy::unwrap_used, reason = "a record that cannot be read is a failed test")]
+#![expect(clippy::print_stdout, reason = "each set says how many of its records are understood")]
+
+mod dotenv;
+mod interpolation;
+mod merging;
+mod records;
+mod short_forms;
+mod units;
+mod words;
