@@ -19,7 +19,9 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
     let history = History::read_only(&world.config.state_dir)?;
     let only: Vec<HoldScope> = args.scope.iter().cloned().collect();
     let request = Request { only: only.clone(), offline: true, ..Request::default() };
-    let preview = match pass::preview(&world, &request, Freshness::Recorded).await {
+    let preview = pass::preview(&world, &request, Freshness::Recorded);
+    let (preview, engine) = tokio::join!(preview, world.engine.info());
+    let preview = match preview {
         Ok(preview) => Ok(preview),
         Err(PassError::Engine(error)) => Err(error),
         Err(error) => return Err(error.into()),
@@ -29,7 +31,7 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
     let sources = history.sources()?;
     let mut report = wire::status(&wire::Standing {
         host: &world.config.host,
-        engine: preview.as_ref().map(|preview| &preview.view.observed.engine),
+        engine: preview.as_ref().and(engine.as_ref()),
         sources: &sources,
         desired: found.map(|preview| &preview.view.desired),
         observed: found.map_or(&nothing, |preview| &preview.view.observed),

@@ -10,7 +10,7 @@ use async_trait::async_trait;
 
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
-use crate::model::observed::{EngineInfo, ObservedContainer, ObservedState};
+use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
 use crate::model::spec::{Endpoint, Resources, RestartPolicy};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
@@ -26,6 +26,9 @@ use crate::model::{
 pub trait Engine: Send + Sync {
     /// Version and platform.
     async fn info(&self) -> Result<EngineInfo, EngineError>;
+
+    /// What it gives containers that say nothing of their own. Slow: asked only before a comparison.
+    async fn defaults(&self) -> Result<EngineDefaults, EngineError>;
 
     /// Everything a plan needs to know. Inspects the containers that carry our labels or belong to one of
     /// `stacks`; all others are only listed. [`ObservedState::image_defaults`] stays empty.

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::spec::{Attachment, Logging};
 use super::{
     ContainerId, ContainerName, ContainerSpec, ImageId, NetworkId, NetworkName, ServiceId,
     ServiceName, SourceName, StackName, VolumeName, labels,
@@ -12,8 +13,6 @@ use super::{
 /// What the engine reports at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedState {
-    /// The engine itself.
-    pub engine: EngineInfo,
     /// Containers that carry our labels, or the Compose labels of a stack that was asked for; inspected.
     pub containers: Vec<ObservedContainer>,
     /// All other containers, as the list shows them.
@@ -26,6 +25,40 @@ pub struct ObservedState {
     pub images: Vec<ObservedImage>,
     /// What images bring along, for those that a comparison needs.
     pub image_defaults: BTreeMap<ImageId, ContainerSpec>,
+}
+
+impl ObservedState {
+    /// Takes out of the containers' settings what the engine added by itself, so that they can be held
+    /// against what was asked for.
+    pub fn without_defaults(&mut self, defaults: &EngineDefaults) {
+        for container in &mut self.containers {
+            defaults.take_out_of(&mut container.settings);
+        }
+    }
+}
+
+/// What the engine gives containers that say nothing of their own.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineDefaults {
+    /// The log driver.
+    pub log_driver: String,
+    /// The host's name, which containers in the host's network carry.
+    pub host_name: String,
+}
+
+impl EngineDefaults {
+    /// Takes out of `settings` what is as it is by default.
+    pub fn take_out_of(&self, settings: &mut ContainerSpec) {
+        let is_usual =
+            |logging: &Logging| logging.options.is_empty() && logging.driver == self.log_driver;
+        if settings.logging.as_ref().is_some_and(is_usual) {
+            settings.logging = None;
+        }
+        let in_host_network = matches!(&settings.network, Attachment::Mode(mode) if mode == "host");
+        if in_host_network && settings.hostname.as_ref() == Some(&self.host_name) {
+            settings.hostname = None;
+        }
+    }
 }
 
 /// The engine.
@@ -64,7 +97,7 @@ pub struct ObservedContainer {
     pub restarts: u32,
     /// When it last started.
     pub started_at: Option<Timestamp>,
-    /// Its settings as the engine shows them, with what the image brought along.
+    /// Its settings as the engine shows them, with what the image and the engine brought along.
     pub settings: ContainerSpec,
     /// The networks it is attached to (also while stopped), with the network's id.
     pub attached: BTreeMap<NetworkName, AttachedNetwork>,
@@ -245,5 +278,29 @@ impl ObservedState {
     /// The network of exactly this name.
     pub fn network(&self, name: &NetworkName) -> Option<&ObservedNetwork> {
         self.networks.iter().find(|network| network.name == name.as_str())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_the_engine_gives_by_itself_is_no_setting() {
+        let defaults = EngineDefaults { log_driver: "journald".into(), host_name: "server".into() };
+        let left = |driver: &str, options: &[(&str, &str)], mode: &str, hostname: &str| {
+            let options = options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
+            let mut settings = ContainerSpec {
+                logging: Some(Logging { driver: driver.into(), options }),
+                network: Attachment::Mode(mode.into()),
+                hostname: Some(hostname.into()),
+                ..ContainerSpec::default()
+            };
+            defaults.take_out_of(&mut settings);
+            (settings.logging.is_some(), settings.hostname.is_some())
+        };
+        assert_eq!(left("journald", &[], "host", "server"), (false, false));
+        assert_eq!(left("journald", &[("tag", "a")], "host", "web"), (true, true));
+        assert_eq!(left("json-file", &[], "bridge", "server"), (true, true));
     }
 }

@@ -93,12 +93,16 @@ pub async fn look(
     }
     let mut view = View { desired: resolved.desired, observed, new_pins: resolved.new_pins, masks };
     let images = plan::images_to_inspect(&view.situation(memory, rules, now));
+    if images.is_empty() {
+        return Ok(view);
+    }
     let asking = images.into_iter().map(|image| async move {
         let defaults = world.engine.image_defaults(&image).await;
         (image, defaults)
     });
-    let answers: Vec<_> =
-        futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await;
+    let answers = futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect();
+    let (engine, answers): (_, Vec<_>) = tokio::join!(world.engine.defaults(), answers);
+    view.observed.without_defaults(&engine?);
     for (image, defaults) in answers {
         match defaults {
             Ok(defaults) => {

@@ -75,8 +75,10 @@ impl World {
         container
     }
 
+    /// The container, without what the engine gave it by itself.
     pub async fn inspect(&self, container: &ContainerRef) -> ObservedContainer {
-        let shown = self.engine.inspect(container).await.unwrap().unwrap();
+        let mut shown = self.engine.inspect(container).await.unwrap().unwrap();
+        self.engine.defaults().await.unwrap().take_out_of(&mut shown.settings);
         self.anonymous.lock().unwrap().extend(shown.anonymous_volumes.values().cloned());
         shown
     }

@@ -15,7 +15,7 @@ type Kind = fn(String) -> EngineError;
 /// Words of the engine that tell more than its status does, the strongest first.
 const WORDS: [(&str, Kind); 9] = [
     // The engine was replaced since the version was agreed on.
-    ("client version ", EngineError::Version),
+    ("client version ", other_version),
     ("no space left on device", EngineError::DiskFull),
     ("port is already allocated", EngineError::PortTaken),
     // Lower-case; with a capital it is an address on a container network, which is a conflict.
@@ -57,6 +57,10 @@ pub(super) fn explain(error: &Error) -> EngineError {
             None => EngineError::Other(with_causes(other)),
         },
     }
+}
+
+fn other_version(words: String) -> EngineError {
+    EngineError::Version(format!("the engine and this evenkeel speak different versions: {words}"))
 }
 
 /// Whether the engine says that it knows no such thing.
@@ -150,7 +154,7 @@ mod tests {
         check(400, missing, EngineError::CannotStart);
         check(404, missing, EngineError::CannotStart);
         check(500, "exec /bin/x: exec format error", EngineError::CannotStart);
-        check(400, "client version 1.53 is too new", EngineError::Version);
+        check(400, "client version 1.53 is too new", other_version);
     }
 
     #[test]

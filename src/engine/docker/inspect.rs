@@ -9,19 +9,15 @@ use bollard::models::{
 use jiff::Timestamp;
 
 use super::networks::{self, OwnNames};
-use super::session::Defaults;
 use super::{mounts, settings};
 use crate::model::observed::{ContainerState, Health, ObservedContainer};
 use crate::model::{ContainerId, ContainerName, ImageId};
 
 /// What an inspected container is, does and was asked for.
 ///
-/// What the engine adds by itself (host name, short ids, default log driver) is taken out again, so that
-/// the settings can be held against a create request.
-pub(super) fn observed_container(
-    defaults: &Defaults,
-    answer: ContainerInspectResponse,
-) -> ObservedContainer {
+/// What the engine makes up for every container (host name, short ids) is taken out again; what it takes from
+/// its own configuration stays ([`crate::model::observed::EngineDefaults`]).
+pub(super) fn observed_container(answer: ContainerInspectResponse) -> ObservedContainer {
     let id = ContainerId::new(answer.id.unwrap_or_default());
     let name = answer.name.unwrap_or_default().trim_start_matches('/').to_owned();
     let config = answer.config.unwrap_or_default();
@@ -40,8 +36,8 @@ pub(super) fn observed_container(
     let mounted = mounts::observe(&host, declared, answer.mounts.as_deref().unwrap_or_default());
 
     let mut spec = settings::of_config(&config);
-    settings::add_host_config(&mut spec, &host, &defaults.log_driver);
-    spec.hostname = own_hostname(&hostname, &id, mode, &defaults.host_name);
+    settings::add_host_config(&mut spec, &host);
+    spec.hostname = own_hostname(&hostname, &id);
     spec.network = networks::attachment(mode, &networks, &own);
     spec.mounts = mounted.mounts;
     spec.tmpfs = mounted.tmpfs;
@@ -63,11 +59,9 @@ pub(super) fn observed_container(
     }
 }
 
-/// The host name that was asked for: without one the engine takes the short id, and in the host's network
-/// the host's own.
-fn own_hostname(hostname: &str, id: &ContainerId, mode: &str, host: &str) -> Option<String> {
-    let by_itself = hostname == id.short() || (mode == "host" && hostname == host);
-    (!hostname.is_empty() && !by_itself).then(|| hostname.to_owned())
+/// The host name that was asked for: without one the engine takes the short id.
+fn own_hostname(hostname: &str, id: &ContainerId) -> Option<String> {
+    (!hostname.is_empty() && hostname != id.short()).then(|| hostname.to_owned())
 }
 
 /// The year 1 is the engine's "never".
@@ -119,10 +113,9 @@ mod tests {
     #[test]
     fn a_host_name_that_the_engine_made_up_is_no_setting() {
         let id = ContainerId::new("0123456789abcdef");
-        assert_eq!(own_hostname("0123456789ab", &id, "shop_default", "server"), None);
-        assert_eq!(own_hostname("server", &id, "host", "server"), None);
-        assert_eq!(own_hostname("", &id, "container:x", "server"), None);
-        assert_eq!(own_hostname("web", &id, "bridge", "server"), Some("web".to_owned()));
+        assert_eq!(own_hostname("0123456789ab", &id), None);
+        assert_eq!(own_hostname("", &id), None);
+        assert_eq!(own_hostname("web", &id), Some("web".to_owned()));
     }
 
     #[test]

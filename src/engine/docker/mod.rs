@@ -37,7 +37,7 @@ use super::{
 };
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
-use crate::model::observed::{EngineInfo, ObservedContainer, ObservedState};
+use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
 use crate::model::spec::Endpoint;
 use crate::model::stack::{Network, Volume};
 use crate::model::{ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, StackName};
@@ -170,10 +170,13 @@ fn remove_options() -> Option<RemoveContainerOptions> {
 #[async_trait]
 impl Engine for Docker {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
-        match self.known_session() {
-            Some(session) => session.ask_engine().await.map_err(|error| self.failed(error)),
-            None => Ok(self.meet().await?.engine),
-        }
+        let session = self.session().await?;
+        session.engine().await.map_err(|error| self.failed(error))
+    }
+
+    async fn defaults(&self) -> Result<EngineDefaults, EngineError> {
+        let session = self.session().await?;
+        session.defaults().await.map_err(|error| self.failed(error))
     }
 
     async fn observe(&self, stacks: &[StackName]) -> Result<ObservedState, EngineError> {

@@ -31,15 +31,14 @@ pub(super) async fn observe(
     session: &Session,
     stacks: &[StackName],
 ) -> Result<ObservedState, Error> {
-    let ((containers, foreign), networks, volumes, images, _) = tokio::try_join!(
+    let ((containers, foreign), networks, volumes, images) = tokio::try_join!(
         containers(session, stacks),
         networks(session),
         volumes(session),
         images(session),
-        session.defaults(),
     )?;
-    let (engine, image_defaults) = (session.engine.clone(), BTreeMap::new());
-    Ok(ObservedState { engine, containers, foreign, networks, volumes, images, image_defaults })
+    let image_defaults = BTreeMap::new();
+    Ok(ObservedState { containers, foreign, networks, volumes, images, image_defaults })
 }
 
 /// One container; `None` where there is none.
@@ -48,9 +47,8 @@ pub(super) async fn inspect(
     container: &str,
 ) -> Result<Option<ObservedContainer>, Error> {
     let answer = session.reading().inspect_container(container, None::<InspectContainerOptions>);
-    let (answer, defaults) = tokio::join!(answer, session.defaults());
-    match rescue(answer) {
-        Ok(answer) => Ok(Some(observed_container(defaults?, answer))),
+    match rescue(answer.await) {
+        Ok(answer) => Ok(Some(observed_container(answer))),
         Err(error) if is_not_found(&error) => Ok(None),
         Err(error) => Err(error),
     }

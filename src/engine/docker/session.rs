@@ -1,21 +1,20 @@
 //! A connection to the engine: the socket, the version agreed on, and what every request needs.
 
 use std::path::Path;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::errors::Error;
-use bollard::models::SystemVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
 use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::{Connect, HttpConnector};
 use hyper_util::rt::TokioExecutor;
 use hyperlocal::UnixConnector;
-use tokio::sync::OnceCell;
 
 use super::errors::explain;
 use crate::engine::EngineError;
 use crate::model::fingerprint::hex;
-use crate::model::observed::EngineInfo;
+use crate::model::observed::{EngineDefaults, EngineInfo};
 
 /// The oldest API there is a test for (Engine 20.10).
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
@@ -33,34 +32,38 @@ const KEPT: usize = 16;
 pub(super) struct Session {
     client: bollard::Docker,
     version: ClientVersion,
-    /// The engine as it was met.
-    pub(super) engine: EngineInfo,
-    defaults: Arc<OnceCell<Defaults>>,
 }
 
-/// What the engine gives containers that say nothing of their own.
-pub(super) struct Defaults {
-    /// The log driver.
-    pub(super) log_driver: String,
-    /// The host's name, which containers in the host's network carry.
-    pub(super) host_name: String,
+/// How an engine introduces itself, in the headers of every answer.
+struct Greeting {
+    /// The newest version of the API it speaks.
+    api: Option<ClientVersion>,
+    /// `20.10.24`
+    release: String,
+}
+
+impl Greeting {
+    /// From `Api-Version: 1.41` and `Server: Docker/20.10.24 (linux)` (Docker Engine API, `GET /_ping`).
+    fn new(api: Option<&str>, server: Option<&str>) -> Self {
+        let release = server.and_then(|server| server.strip_prefix("Docker/"));
+        let release = release.and_then(|server| server.split_whitespace().next()).unwrap_or("?");
+        Self { api: api.and_then(parse_version), release: release.to_owned() }
+    }
 }
 
 impl Session {
     /// Connects to `host` and agrees on a version.
+    ///
+    /// By the headers of a ping: to name its version in full, the engine asks programs of its own.
     pub(super) async fn open(host: &str) -> Result<Self, EngineError> {
         let failed = |error| at_host(explain(&error), host);
-        let client = dial(host).map_err(failed)?;
-        let engine = client.version().await.map_err(failed)?;
-        let version = agree(&engine)?;
+        let greeting = Arc::new(OnceLock::new());
+        let client = dial(host, &greeting).map_err(failed)?;
+        client.ping().await.map_err(failed)?;
+        let version = agree(greeting.get())?;
         let prefix = format!("/v{version}");
         let client = client.with_request_modifier(move |request| prepare(request, &prefix));
-        Ok(Self {
-            client,
-            engine: engine_info(engine, &version),
-            version,
-            defaults: Arc::default(),
-        })
+        Ok(Self { client, version })
     }
 
     /// For questions.
@@ -78,21 +81,24 @@ impl Session {
         self.client.clone().with_timeout(time.saturating_add(READING))
     }
 
-    /// Asked once, and beside other questions: the engine takes its time over it.
-    pub(super) async fn defaults(&self) -> Result<&Defaults, Error> {
-        let ask = || async {
-            let info = self.client.info().await?;
-            Ok(Defaults {
-                log_driver: info.logging_driver.unwrap_or_default(),
-                host_name: info.name.unwrap_or_default(),
-            })
-        };
-        self.defaults.get_or_try_init(ask).await
+    /// What the engine is.
+    pub(super) async fn engine(&self) -> Result<EngineInfo, Error> {
+        let engine = self.client.version().await?;
+        Ok(EngineInfo {
+            version: engine.version.unwrap_or_default(),
+            api_version: self.version.to_string(),
+            os: engine.os.unwrap_or_default(),
+            architecture: engine.arch.unwrap_or_default(),
+        })
     }
 
-    /// The engine as it is now: of the same address, another one may answer.
-    pub(super) async fn ask_engine(&self) -> Result<EngineInfo, Error> {
-        Ok(engine_info(self.client.version().await?, &self.version))
+    /// What the engine gives containers that say nothing of their own.
+    pub(super) async fn defaults(&self) -> Result<EngineDefaults, Error> {
+        let info = self.client.info().await?;
+        Ok(EngineDefaults {
+            log_driver: info.logging_driver.unwrap_or_default(),
+            host_name: info.name.unwrap_or_default(),
+        })
     }
 
     /// Whether a create request may name several networks.
@@ -101,27 +107,34 @@ impl Session {
     }
 }
 
-fn dial(host: &str) -> Result<bollard::Docker, Error> {
+fn dial(host: &str, greeting: &Arc<OnceLock<Greeting>>) -> Result<bollard::Docker, Error> {
     match host.strip_prefix("unix://") {
-        Some(path) => dial_socket(path),
-        None => bollard::Docker::connect_with_http(host, READING.as_secs(), API_DEFAULT_VERSION),
+        Some(path) if !Path::new(path).exists() => Err(Error::SocketNotFoundError(path.to_owned())),
+        // The connector reads the socket's path from the host, in hex.
+        Some(path) => speak(UnixConnector, format!("unix://{}", hex(path.as_bytes())), greeting),
+        None => speak(HttpConnector::new(), host.replacen("tcp://", "http://", 1), greeting),
     }
 }
 
-/// Speaks over the socket at `path` on connections that are kept: bollard's own would make one for every
-/// request, and a pass asks about every container.
-fn dial_socket(path: &str) -> Result<bollard::Docker, Error> {
-    if !Path::new(path).exists() {
-        return Err(Error::SocketNotFoundError(path.to_owned()));
-    }
-    let client: Client<UnixConnector, _> =
-        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(KEPT).build(UnixConnector);
+/// Speaks on connections that are kept: bollard's own would make one for every request, and a pass asks
+/// about every container.
+fn speak<C: Connect + Clone + Send + Sync + 'static>(
+    connector: C,
+    address: String,
+    greeting: &Arc<OnceLock<Greeting>>,
+) -> Result<bollard::Docker, Error> {
+    let client: Client<C, _> =
+        Client::builder(TokioExecutor::new()).pool_max_idle_per_host(KEPT).build(connector);
+    let greeting = Arc::clone(greeting);
     let transport = move |request: BollardRequest| {
-        let client = client.clone();
-        async move { client.request(request).await.map_err(Error::from) }
+        let (client, greeting) = (client.clone(), Arc::clone(&greeting));
+        async move {
+            let answer = client.request(request).await.map_err(Error::from)?;
+            let header = |name| answer.headers().get(name).and_then(|value| value.to_str().ok());
+            greeting.get_or_init(|| Greeting::new(header("api-version"), header("server")));
+            Ok(answer)
+        }
     };
-    // The connector reads the socket's path from the host, in hex.
-    let address = format!("unix://{}", hex(path.as_bytes()));
     let timeout = READING.as_secs();
     bollard::Docker::connect_with_custom_transport(
         transport,
@@ -139,34 +152,22 @@ pub(super) fn at_host(error: EngineError, host: &str) -> EngineError {
     error
 }
 
-/// The newest version of the API that both sides speak.
-fn agree(engine: &SystemVersion) -> Result<ClientVersion, EngineError> {
-    let release = engine.version.as_deref().unwrap_or("?");
-    let Some(spoken) = engine.api_version.as_deref().and_then(parse_version) else {
+/// The newest version of the API that both sides speak. An engine that speaks only newer ones says so at
+/// the first question.
+fn agree(greeting: Option<&Greeting>) -> Result<ClientVersion, EngineError> {
+    let release = greeting.map_or("?", |greeting| greeting.release.as_str());
+    let Some(spoken) = greeting.and_then(|greeting| greeting.api.as_ref()) else {
         return Err(EngineError::Version(format!("Docker {release} names no version of its API")));
     };
-    let known = ClientVersion { ..*API_DEFAULT_VERSION };
-    let agreed = if spoken < known { spoken } else { known };
+    let known = API_DEFAULT_VERSION;
+    let agreed =
+        if spoken < known { ClientVersion { ..*spoken } } else { ClientVersion { ..*known } };
     if agreed < OLDEST {
         return Err(EngineError::Version(format!(
             "Docker {release} speaks API {agreed}; evenkeel needs {OLDEST} (Docker 20.10) or newer"
         )));
     }
-    match engine.min_api_version.as_deref().and_then(parse_version) {
-        Some(oldest) if oldest > agreed => Err(EngineError::Version(format!(
-            "Docker {release} wants API {oldest} or newer; this evenkeel speaks {agreed} at most"
-        ))),
-        Some(_) | None => Ok(agreed),
-    }
-}
-
-fn engine_info(engine: SystemVersion, agreed: &ClientVersion) -> EngineInfo {
-    EngineInfo {
-        version: engine.version.unwrap_or_default(),
-        api_version: agreed.to_string(),
-        os: engine.os.unwrap_or_default(),
-        architecture: engine.arch.unwrap_or_default(),
-    }
+    Ok(agreed)
 }
 
 fn parse_version(text: &str) -> Option<ClientVersion> {

@@ -54,7 +54,7 @@ pub(super) fn of_config(config: &ContainerConfig) -> ContainerSpec {
 }
 
 /// Adds the part that `HostConfig` holds; mounts and networks aside.
-pub(super) fn add_host_config(spec: &mut ContainerSpec, host: &HostConfig, log_driver: &str) {
+pub(super) fn add_host_config(spec: &mut ContainerSpec, host: &HostConfig) {
     spec.ports = ports(host.port_bindings.as_ref());
     spec.expose.retain(|port| !spec.ports.iter().any(|binding| binding.target == *port));
     spec.extra_hosts = host.extra_hosts.clone().unwrap_or_default();
@@ -64,7 +64,7 @@ pub(super) fn add_host_config(spec: &mut ContainerSpec, host: &HostConfig, log_d
     spec.privileged = host.privileged.unwrap_or(false);
     spec.cap_add = capabilities(host.cap_add.as_deref());
     spec.cap_drop = capabilities(host.cap_drop.as_deref());
-    spec.logging = host.log_config.as_ref().and_then(|config| logging(config, log_driver));
+    spec.logging = host.log_config.as_ref().and_then(logging);
     spec.resources = resources(host);
 }
 
@@ -152,12 +152,11 @@ fn capabilities(names: Option<&[String]>) -> BTreeSet<String> {
     names.unwrap_or_default().iter().map(bare).collect()
 }
 
-fn logging(config: &HostConfigLogConfig, default_driver: &str) -> Option<Logging> {
+fn logging(config: &HostConfigLogConfig) -> Option<Logging> {
     let driver = config.typ.clone().unwrap_or_default();
     let options: BTreeMap<String, String> =
         config.config.clone().unwrap_or_default().into_iter().collect();
-    let is_default = options.is_empty() && (driver.is_empty() || driver == default_driver);
-    (!is_default).then_some(Logging { driver, options })
+    (!driver.is_empty() || !options.is_empty()).then_some(Logging { driver, options })
 }
 
 fn resources(host: &HostConfig) -> Resources {
@@ -174,17 +173,6 @@ fn resources(host: &HostConfig) -> Resources {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_engines_own_log_driver_is_no_setting() {
-        let shown = |options: &[(&str, &str)]| HostConfigLogConfig {
-            typ: Some("journald".to_owned()),
-            config: Some(options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect()),
-        };
-        assert_eq!(logging(&shown(&[]), "journald"), None);
-        assert!(logging(&shown(&[("tag", "a")]), "journald").is_some());
-        assert!(logging(&shown(&[]), "json-file").is_some());
-    }
 
     #[test]
     fn bookkeeping_labels_are_not_compared() {

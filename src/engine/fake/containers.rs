@@ -9,8 +9,8 @@ use super::networks::attachments;
 use super::ports::candidates;
 use super::world::{Container, Host};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
-use crate::model::spec::{MountSource, Resources};
-use crate::model::{ContainerId, ContainerName, VolumeName};
+use crate::model::spec::{Attachment, Logging, MountSource, Resources};
+use crate::model::{ContainerId, ContainerName, ContainerSpec, VolumeName};
 
 /// The least memory the engine gives a container, bytes.
 const LEAST_MEMORY: i64 = 6 * 1024 * 1024;
@@ -27,6 +27,7 @@ impl Host {
         check_request(request)?;
         let id = ContainerId::new(self.new_id());
         let mut settings = complete(&request.settings, &behaviour.defaults);
+        self.complete_by_engine(&mut settings);
         let mut labels = behaviour.defaults.labels.clone();
         labels.extend(request.labels.clone());
         settings.labels = labels
@@ -53,6 +54,16 @@ impl Host {
         self.mount_volumes(&mut container, &request.inherited_volumes);
         self.containers.insert(id.clone(), container);
         Ok(id)
+    }
+
+    fn complete_by_engine(&self, settings: &mut ContainerSpec) {
+        settings.logging.get_or_insert_with(|| Logging {
+            driver: self.defaults.log_driver.clone(),
+            options: BTreeMap::new(),
+        });
+        if settings.network == Attachment::Mode("host".to_owned()) {
+            settings.hostname.get_or_insert_with(|| self.defaults.host_name.clone());
+        }
     }
 
     fn check_name(&self, name: &ContainerName) -> Result<(), EngineError> {

@@ -32,7 +32,7 @@ use super::{
     ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Labels, PullProgress,
 };
 use crate::model::login::Login;
-use crate::model::observed::{EngineInfo, ObservedContainer, ObservedState};
+use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
 use crate::model::spec::Endpoint;
 use crate::model::stack::{Network, Volume};
 use crate::model::{
@@ -103,6 +103,10 @@ fn admit(host: &mut Host, verb: Verb, subject: Subject<'_>) -> Result<Aftermath,
 impl Engine for FakeEngine {
     async fn info(&self) -> Result<EngineInfo, EngineError> {
         self.call(Verb::Info, Subject::Name(""), |host| Ok(host.info.clone()))
+    }
+
+    async fn defaults(&self) -> Result<EngineDefaults, EngineError> {
+        self.call(Verb::Info, Subject::Name(""), |host| Ok(host.defaults.clone()))
     }
 
     async fn observe(&self, stacks: &[StackName]) -> Result<ObservedState, EngineError> {

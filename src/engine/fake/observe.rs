@@ -20,7 +20,6 @@ impl Host {
         let (own, foreign): (Vec<_>, Vec<_>) =
             self.containers.values().partition(|container| container.is_own(stacks));
         ObservedState {
-            engine: self.info.clone(),
             containers: own.into_iter().map(|container| self.show(container)).collect(),
             foreign: foreign.into_iter().map(Container::list).collect(),
             networks: self.list_networks(),

@@ -14,7 +14,7 @@ use super::faults::Faults;
 use super::life::Life;
 use super::ports::HostPort;
 use crate::engine::{ContainerRef, EngineError, Labels};
-use crate::model::observed::EngineInfo;
+use crate::model::observed::{EngineDefaults, EngineInfo};
 use crate::model::stack::Network;
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, Digest, ImageId, NetworkId, NetworkName, VolumeName,
@@ -26,6 +26,7 @@ pub(super) struct Host {
     born: Instant,
     made: u64,
     pub(super) info: EngineInfo,
+    pub(super) defaults: EngineDefaults,
     pub(super) registry: BTreeMap<Digest, RegistryImage>,
     pub(super) registry_down: bool,
     pub(super) images: BTreeMap<ImageId, HostImage>,
@@ -119,6 +120,7 @@ impl Host {
                 os: "linux".into(),
                 architecture: "amd64".into(),
             },
+            defaults: EngineDefaults { log_driver: "json-file".into(), host_name: "fake".into() },
             registry: BTreeMap::new(),
             registry_down: false,
             images: BTreeMap::new(),
