@@ -34,6 +34,12 @@ impl SourceText {
         self.lines.get(index).map(String::as_str)
     }
 
+    /// Whether git wrote both sides of a conflict into it.
+    pub fn has_conflict(&self) -> bool {
+        let begins = |mark: &str| self.lines.iter().any(|line| line.starts_with(mark));
+        begins("<<<<<<< ") && begins(">>>>>>> ")
+    }
+
     /// A problem at `place`, which is in this file, with the line it stands on.
     pub fn problem_at(
         &self,
@@ -63,6 +69,14 @@ impl SourceTexts {
     /// The line that `place` is on.
     pub fn line(&self, place: &Place) -> Option<&str> {
         self.0.get(&place.file)?.line(place.line)
+    }
+
+    /// Adds the line that `problem` stands on, unless it has one.
+    pub fn show_line(&self, problem: &mut Problem) {
+        if problem.excerpt.is_none() {
+            let line = problem.place.as_ref().and_then(|place| self.line(place));
+            problem.excerpt = line.map(str::to_owned);
+        }
     }
 
     /// A problem at `place`, with the line it stands on.

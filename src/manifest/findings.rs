@@ -2,6 +2,7 @@
 
 use std::cell::RefCell;
 
+use super::advice;
 use super::excerpt::SourceTexts;
 use crate::model::stack::Remark;
 use crate::model::{Masks, Problem};
@@ -31,10 +32,8 @@ impl Findings {
         if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path)) {
             return;
         }
-        if problem.excerpt.is_none() {
-            let line = problem.place.as_ref().and_then(|place| self.texts.line(place));
-            problem.excerpt = line.map(str::to_owned);
-        }
+        self.texts.show_line(&mut problem);
+        advice::complete(&mut problem);
         self.problems.borrow_mut().push(problem);
     }
 
@@ -48,12 +47,17 @@ impl Findings {
     /// Readers take care not to quote the server's values; `masks` catches what slips through.
     pub fn into_parts(self, masks: &Masks) -> (Vec<Problem>, Vec<Remark>) {
         let mut problems = self.problems.into_inner();
-        problems.iter_mut().for_each(|problem| problem.message = masks.mask(&problem.message));
-        problems.sort_by(|a, b| a.place.cmp(&b.place));
+        problems.iter_mut().for_each(|problem| masked(problem, masks));
+        problems.sort_by(|a, b| (&a.place, &a.path, a.code).cmp(&(&b.place, &b.path, b.code)));
         problems.dedup();
         let mut remarks = self.remarks.into_inner();
         remarks.iter_mut().for_each(|remark| remark.text = masks.mask(&remark.text));
         remarks.dedup();
         (problems, remarks)
     }
+}
+
+fn masked(problem: &mut Problem, masks: &Masks) {
+    let texts = [&mut problem.message].into_iter().chain(&mut problem.notes);
+    texts.chain(&mut problem.hint).for_each(|text| *text = masks.mask(text));
 }

@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 
 use super::discover::{self, Candidate};
-use super::options::Options;
+use super::options::{Options, ServerFiles};
 use super::understand::understand;
 use super::written::{Manifest, Unnamed};
 use crate::model::stack::Stack;
@@ -47,8 +47,13 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
     let (mut named, mut unnamed) = (Vec::new(), Vec::new());
     for candidate in candidates {
         match Manifest::read(candidate, revision, options) {
-            Ok(manifest) if manifest.is_for(options) => named.push(manifest),
-            Ok(_) => {}
+            Ok(manifest) => {
+                // A key that stands twice may be the name, or say which hosts it is for.
+                loaded.complete &= manifest.flaws.is_empty();
+                if manifest.is_for(options) {
+                    named.push(manifest);
+                }
+            }
             Err(failed) => unnamed.push(*failed),
         }
     }
@@ -64,9 +69,23 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
         let Candidate { directory, files } = manifest.candidate;
         loaded.stacks.push(LoadedStack { name: manifest.name, directory, files, result });
     }
-    unnamed.into_iter().for_each(|unnamed| loaded.add_unnamed(unnamed));
+    for unnamed in unnamed {
+        loaded.add_unnamed(unnamed.with_the_rest(revision, options));
+    }
     loaded.stacks.sort_by(|a, b| a.directory.cmp(&b.directory));
     loaded
+}
+
+impl Unnamed {
+    /// Adds what is wrong besides the name. Where the server keeps the values of a stack without a name,
+    /// nobody knows.
+    fn with_the_rest(mut self, revision: &Revision, options: &Options<'_>) -> Self {
+        let nameless = Options { server: ServerFiles::Offline { env: None }, ..*options };
+        let rest = self.readable.take().map(|manifest| understand(&manifest, revision, &nameless));
+        self.problems.extend(rest.and_then(Result::err).unwrap_or_default());
+        self.problems.sort_by(|a, b| a.place.cmp(&b.place));
+        self
+    }
 }
 
 impl Loaded {

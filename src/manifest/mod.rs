@@ -20,6 +20,7 @@ mod scene;
 mod server;
 mod variables;
 
+mod advice;
 mod findings;
 mod keys;
 mod read;

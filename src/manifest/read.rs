@@ -6,9 +6,8 @@ use std::fmt;
 use std::time::Duration;
 
 use super::findings::Findings;
-use super::keys;
 use super::node::{Node, Value};
-use super::{path, units};
+use super::{advice, path, units};
 use crate::model::stack::Remark;
 use crate::model::{Place, Problem, ServiceName};
 
@@ -236,10 +235,35 @@ impl<'a> At<'a> {
         if let Some((_, value)) = words.iter().find(|(word, _)| *word == text) {
             return Some(*value);
         }
-        let known: Vec<String> = words.iter().map(|(word, _)| format!("`{word}`")).collect();
-        let problem = self.trouble("wrong-value", format!("{} is not known here", self.shown()));
-        self.findings.problem(problem.hint(format!("write one of {}", known.join(", "))));
+        let known: Vec<&str> = words.iter().map(|(word, _)| *word).collect();
+        self.other_than(&known, "is not known here");
         None
+    }
+
+    /// Says that the value is none of these words; `why` completes "`<value>` …".
+    pub fn other_than(&self, words: &[&str], why: &str) {
+        let problem = self.trouble("wrong-value", format!("{} {why}", self.shown()));
+        self.findings.problem(problem.hint(self.advised(|text| advice::choice(text, words))));
+    }
+
+    /// Says that nothing has the name `name`, which is written here: completes `message`.
+    pub fn undefined<'k>(
+        &self,
+        problem: Problem,
+        name: &str,
+        known: impl Iterator<Item = &'k str>,
+        otherwise: &str,
+    ) {
+        // What is near to a value of the server's would tell it.
+        let name = if self.node.sensitive { "" } else { name };
+        self.findings.problem(problem.hint(advice::undefined(name, known, otherwise)));
+    }
+
+    fn advised(&self, advise: impl Fn(&str) -> String) -> String {
+        match &self.node.value {
+            Value::Scalar(scalar) if !self.node.sensitive => advise(&scalar.text),
+            Value::Null | Value::Scalar(_) | Value::Sequence(_) | Value::Mapping(_) => advise(""),
+        }
     }
 
     /// Says what is unknown or not supported among the fields; `x-…` is left to others.
@@ -256,15 +280,19 @@ impl<'a> At<'a> {
         }
     }
 
-    /// An unknown key, with the known one that looks most like it.
+    /// An unknown key, with the known one that looks most like it, or where it belongs.
     pub fn unknown<'k>(&self, key: &str, known: impl Iterator<Item = &'k str>) {
-        let problem = Problem::new("unknown-key", format!("unknown key `{key}`"))
-            .at(self.key_place().clone())
-            .path(&self.path);
-        self.findings.problem(match keys::nearest(key, known) {
-            Some(near) => problem.hint(format!("did you mean `{near}`?")),
-            None => problem,
-        });
+        let known: Vec<&str> = known.collect();
+        let problem = Problem::new("unknown-key", format!("unknown key `{key}`"));
+        let problem = problem.at(self.key_place().clone()).path(&self.path);
+        let is_service = || self.get("image").or_else(|| self.get("build")).is_some();
+        let hint = match self.path == key && is_service() {
+            true => {
+                format!("a service stands below `services:`, so write `services: {{{key}: …}}`")
+            }
+            false => advice::unknown_key(key, &self.path, &known),
+        };
+        self.findings.problem(problem.hint(hint));
     }
 
     /// A key of Compose's that cannot be used here.
@@ -280,7 +308,19 @@ impl<'a> At<'a> {
     /// The value has another shape than expected.
     pub fn expected(&self, what: &str) {
         let found = self.node.kind();
-        self.problem("wrong-type", format!("expected {what}, found {found}"));
+        let problem = self.trouble("wrong-type", format!("expected {what}, found {found}"));
+        self.findings.problem(match self.glued().filter(|_| what.contains("mapping")) {
+            Some(apart) => problem.hint(format!("put a blank behind the colon: `{apart}`")),
+            None => problem,
+        });
+    }
+
+    /// `image:nginx` with the blank that makes it a key and its value.
+    fn glued(&self) -> Option<String> {
+        let Value::Scalar(scalar) = &self.node.value else { return None };
+        let (key, value) = scalar.text.split_once(':')?;
+        let is_key = !key.is_empty() && key.chars().all(|c| c.is_ascii_lowercase() || c == '_');
+        (scalar.plain && is_key && !self.node.sensitive).then(|| format!("{key}: {value}"))
     }
 
     /// A value that is not right: completes "`<value>` …".

@@ -2,6 +2,7 @@
 //!
 //! [`World::load`] is the only place here that knows the loader's API.
 
+mod bad;
 mod discovery;
 mod files;
 mod messages;

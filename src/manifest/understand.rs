@@ -49,6 +49,7 @@ pub fn understand(
     scene.traces = kept(&manifest.bytes).into();
     add_git_variables(&mut scene, &mut problems);
     let mut findings = Findings::new(manifest.texts.clone());
+    manifest.flaws.iter().for_each(|problem| findings.problem(problem.clone()));
     scene.variables.overlaps().into_iter().for_each(|remark| findings.remark(remark));
     let tree = interpolated(manifest, &scene, &settings, &mut findings, &mut problems);
     problems.into_iter().for_each(|problem| findings.problem(problem));
@@ -118,12 +119,10 @@ fn tell(
     let unread = !problems.is_empty();
     let mut unknown = Vec::new();
     for problem in found {
+        unknown.extend(problem.path.clone());
         if problem.code != MISSING_VARIABLE {
             problems.push(problem);
-            continue;
-        }
-        unknown.extend(problem.path.clone());
-        if scene.server.is_offline() {
+        } else if scene.server.is_offline() {
             remarks.push(problem);
         } else if !unread {
             problems.push(explained(problem, scene));

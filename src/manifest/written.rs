@@ -8,6 +8,7 @@ use super::interpolate;
 use super::node::{Node, Value};
 use super::options::Options;
 use super::repository::{self, Found};
+use super::schema::lookup;
 use super::variables::Variables;
 use super::{merge, names, project, yaml};
 use crate::model::tree::{Revision, Tree};
@@ -21,6 +22,8 @@ pub struct Unnamed {
     pub guess: Option<StackName>,
     /// What is wrong with it.
     pub problems: Vec<Problem>,
+    /// What there is of it under a name that is only guessed, where its files could be read.
+    pub readable: Option<Manifest>,
 }
 
 /// The files of one stack, parsed, and its name.
@@ -37,6 +40,8 @@ pub struct Manifest {
     pub trees: Vec<Node>,
     /// All of them merged, before interpolation.
     pub written: Node,
+    /// What is wrong with single keys of the text: the rest can be looked at, but no more.
+    pub flaws: Vec<Problem>,
 }
 
 impl Manifest {
@@ -54,19 +59,25 @@ impl Manifest {
         for file in &candidate.files {
             reading.add(file, revision, options);
         }
-        let written = merge_all(&reading.trees, &mut reading.problems);
-        let unnamed =
-            |candidate, problems| Box::new(Unnamed { candidate, guess: guess.clone(), problems });
+        let written = merge_all(&reading.trees, &mut reading.flaws);
         let (Some(written), true) = (written, reading.problems.is_empty()) else {
-            return Err(unnamed(candidate, reading.problems));
+            let mut problems = [reading.problems, reading.flaws].concat();
+            problems.iter_mut().for_each(|problem| reading.texts.show_line(problem));
+            return Err(Box::new(Unnamed { candidate, guess, problems, readable: None }));
         };
-        match written_name(&written, &candidate, revision, options) {
-            Ok(name) => {
-                let Reading { texts, bytes, trees, .. } = reading;
-                Ok(Self { candidate, name, texts, bytes, trees, written })
-            }
-            Err(problem) => Err(unnamed(candidate, vec![*problem])),
-        }
+        let mut problem = match written_name(&written, &candidate, revision, options) {
+            Ok(name) => return Ok(Self::new(candidate, name, reading, written)),
+            Err(problem) => problem,
+        };
+        reading.texts.show_line(&mut problem);
+        let readable =
+            guess.clone().map(|name| Self::new(candidate.clone(), name, reading, written));
+        Err(Box::new(Unnamed { candidate, guess, problems: vec![*problem], readable }))
+    }
+
+    fn new(candidate: Candidate, name: StackName, reading: Reading, written: Node) -> Self {
+        let Reading { texts, bytes, trees, flaws, .. } = reading;
+        Self { candidate, name, texts, bytes, trees, written, flaws }
     }
 
     /// Whether it is meant for this host.
@@ -89,7 +100,10 @@ struct Reading {
     texts: SourceTexts,
     bytes: BTreeMap<String, Vec<u8>>,
     trees: Vec<Node>,
+    /// Why a file cannot be looked at.
     problems: Vec<Problem>,
+    /// What is wrong with single keys of those that can.
+    flaws: Vec<Problem>,
 }
 
 impl Reading {
@@ -116,7 +130,8 @@ impl Reading {
         self.texts.add(file, &String::from_utf8_lossy(&bytes));
         let limit = usize::try_from(options.limits.file_bytes).unwrap_or(usize::MAX);
         let limits = yaml::Limits { bytes: limit, ..yaml::Limits::default() };
-        let trees = yaml::parse(file, &bytes, &limits)?;
+        let (trees, mut flaws) = yaml::read(file, &bytes, &limits)?;
+        self.flaws.append(&mut flaws);
         self.bytes.insert(file.to_owned(), bytes);
         match trees.iter().any(|tree| !matches!(tree.value, Value::Null)) {
             true => only_mappings(trees),
@@ -131,7 +146,9 @@ fn only_mappings(mut trees: Vec<Node>) -> Result<Vec<Node>, Vec<Problem>> {
     match other {
         Some(tree) => {
             let message = format!("expected a mapping with `services`, found {}", tree.kind());
-            Err(vec![Problem::new("wrong-type", message).at(tree.place.clone())])
+            let problem = Problem::new("wrong-type", message).at(tree.place.clone());
+            let example = lookup::example("services").unwrap_or_default();
+            Err(vec![problem.hint(format!("write it like `{example}`"))])
         }
         None => Ok(trees),
     }
@@ -146,14 +163,11 @@ fn empty(file: &str) -> Problem {
 /// Lays all documents over each other; what does not fit is added to `problems`.
 pub fn merge_all(trees: &[Node], problems: &mut Vec<Problem>) -> Option<Node> {
     let (first, rest) = trees.split_first()?;
-    let merged = rest.iter().try_fold(first.clone(), |base, over| merge::merge(base, over.clone()));
-    match merged.and_then(merge::settle) {
-        Ok(merged) => Some(merged),
-        Err(mut why) => {
-            problems.append(&mut why);
-            None
-        }
+    let mut merged = first.clone();
+    for over in rest {
+        merged = merge::lay(merged, over.clone(), problems);
     }
+    Some(merge::settled(merged, problems))
 }
 
 /// What Compose would make of the directory's name. The root is called as its source is: by default as the
@@ -183,7 +197,8 @@ fn written_name(
     };
     let trouble = |why: String| Problem::new("wrong-name", why).at(node.place.clone()).path("name");
     let Value::Scalar(scalar) = &node.value else {
-        return Err(Box::new(trouble(format!("expected a name, found {}", node.kind()))));
+        let problem = trouble(format!("expected a name, found {}", node.kind()));
+        return Err(Box::new(problem.hint("write it like `name: shop`")));
     };
     let mut variables = Variables::default();
     let env = repository::join(&candidate.directory, ".env").unwrap_or_default();
@@ -193,16 +208,25 @@ fn written_name(
     variables.add_built_in(None, options.host, revision);
     let expanded = interpolate::expand(&scalar.text, &variables).map_err(|errors| {
         let errors: Vec<String> = errors.iter().map(ToString::to_string).collect();
-        trouble(errors.join("; "))
+        trouble(errors.join("; ")).hint("write the name without variables")
     })?;
     if let Some(name) = expanded.unset.first() {
         let problem = trouble(format!("the stack's name uses `{name}`, which is not set"));
         return Err(Box::new(
-            problem.note(format!("only {env} and EVENKEEL_… can be used in a name")),
+            problem
+                .note(format!("only {env} and EVENKEEL_… can be used in a name"))
+                .hint(format!("set `{name}` in {env}, or write the name out")),
         ));
     }
     let name = expanded.text.reveal();
-    names::check_project(name).map_err(|why| Box::new(trouble(why)))?;
+    names::check_project(name).map_err(|why| {
+        let possible = names::normalise_project(name);
+        let problem = trouble(why);
+        Box::new(match possible.is_empty() {
+            true => problem.hint("give it another name"),
+            false => problem.hint(format!("write `name: {possible}`")),
+        })
+    })?;
     Ok(StackName::new(name))
 }
 

@@ -26,7 +26,9 @@ fn one(problem: &WireProblem, style: Style) -> String {
     let mut text =
         format!("{} {}\n", style.bad("error:"), style.strong(&one_line(&problem.message)));
     if let Some(place) = place(problem.file.as_deref(), problem.line, problem.column) {
-        text += &format!("  {} {place}\n", style.faint("-->"));
+        let path =
+            problem.path.as_deref().map(|path| style.faint(&format!(" ({})", one_line(path))));
+        text += &format!("  {} {place}{}\n", style.faint("-->"), path.unwrap_or_default());
     }
     if let Some(excerpt) = excerpt(problem, style) {
         text += &excerpt;

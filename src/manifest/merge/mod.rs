@@ -30,10 +30,16 @@ const OVERRIDE: &str = "override";
 /// Every place where the two do not fit together, such as a list over a mapping. The problems carry no
 /// excerpt: the caller has the texts.
 pub fn merge(base: Node, over: Node) -> Result<Node, Vec<Problem>> {
+    strict(|problems| lay(base, over, problems))
+}
+
+/// As [`merge`], but where the two do not fit together `over` counts, and `problems` says so.
+pub fn lay(base: Node, over: Node, problems: &mut Vec<Problem>) -> Node {
     let mut merger = Merger::default();
     let base = merger.settled(base);
     let merged = merger.node(base, over);
-    merger.finish(merged)
+    problems.append(&mut merger.problems);
+    merged
 }
 
 /// A single file's tree with `!reset` and `!override` settled and repeated list entries made one.
@@ -41,9 +47,21 @@ pub fn merge(base: Node, over: Node) -> Result<Node, Vec<Problem>> {
 /// # Errors
 /// As [`merge`], and tags that Compose does not know.
 pub fn settle(tree: Node) -> Result<Node, Vec<Problem>> {
+    strict(|problems| settled(tree, problems))
+}
+
+/// As [`settle`], but an unknown tag is passed over, and `problems` says so.
+pub fn settled(tree: Node, problems: &mut Vec<Problem>) -> Node {
     let mut merger = Merger::default();
     let settled = merger.settled(tree);
-    merger.finish(settled)
+    problems.append(&mut merger.problems);
+    settled
+}
+
+fn strict(make: impl FnOnce(&mut Vec<Problem>) -> Node) -> Result<Node, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let tree = make(&mut problems);
+    if problems.is_empty() { Ok(tree) } else { Err(problems) }
 }
 
 #[derive(Default)]
@@ -54,10 +72,6 @@ struct Merger {
 }
 
 impl Merger {
-    fn finish(self, tree: Node) -> Result<Node, Vec<Problem>> {
-        if self.problems.is_empty() { Ok(tree) } else { Err(self.problems) }
-    }
-
     fn node(&mut self, base: Node, over: Node) -> Node {
         if over.tag.is_some() {
             return self.settled(over);

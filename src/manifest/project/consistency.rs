@@ -29,10 +29,9 @@ pub fn report_circle(drafts: &[Draft<'_>], circle: &[ServiceName]) {
         return;
     };
     let message = format!("services depend on each other in a circle: {}", names.join(" → "));
-    let place = first.at.value("depends_on").map_or(first.at.place(), |at| at.key_place());
-    first.at.report(
-        first.at.trouble("circle", message).at(place.clone()).hint("take one of these out"),
-    );
+    let at = first.at.value("depends_on").unwrap_or_else(|| first.at.clone());
+    let problem = at.trouble("circle", message).at(at.key_place().clone());
+    at.report(problem.hint("take one of these dependencies out"));
 }
 
 fn dependencies(drafts: &mut [Draft<'_>], inactive: &BTreeSet<ServiceName>) {
@@ -81,11 +80,7 @@ fn undefined(
     let message = format!("service `{name}` depends on {shown}, which is not there");
     let problem = at.trouble("undefined-service", message).at(place);
     let known = names.iter().map(ServiceName::as_str).filter(|known| *known != name.as_str());
-    let near = crate::manifest::keys::nearest(wanted.as_str(), known);
-    at.report(match near {
-        Some(near) => problem.hint(format!("did you mean `{near}`?")),
-        None => problem,
-    });
+    at.undefined(problem, wanted.as_str(), known, "write that service, or take the dependency out");
 }
 
 /// What cannot be there more than once.

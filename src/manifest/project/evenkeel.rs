@@ -45,7 +45,10 @@ fn after(at: &At<'_>, own: &StackName) -> Vec<StackName> {
         let Some(name) = item.filled() else { continue };
         match names::check_project(name) {
             Err(why) => item.invalid(&why),
-            Ok(()) if name == own.as_str() => item.wrong("is this stack itself"),
+            Ok(()) if name == own.as_str() => {
+                let problem = item.trouble("wrong-value", "a stack cannot wait for itself");
+                item.report(problem.hint("take it out"));
+            }
             Ok(()) if stacks.iter().any(|stack: &StackName| stack.as_str() == name) => {}
             Ok(()) => stacks.push(StackName::new(name)),
         }

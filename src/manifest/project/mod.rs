@@ -25,6 +25,9 @@ const KNOWN: [&str; 8] =
 const LATER: [(&str, &str); 2] =
     [("include", "not supported yet"), ("models", "evenkeel runs containers only")];
 
+/// Circles beyond this many say nothing new.
+const MOST_CIRCLES: usize = 20;
+
 /// Reads the stack out of `tree`.
 ///
 /// # Errors
@@ -66,13 +69,7 @@ fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
         draft.settle(scene);
     }
     consistency::check(&mut drafts, &inactive);
-    let order = match order::dependencies_first(&consistency::edges(&drafts)) {
-        Ok(order) => order,
-        Err(circle) => {
-            consistency::report_circle(&drafts, &circle);
-            drafts.iter().map(|draft| draft.name.clone()).collect()
-        }
-    };
+    let order = ordered(&drafts);
     let mut used = Used::default();
     for draft in drafts {
         used.networks.extend(draft.network_keys.iter().cloned());
@@ -83,6 +80,21 @@ fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
     let place = |name: &ServiceName| order.iter().position(|other| other == name);
     used.services.sort_by(|a, _, b, _| place(a).cmp(&place(b)));
     used
+}
+
+/// The services, dependencies first; every circle among them is reported.
+fn ordered(drafts: &[Draft<'_>]) -> Vec<ServiceName> {
+    let mut edges = consistency::edges(drafts);
+    for _ in 0..MOST_CIRCLES {
+        match order::dependencies_first(&edges) {
+            Ok(order) => return order,
+            Err(circle) => {
+                consistency::report_circle(drafts, &circle);
+                order::open(&mut edges, &circle);
+            }
+        }
+    }
+    edges.into_keys().collect()
 }
 
 /// Every active service, and the names of those that are not.
@@ -96,7 +108,7 @@ fn drafts<'a>(top: &At<'a>, scene: &Scene<'_>) -> (Vec<Draft<'a>>, BTreeSet<Serv
         top.report(
             top.trouble("no-services", "there are no services in this manifest")
                 .at(place.clone())
-                .hint("a stack is removed by removing its directory"),
+                .hint("write them below `services:`; a stack is removed by removing its directory"),
         );
     }
     for (key, at) in fields {
@@ -114,11 +126,11 @@ fn drafts<'a>(top: &At<'a>, scene: &Scene<'_>) -> (Vec<Draft<'a>>, BTreeSet<Serv
 }
 
 fn empty_service(at: &At<'_>, key: &str) {
-    let message = match at.is_null() {
-        true => format!("service `{key}` is empty"),
-        false => format!("service `{key}`: expected a mapping, found {}", at.node.kind()),
-    };
-    let problem = at.trouble("wrong-type", message).at(at.key_place().clone());
+    if !at.is_null() {
+        return at.expected("a mapping");
+    }
+    let problem = at.trouble("wrong-type", format!("service `{key}` is empty"));
+    let problem = problem.at(at.key_place().clone());
     at.report(problem.hint("give it at least an `image`, or remove it"));
 }
 

@@ -6,7 +6,9 @@
 //! number or a word is expected, a text with a `$` in it will do.
 
 mod deploy;
+mod examples;
 mod files;
+pub mod lookup;
 mod mounts;
 mod networks;
 mod process;
@@ -33,6 +35,7 @@ pub fn schema() -> Value {
         // An empty file is no manifest.
         schema.insert("type".to_owned(), "object".into());
     }
+    examples::add(&mut schema);
     schema
 }
 

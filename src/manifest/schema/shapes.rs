@@ -123,6 +123,7 @@ fn texts() -> Vec<Field> {
         (
             "flag",
             json!({
+                "examples": [true],
                 "type": ["boolean", "string", "integer", "null"],
                 "pattern": flag,
                 "minimum": 0,
@@ -132,6 +133,7 @@ fn texts() -> Vec<Field> {
         (
             "command",
             json!({
+                "examples": [["./serve", "--port", "8000"]],
                 "type": ["array", "string", "number", "boolean", "null"],
                 "items": shape("word"),
             }),
@@ -139,6 +141,7 @@ fn texts() -> Vec<Field> {
         (
             "pairs",
             json!({
+                "examples": [{"NAME": "value"}],
                 "type": ["object", "array", "null"],
                 "additionalProperties": shape("text"),
                 "items": {"type": single, "pattern": "^[^=]"},
@@ -155,6 +158,7 @@ fn numbers() -> Vec<Field> {
         (
             "integer",
             json!({
+                "examples": [3],
                 "type": ["integer", "string", "null"],
                 "pattern": format!("^[+-]?({digits})$|[$]"),
             }),
@@ -162,6 +166,7 @@ fn numbers() -> Vec<Field> {
         (
             "count",
             json!({
+                "examples": [3],
                 "type": ["integer", "string", "null"],
                 "pattern": format!("^[+]?({digits})$|[$]"),
                 "minimum": 0,
@@ -170,6 +175,7 @@ fn numbers() -> Vec<Field> {
         (
             "cpus",
             json!({
+                "examples": [0.5],
                 "type": ["number", "string", "null"],
                 "pattern": format!("^{decimal}$|[$]"),
                 "minimum": 0,
@@ -178,6 +184,7 @@ fn numbers() -> Vec<Field> {
         (
             "bytes",
             json!({
+                "examples": ["512m"],
                 "type": ["number", "string", "null"],
                 "pattern": format!("^{decimal} ?([bB]|[kKmMgGtTpP]([iI]?[bB])?)?$|[$]"),
                 "minimum": 0,
@@ -186,6 +193,7 @@ fn numbers() -> Vec<Field> {
         (
             "duration",
             json!({
+                "examples": ["30s"],
                 "type": ["string", "integer", "null"],
                 "pattern": format!("^[+]?(0|({decimal}{units})+)$|[$]"),
                 // The only number that needs no unit.
@@ -196,6 +204,7 @@ fn numbers() -> Vec<Field> {
         (
             "mode",
             json!({
+                "examples": ["0440"],
                 "type": ["integer", "string", "null"],
                 "pattern": "^(0[oO]?)?[0-7]{1,4}$|[$]",
                 "minimum": 0,

@@ -53,6 +53,26 @@ fn the_schema_has_the_words_that_the_loader_takes() {
 }
 
 #[test]
+fn every_example_is_one_that_the_loader_takes() {
+    let mut count = 0_usize;
+    walk(&schema(), Vec::new(), &mut |level, shape| {
+        for example in shape["examples"].as_array().into_iter().flatten() {
+            count += 1;
+            let path = path_of(level);
+            let manifest = wrapped(level, example.clone()).to_string();
+            let wrong = problems(&manifest).into_iter().find(|problem| {
+                let is_here = format!("{}.", problem.path.as_deref().unwrap_or_default());
+                is_here.replace('[', ".[").starts_with(&path.replace('[', ".["))
+                    && !problem.code.starts_with("undefined-")
+                    && problem.code != "missing-key"
+            });
+            assert_eq!(wrong, None, "{manifest}");
+        }
+    });
+    assert!(count > 60, "{count}");
+}
+
+#[test]
 fn every_key_is_explained_and_every_reference_leads_somewhere() {
     let schema = schema();
     visit(&schema, &mut |value| {
@@ -68,7 +88,7 @@ fn every_key_is_explained_and_every_reference_leads_somewhere() {
     });
 }
 
-fn visit(value: &Value, see: &mut dyn FnMut(&Value)) {
+pub(super) fn visit(value: &Value, see: &mut dyn FnMut(&Value)) {
     see(value);
     match value {
         Value::Object(fields) => fields.values().for_each(|field| visit(field, see)),

@@ -9,6 +9,7 @@ use indexmap::IndexMap;
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::{health, limits, networks, ports, sensitive};
+use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::stack::{Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service};
@@ -142,9 +143,15 @@ impl<'a> Draft<'a> {
         })
     }
 
+    /// Whether a key is there that was reported as perhaps meant to be `key`.
+    fn has_misspelt(&self, key: &str) -> bool {
+        let fields = self.at.fields();
+        fields.iter().any(|(written, _)| keys::nearest(written, std::iter::once(key)).is_some())
+    }
+
     fn complain_of_no_image(&self) {
         // An image that cannot be read has its own problem.
-        if self.at.value("image").is_some() {
+        if self.at.value("image").is_some() || self.has_misspelt("image") {
             return;
         }
         let name = &self.name;

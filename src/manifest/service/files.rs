@@ -49,8 +49,14 @@ fn grant(at: &At<'_>, kind: Kind, draft: &mut Draft<'_>, scene: &Scene<'_>) {
             "service `{name}` wants {word} {}, which is not declared",
             at.quoted(&grant.source)
         );
-        let problem = at.trouble(kind.undefined(), message);
-        return at.report(problem.hint(format!("declare it under `{word}s:` at the top")));
+        let otherwise = format!("declare it under `{word}s:` at the top");
+        let known = declared.keys().map(String::as_str);
+        return at.undefined(
+            at.trouble(kind.undefined(), message),
+            &grant.source,
+            known,
+            &otherwise,
+        );
     };
     if let Some(content) = file.content.clone() {
         mount(grant, content, draft, scene);

@@ -59,10 +59,7 @@ pub fn pull_policy(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         "build" => at.unsupported("pull_policy: build", "the server never builds"),
         "always" | "daily" | "weekly" => later(at),
         text if text.starts_with("every_") => later(at),
-        _ => {
-            let problem = at.trouble("wrong-value", format!("{} is no pull policy", at.shown()));
-            at.report(problem.hint("write `missing` or `never`"));
-        }
+        _ => at.other_than(&["missing", "never"], "is no pull policy"),
     }
 }
 

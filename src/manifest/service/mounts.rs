@@ -73,7 +73,8 @@ fn short<'a>(at: &At<'a>) -> Option<Wish<'a>> {
     let volume = at.parse(shorthand::volume)?;
     if volume.source.is_none() && volume.target.contains(":/") {
         let message = "a volume's name of one letter is taken for a drive, as Compose does";
-        at.problem("wrong-value", message);
+        let problem = at.trouble("wrong-value", message);
+        at.report(problem.hint("give the volume a name of two letters or more"));
         return None;
     }
     if volume.unknown {
@@ -99,16 +100,17 @@ fn long<'a>(at: &At<'a>, draft: &mut Draft<'_>) -> Option<Wish<'a>> {
         return None;
     }
     at.only(&LONG, &[("image", "not supported yet")]);
-    let kind = kind(at)?;
-    let Some(path) = at.value("target") else {
+    let (kind, path) = (kind(at), at.value("target"));
+    if path.is_none() {
         at.problem("missing-key", "a mount needs a `target`: the path in the container");
-        return None;
-    };
+    }
+    let read_only = at.value("read_only").and_then(|at| at.boolean());
+    let (kind, path) = (kind?, path?);
     let source = at.value("source");
     let place = source.clone().unwrap_or_else(|| at.clone());
     let mut wish = Wish::new(kind, place, target(&path, path.filled()?)?);
     wish.source = source.and_then(|at| at.filled()).map(str::to_owned);
-    wish.read_only = at.value("read_only").and_then(|at| at.boolean()).unwrap_or(false);
+    wish.read_only = read_only.unwrap_or(false);
     if let Some(bind) = at.value("bind") {
         bind_options(&bind, &mut wish);
     }
@@ -167,7 +169,11 @@ fn tmpfs_options(at: &At<'_>) -> String {
 /// The path in the container: absolute, without `.`, `..` or a trailing slash.
 pub fn target(at: &At<'_>, path: &str) -> Option<String> {
     if !path.starts_with('/') {
-        at.problem("wrong-path", "the path in the container has to be absolute");
+        let problem = at.trouble("wrong-path", "the path in the container has to be absolute");
+        at.report(problem.hint(match at.node.sensitive {
+            true => "begin it with `/`".to_owned(),
+            false => format!("write `/{path}`"),
+        }));
         return None;
     }
     let mut parts: Vec<&str> = Vec::new();
@@ -179,7 +185,8 @@ pub fn target(at: &At<'_>, path: &str) -> Option<String> {
         }
     }
     if parts.is_empty() {
-        at.problem("wrong-path", "nothing can be mounted over the container's root");
+        let problem = at.trouble("wrong-path", "nothing can be mounted over the container's root");
+        at.report(problem.hint("name a directory below it, such as `/data`"));
         return None;
     }
     Some(format!("/{}", parts.join("/")))
@@ -214,9 +221,12 @@ fn named(
     let Some(volume) = scene.volumes.get(key) else {
         let (name, shown) = (&draft.name, wish.source_at.quoted(key));
         let message = format!("service `{name}` mounts volume {shown}, which is not declared");
-        at.report(at.trouble("undefined-volume", message).hint(format!(
-            "declare it under `volumes:` at the top, or write `./{key}` for a path"
-        )));
+        let source = &wish.source_at;
+        let path = if source.node.sensitive { "…" } else { key };
+        let otherwise =
+            format!("declare it under `volumes:` at the top, or write `./{path}` for a path");
+        let known = scene.volumes.keys().map(String::as_str);
+        source.undefined(at.trouble("undefined-volume", message), key, known, &otherwise);
         return None;
     };
     if wish.selinux.is_some() {

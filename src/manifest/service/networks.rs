@@ -93,11 +93,7 @@ pub fn network_mode<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) 
             );
         }
         _ => {
-            let problem = at.trouble("wrong-value", format!("{} is no network mode", at.shown()));
-            at.report(
-                problem
-                    .hint("write `none`, `host` or `bridge`; a network is named under `networks:`"),
-            );
+            at.other_than(&["none", "host", "bridge"], "is no network mode");
         }
     }
 }
@@ -125,9 +121,10 @@ fn endpoint(joined: Joined<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) -> Opt
     let Some(network) = scene.networks.get(&joined.key) else {
         let (name, shown) = (&draft.name, joined.at.quoted(&joined.key));
         let message = format!("service `{name}` joins network {shown}, which is not declared");
-        let problem =
-            joined.at.trouble("undefined-network", message).at(joined.at.key_place().clone());
-        joined.at.report(problem.hint("declare it under `networks:` at the top"));
+        let at = &joined.at;
+        let problem = at.trouble("undefined-network", message).at(at.key_place().clone());
+        let known = scene.networks.keys().map(String::as_str);
+        at.undefined(problem, &joined.key, known, "declare it under `networks:` at the top");
         return None;
     };
     let mut aliases = joined.aliases;

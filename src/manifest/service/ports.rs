@@ -136,23 +136,24 @@ const LONG: [&str; 7] =
 
 fn long(at: &At<'_>) -> Option<Vec<PortBinding>> {
     at.only(&LONG, &[]);
-    let Some(target) = at.value("target") else {
+    let target = at.value("target");
+    if target.is_none() {
         at.problem("missing-key", "a port needs a `target`: the container's port");
-        return None;
-    };
+    }
     let text = |key| at.value(key).and_then(|at| at.text()).unwrap_or_default();
     let protocol = match at.value("protocol") {
-        Some(at) => at.parse(protocol)?,
-        None => Protocol::Tcp,
+        Some(at) => at.parse(protocol),
+        None => Some(Protocol::Tcp),
     };
     let address = match at.value("host_ip") {
         // Without the short form's colons there is nothing that brackets would have to keep apart.
         Some(at) => {
-            at.parse(|text| host_address(text).or_else(|_| host_address(&format!("[{text}]"))))?
+            at.parse(|text| host_address(text).or_else(|_| host_address(&format!("[{text}]"))))
         }
-        None => String::new(),
+        None => Some(String::new()),
     };
-    target.parse(|target| bindings(&address, text("published"), target, protocol))
+    let (protocol, address) = (protocol?, address?);
+    target?.parse(|target| bindings(&address, text("published"), target, protocol))
 }
 
 #[cfg(test)]

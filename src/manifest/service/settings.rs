@@ -60,11 +60,8 @@ pub fn restart(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         Some(policy) if !draft.restart_is_final => draft.settings.restart = policy,
         Some(_) => {}
         None => {
-            let problem = at.trouble("wrong-value", format!("{} is no restart policy", at.shown()));
-            at.report(
-                problem
-                    .hint("write `no`, `always`, `unless-stopped`, `on-failure` or `on-failure:N`"),
-            );
+            let words = ["no", "always", "unless-stopped", "on-failure", "on-failure:5"];
+            at.other_than(&words, "is no restart policy");
         }
     }
 }

@@ -41,3 +41,30 @@ fn an_empty_manifest_says_so() {
     check("services_as_list", World::shop("services: [a]\n"));
     check("list_at_the_top", World::shop("- a\n"));
 }
+
+#[test]
+fn what_is_wrong_in_one_file_or_stack_hides_nothing_of_the_others() {
+    let world = World::new(&[
+        ("a/compose.yaml", "services: {web: {image: [}\n"),
+        ("b/compose.yaml", "services: {web: {image: a, scale: x, scale: 2, ports: ['${P!}']}}\n"),
+        ("b/compose.override.yaml", "services: {web: {ports: {80: 80}, restart: perhaps}}\n"),
+        ("c/compose.yaml", "name: C\nservices: {web: {image: '${A}', imagee: a}}\n"),
+    ]);
+    check("several_stacks", world);
+}
+
+#[test]
+fn a_stack_that_has_a_key_twice_keeps_everything_from_being_removed() {
+    for flaw in ["name: other", "x-evenkeel: {hosts: [elsewhere]}\nname: shop"] {
+        let text = format!("name: shop\n{flaw}\nservices: {{web: {{image: a}}}}\n");
+        assert!(!World::shop(&text).load().complete, "{flaw}");
+    }
+}
+
+#[test]
+fn a_conflict_that_git_left_is_told_as_one() {
+    let (ours, theirs) = ("<".repeat(7), ">".repeat(7));
+    let text = format!("services:\n  web:\n{ours} HEAD\n    image: a\n{theirs} other\n");
+    let problems = World::shop(&text).problems();
+    assert!(problems.contains("hint: git left a conflict in this file"), "{problems}");
+}

@@ -38,10 +38,24 @@ impl Default for Limits {
 /// Everything that is wrong with the text, each with line and column. Where the syntax breaks, reading
 /// ends, and that is the only problem.
 pub fn parse(file: &str, text: &[u8], limits: &Limits) -> Result<Vec<Node>, Vec<Problem>> {
+    let (documents, flaws) = read(file, text, limits)?;
+    if flaws.is_empty() { Ok(documents) } else { Err(flaws) }
+}
+
+/// As [`parse`], but what is wrong with single keys comes beside the documents, so that the rest of them
+/// can be looked at: a key that stands twice counts as written first, one that is no key is left out.
+///
+/// # Errors
+/// The text is too large, too deep, not UTF-8 or not YAML.
+pub fn read(
+    file: &str,
+    text: &[u8],
+    limits: &Limits,
+) -> Result<(Vec<Node>, Vec<Problem>), Vec<Problem>> {
     let text = decode(file, text, limits)?;
     let source = SourceText::new(file, text);
     match steps::read(text, limits) {
-        Ok(steps) => tree::build(&source, &steps),
+        Ok(steps) => Ok(tree::build(&source, &steps)),
         Err(fault) => Err(vec![fault.problem(&source)]),
     }
 }

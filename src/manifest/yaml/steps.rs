@@ -51,24 +51,23 @@ pub(super) struct Fault {
     code: &'static str,
     message: String,
     at: At,
-    hint: Option<&'static str>,
 }
 
 impl Fault {
     fn new(code: &'static str, message: impl Into<String>, at: At) -> Self {
-        Self { code, message: message.into(), at, hint: None }
+        Self { code, message: message.into(), at }
     }
 
     /// The fault as a problem, with its line.
     pub(super) fn problem(self, source: &SourceText) -> Problem {
         let place = self.at.place(source.file());
         let problem = source.problem_at(self.code, self.message, &place);
-        let indent = source.line(self.at.line).unwrap_or_default();
-        let tab = indent.chars().take_while(|c| c.is_whitespace()).any(|c| c == '\t');
-        match self.hint.or(tab.then_some("indent with spaces: YAML takes no tabs there")) {
-            Some(hint) => problem.hint(hint),
-            None => problem,
-        }
+        let hint = match self.code {
+            "too-deep" => "write it with fewer levels",
+            "too-large" => "make several stacks of it",
+            _ => syntax_hint(&problem.message, source, self.at.line),
+        };
+        problem.hint(hint)
     }
 }
 
@@ -95,6 +94,32 @@ fn syntax(error: &ScanError, limits: &Limits) -> Fault {
         return too_deep(limits, at);
     }
     Fault::new("yaml-syntax", format!("this is not YAML: {}", error.info()), at)
+}
+
+/// What each of the parser's words means to somebody who wrote a manifest.
+const SYNTAX_HINTS: [(&str, &str); 9] = [
+    ("unknown anchor", "write `&name` at a value above before using it as `*name`"),
+    ("quoted scalar", "close the quote that was opened above"),
+    ("mismatched bracket", "close `[` with `]` and `{` with `}`"),
+    ("unclosed bracket", "close it; a list is written `[a, b]`, a mapping `{a: b}`"),
+    ("mapping values are not allowed", "put a text that has `: ` in it in quotes"),
+    ("unexpected character", "put the text in quotes"),
+    ("expected key", "begin all keys of a mapping below each other, with equally many blanks"),
+    ("simple key expected", "write `key: value`, with a colon and a blank"),
+    ("inside the value", "write out what is meant"),
+];
+
+fn syntax_hint(message: &str, source: &SourceText, line: u32) -> &'static str {
+    if source.has_conflict() {
+        return "git left a conflict in this file: choose a side, and remove the marks";
+    }
+    let indent = source.line(line).unwrap_or_default().chars().take_while(|c| c.is_whitespace());
+    if indent.into_iter().any(|c| c == '\t') {
+        return "indent with spaces: YAML takes no tabs there";
+    }
+    let known = SYNTAX_HINTS.iter().find(|(words, _)| message.contains(words));
+    known
+        .map_or("look at blanks, quotes and colons in this line and the one above", |known| known.1)
 }
 
 fn too_deep(limits: &Limits, at: At) -> Fault {

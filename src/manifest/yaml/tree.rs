@@ -6,19 +6,25 @@ use indexmap::IndexMap;
 
 use super::super::excerpt::SourceText;
 use super::super::node::{Field, Node, Scalar, Value};
+use super::super::path;
 use super::steps::{Kind, Step, Steps};
 use crate::model::{Place, Problem};
 
 /// Problems beyond this many say nothing new.
 const MOST_PROBLEMS: usize = 100;
 
-/// Builds every document that has content.
-pub(super) fn build(source: &SourceText, steps: &Steps<'_>) -> Result<Vec<Node>, Vec<Problem>> {
-    let mut builder =
-        Builder { source, steps: &steps.steps, problems: Vec::new(), seen: BTreeSet::new() };
+/// Builds every document that has content, and says what is wrong with it.
+pub(super) fn build(source: &SourceText, steps: &Steps<'_>) -> (Vec<Node>, Vec<Problem>) {
+    let mut builder = Builder {
+        source,
+        steps: &steps.steps,
+        problems: Vec::new(),
+        seen: BTreeSet::new(),
+        path: String::new(),
+    };
     let documents = steps.documents.iter().map(|start| builder.node(&mut start.clone()));
     let documents: Vec<Node> = documents.filter(|node| node.value != Value::Null).collect();
-    if builder.problems.is_empty() { Ok(documents) } else { Err(builder.problems) }
+    (documents, builder.problems)
 }
 
 struct Builder<'s> {
@@ -27,6 +33,8 @@ struct Builder<'s> {
     problems: Vec<Problem>,
     /// Places with a problem: an alias must not repeat it.
     seen: BTreeSet<Place>,
+    /// The path of the value at hand.
+    path: String,
 }
 
 /// A key, and whether it is the merge key.
@@ -55,7 +63,8 @@ impl Builder<'_> {
     fn items(&mut self, cursor: &mut usize) -> Vec<Node> {
         let mut items = Vec::new();
         while !self.ended(cursor) {
-            items.push(self.node(cursor));
+            let path = path::item(&self.path, items.len());
+            items.push(self.below(path, |builder| builder.node(cursor)));
         }
         items
     }
@@ -65,7 +74,11 @@ impl Builder<'_> {
         while !self.ended(cursor) {
             let key = self.key(cursor);
             let written = self.steps[*cursor].at.given;
-            let mut node = self.node(cursor);
+            let path = match &key {
+                Some(key) if !key.merge => path::field(&self.path, &key.text),
+                Some(_) | None => self.path.clone(),
+            };
+            let mut node = self.below(path, |builder| builder.node(cursor));
             let Some(key) = key else { continue };
             if !written {
                 node.place = key.place.clone();
@@ -77,6 +90,14 @@ impl Builder<'_> {
             }
         }
         fields.all
+    }
+
+    /// Does `work` with `path` as the path at hand.
+    fn below<T>(&mut self, path: String, work: impl FnOnce(&mut Self) -> T) -> T {
+        let outer = std::mem::replace(&mut self.path, path);
+        let done = work(self);
+        self.path = outer;
+        done
     }
 
     fn ended(&self, cursor: &mut usize) -> bool {
@@ -127,8 +148,10 @@ impl Builder<'_> {
     fn duplicate(&mut self, key: &Key, first: &Place) {
         let message = format!("`{}` is written twice in this mapping", key.text);
         let hint = "remove one of the two";
+        let path = path::field(&self.path, &key.text);
         if let Some(problem) = self.report("duplicate-key", &message, &key.place, Some(hint)) {
             problem.notes.push(format!("first written at {first}"));
+            problem.path = Some(path);
         }
     }
 
@@ -198,6 +221,7 @@ impl Builder<'_> {
         }
         let mut problem = self.source.problem_at(code, message, place);
         problem.hint = hint.map(str::to_owned);
+        problem.path = (!self.path.is_empty()).then(|| self.path.clone());
         self.problems.push(problem);
         self.problems.last_mut()
     }

@@ -47,7 +47,7 @@ fn a_plan_is_one_line_per_service_with_its_reasons() {
     blog  0123456  in sync (1 service)
     broken  0123456  invalid, left as it is
     error: service `web` wants env file `api.env`, which this server does not have
-      --> hosts/web-1/shop/compose.yaml:14:15
+      --> hosts/web-1/shop/compose.yaml:14:15 (services.web.env_file[0])
        |
     14 |     env_file: [api.env]
        |               ^

@@ -9,7 +9,7 @@ use crate::report::{ExitCode, Style, problems, text, wire};
 fn a_problem_names_the_thing_the_place_and_the_next_move() {
     insta::assert_snapshot!(problems::render(&[problem()], Style::PLAIN), @r"
     error: service `web` wants env file `api.env`, which this server does not have
-      --> hosts/web-1/shop/compose.yaml:14:15
+      --> hosts/web-1/shop/compose.yaml:14:15 (services.web.env_file[0])
        |
     14 |     env_file: [api.env]
        |               ^

@@ -1,0 +1,118 @@
+//! What a value looks like, for editors and for messages: the one place where examples stand.
+
+use serde_json::Value;
+
+/// An example for a value; `*` is any name, `[]` an item. Shapes that occur in many places have theirs in
+/// `shapes`.
+const EXAMPLES: &[(&str, &str)] = &[
+    ("name", r#""shop""#),
+    ("services", r#"{"web": {"image": "nginx:1.27"}}"#),
+    ("services.*", r#"{"image": "nginx:1.27"}"#),
+    ("services.*.image", r#""nginx:1.27""#),
+    ("services.*.platform", r#""linux/amd64""#),
+    ("services.*.container_name", r#""shop-db""#),
+    ("services.*.user", r#""1000:1000""#),
+    ("services.*.working_dir", r#""/app""#),
+    ("services.*.hostname", r#""web""#),
+    ("services.*.stop_signal", r#""SIGINT""#),
+    ("services.*.environment", r#"{"LOG_LEVEL": "info"}"#),
+    ("services.*.env_file", r#"["api.env"]"#),
+    ("services.*.env_file.[].path", r#""api.env""#),
+    ("services.*.labels", r#"{"team": "shop"}"#),
+    ("services.*.depends_on", r#"{"db": {"condition": "service_healthy"}}"#),
+    ("services.*.depends_on.*", r#"{"condition": "service_healthy"}"#),
+    ("services.*.profiles", r#"["debug"]"#),
+    ("services.*.ports", r#"["8080:80"]"#),
+    ("services.*.ports.[].target", "80"),
+    ("services.*.ports.[].published", r#""8080""#),
+    ("services.*.ports.[].host_ip", r#""127.0.0.1""#),
+    ("services.*.ports.[].protocol", r#""udp""#),
+    ("services.*.expose", r#"["8000"]"#),
+    ("services.*.volumes", r#"["data:/var/lib/data"]"#),
+    ("services.*.volumes.[].target", r#""/var/lib/data""#),
+    ("services.*.volumes.[].bind", r#"{"create_host_path": false}"#),
+    ("services.*.volumes.[].volume", r#"{"nocopy": true}"#),
+    ("services.*.volumes.[].tmpfs", r#"{"size": "16m"}"#),
+    ("services.*.tmpfs", r#"["/run:size=16m"]"#),
+    ("services.*.networks", r#"["back"]"#),
+    ("services.*.networks.*", r#"{"aliases": ["db"]}"#),
+    ("services.*.networks.*.aliases", r#"["db"]"#),
+    ("services.*.networks.*.ipv4_address", r#""172.28.0.10""#),
+    ("services.*.networks.*.ipv6_address", r#""fd00::10""#),
+    ("services.*.extra_hosts", r#"["host.docker.internal=host-gateway"]"#),
+    ("services.*.secrets", r#"["db_password"]"#),
+    ("services.*.configs", r#"[{"source": "site", "target": "/etc/site.conf"}]"#),
+    ("services.*.cap_add", r#"["NET_ADMIN"]"#),
+    ("services.*.cap_drop", r#"["ALL"]"#),
+    ("services.*.logging", r#"{"driver": "local", "options": {"max-size": "10m"}}"#),
+    ("services.*.logging.options", r#"{"max-size": "10m"}"#),
+    ("services.*.healthcheck", r#"{"test": ["CMD", "wget", "-qO-", "http://localhost:8000"]}"#),
+    ("services.*.healthcheck.test", r#"["CMD", "wget", "-qO-", "http://localhost:8000"]"#),
+    ("services.*.deploy", r#"{"replicas": 2}"#),
+    ("services.*.deploy.resources", r#"{"limits": {"memory": "512m"}}"#),
+    ("services.*.deploy.resources.limits", r#"{"memory": "512m"}"#),
+    ("services.*.deploy.resources.reservations", r#"{"memory": "256m"}"#),
+    ("services.*.deploy.restart_policy", r#"{"condition": "on-failure"}"#),
+    ("services.*.deploy.update_config", r#"{"monitor": "10s"}"#),
+    ("services.*.deploy.update_config.max_failure_ratio", "0.5"),
+    ("services.*.x-evenkeel", r#"{"keep": 3}"#),
+    ("services.*.x-evenkeel.rollout", r#"{"stable": "10s"}"#),
+    ("networks", r#"{"back": {"internal": true}}"#),
+    ("networks.*", r#"{"internal": true}"#),
+    ("networks.*.ipam", r#"{"config": [{"subnet": "172.28.0.0/16"}]}"#),
+    ("networks.*.ipam.config", r#"[{"subnet": "172.28.0.0/16"}]"#),
+    ("networks.*.ipam.config.[].subnet", r#""172.28.0.0/16""#),
+    ("volumes", r#"{"data": {"labels": {"backup": "daily"}}}"#),
+    ("volumes.*", r#"{"labels": {"backup": "daily"}}"#),
+    ("secrets", r#"{"db_password": {"file": "db_password.txt"}}"#),
+    ("secrets.*", r#"{"file": "db_password.txt"}"#),
+    ("configs", r#"{"site": {"file": "site.conf"}}"#),
+    ("configs.*", r#"{"file": "site.conf"}"#),
+    ("x-evenkeel", r#"{"after": ["networking"]}"#),
+    ("x-evenkeel.after", r#"["networking"]"#),
+    ("x-evenkeel.hosts", r#"["web-*"]"#),
+    ("x-evenkeel.suspend", "true"),
+    ("x-evenkeel.suspend.until", r#""2026-03-01""#),
+    ("x-evenkeel.suspend.reason", r#""moving the database""#),
+];
+
+/// Puts every example into `schema`.
+pub fn add(schema: &mut Value) {
+    for (level, example) in EXAMPLES {
+        let shape = level.split('.').try_fold(&mut *schema, |shape, step| match step {
+            "*" => shape.get_mut("additionalProperties"),
+            "[]" => shape.get_mut("items"),
+            key => field(shape, key),
+        });
+        if let (Some(shape), Ok(example)) = (shape, serde_json::from_str(example)) {
+            shape["examples"] = Value::Array(vec![example]);
+        }
+    }
+}
+
+/// The field `key` of a mapping, or of what may stand in its place.
+fn field<'s>(shape: &'s mut Value, key: &str) -> Option<&'s mut Value> {
+    if shape.get("properties").is_some() {
+        return shape.get_mut("properties")?.get_mut(key);
+    }
+    shape.get_mut("anyOf")?.as_array_mut()?.iter_mut().find_map(|shape| field(shape, key))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_example_stands_at_a_value_that_the_schema_has() {
+        let schema = crate::manifest::schema();
+        let mut count = 0_usize;
+        crate::manifest::schema::tests::visit(&schema, &mut |shape| {
+            if shape.get("examples").is_some_and(Value::is_array) {
+                count += 1;
+            }
+        });
+        let shared = schema["$defs"].as_object().unwrap().values();
+        let shared = shared.filter(|shape| shape.get("examples").is_some()).count();
+        assert_eq!(count - shared, EXAMPLES.len());
+    }
+}
