@@ -57,7 +57,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         place: Place::file("compose.yaml"),
         image: image.reference(),
         image_shown: "registry.test/app:1".into(),
-        pull_never: false,
+        pull_policy: Default::default(),
         settings: settings(stack, name),
         sensitive: BTreeSet::new(),
         container_name: None,
@@ -77,17 +77,7 @@ fn stack(name: &str) -> DesiredStack {
     let services = (0..PER_STACK).map(|number| service(name, &format!("s{number}")));
     let services: indexmap::IndexMap<ServiceName, DesiredService> =
         services.map(|one| (one.service.name.clone(), one)).collect();
-    let network = Network {
-        name: format!("{name}_default").as_str().into(),
-        external: false,
-        driver: None,
-        driver_opts: BTreeMap::new(),
-        internal: false,
-        attachable: false,
-        enable_ipv6: false,
-        subnets: Vec::new(),
-        labels: BTreeMap::new(),
-    };
+    let network = Network::plain(format!("{name}_default").as_str().into());
     let stack = Stack {
         name: name.into(),
         source: "git".into(),

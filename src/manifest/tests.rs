@@ -6,6 +6,7 @@ mod bad;
 mod discovery;
 mod files;
 mod messages;
+mod relations;
 mod services;
 mod variables;
 

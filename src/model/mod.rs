@@ -13,8 +13,10 @@ pub mod login;
 pub mod memory;
 pub mod memory_tree;
 pub mod names;
+pub mod networks;
 pub mod observed;
 pub mod problem;
+pub mod pull_policy;
 pub mod spec;
 pub mod stack;
 pub mod tree;
@@ -28,7 +30,9 @@ pub use names::{
     CommitId, ContainerId, ContainerName, GenerationNumber, HostName, ImageId, NetworkId,
     NetworkName, ServiceId, ServiceName, SourceName, SpecHash, StackName, VolumeName,
 };
+pub use networks::{Network, Subnet};
 pub use observed::{ContainerState, Health, ObservedContainer, ObservedState};
 pub use problem::{Place, Problem};
+pub use pull_policy::PullPolicy;
 pub use spec::ContainerSpec;
 pub use stack::{Service, Stack};

@@ -228,12 +228,16 @@ pub struct ObservedNetwork {
     pub driver: String,
     /// No way out of the host.
     pub internal: bool,
+    /// IPv4 addresses; `None` where the engine does not say.
+    pub enable_ipv4: Option<bool>,
     /// IPv6 addresses too.
     pub enable_ipv6: bool,
     /// Containers that no stack describes may attach.
     pub attachable: bool,
     /// Options of the driver.
     pub driver_opts: BTreeMap<String, String>,
+    /// Who manages its addresses; `default` is the engine itself.
+    pub ipam_driver: String,
     /// Subnets, as the engine chose or was told.
     pub subnets: Vec<super::stack::Subnet>,
     /// All labels.

@@ -8,9 +8,11 @@ use indexmap::IndexMap;
 
 use super::tree::SharedTree;
 use super::{
-    CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, NetworkName, Place,
+    CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, Place, PullPolicy,
     ServiceName, SourceName, StackName, VolumeName,
 };
+
+pub use super::networks::{Network, Subnet};
 
 /// A Compose project.
 #[derive(Clone, Debug)]
@@ -85,8 +87,8 @@ pub struct Service {
     pub image: ImageRef,
     /// The image as people may see it: interpolated, unless a server value is part of it; then as written.
     pub image_shown: String,
-    /// `pull_policy: never`: the image must already be on the host.
-    pub pull_never: bool,
+    /// `pull_policy`
+    pub pull_policy: PullPolicy,
     /// Everything else that needs a new container when it changes.
     pub settings: ContainerSpec,
     /// Paths of fields that contain an interpolated server value (`command`, `labels.team`); their values
@@ -217,40 +219,6 @@ impl std::fmt::Debug for SecretContent {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         write!(f, "{:?}", Hidden::default())
     }
-}
-
-/// A network of a stack.
-#[derive(Clone, Debug, PartialEq)]
-pub struct Network {
-    /// Its name at the engine.
-    pub name: NetworkName,
-    /// Made by someone else; never created, changed or removed here.
-    pub external: bool,
-    /// `bridge` where nothing is written.
-    pub driver: Option<String>,
-    /// Options of the driver.
-    pub driver_opts: BTreeMap<String, String>,
-    /// No way out of the host.
-    pub internal: bool,
-    /// Containers that no stack describes may attach (overlay networks).
-    pub attachable: bool,
-    /// IPv6 addresses too.
-    pub enable_ipv6: bool,
-    /// Subnets; empty lets the engine choose.
-    pub subnets: Vec<Subnet>,
-    /// The manifest's labels.
-    pub labels: BTreeMap<String, String>,
-}
-
-/// One entry of `ipam.config`.
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Subnet {
-    /// CIDR.
-    pub subnet: Option<String>,
-    /// Addresses containers get, CIDR.
-    pub ip_range: Option<String>,
-    /// The gateway's address.
-    pub gateway: Option<String>,
 }
 
 /// A volume of a stack. It is created when missing and never touched again.

@@ -338,5 +338,7 @@ fn collect(replicas: &[Replica<'_>], of: impl Fn(&Need<'_>) -> Vec<Difference>) 
 pub fn lacks_image(situation: &Survey<'_>, judged: &Judged<'_>) -> bool {
     let Ok(pinned) = &judged.desired.image else { return false };
     let has_container = judged.replicas.iter().any(|replica| replica.slot.current.is_some());
-    has_container && !judged.desired.service.pull_never && !situation.has_image(&pinned.image)
+    has_container
+        && !judged.desired.service.pull_policy.is_never()
+        && !situation.has_image(&pinned.image)
 }

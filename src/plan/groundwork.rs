@@ -71,7 +71,7 @@ impl Groundwork {
         let pinned = service.desired.image.as_ref().ok()?;
         // What is in sync was seen to have its image.
         if service.verdict == Verdict::InSync
-            || service.desired.service.pull_never
+            || service.desired.service.pull_policy.is_never()
             || situation.has_image(&pinned.image)
         {
             return None;

@@ -125,7 +125,7 @@ fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
             });
         }
     }
-    missing_external(situation, judged)
+    super::abilities::lacking(situation, judged).or_else(|| missing_external(situation, judged))
 }
 
 fn owner_of_name(

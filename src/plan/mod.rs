@@ -15,6 +15,7 @@ pub mod networks;
 pub mod volumes;
 pub mod change;
 pub mod guards;
+pub mod abilities;
 pub mod moved;
 pub mod alive;
 pub mod builder;

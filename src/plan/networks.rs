@@ -68,9 +68,16 @@ fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
         }
     };
     compare("internal", has.internal, wanted.internal);
+    if let (Some(wanted), Some(has)) = (wanted.enable_ipv4, has.enable_ipv4) {
+        compare("enable_ipv4", has, wanted);
+    }
     // The engine may be configured to give IPv6 to whoever does not speak of it, as Compose does not.
     if wanted.enable_ipv6 || has.labels.contains_key(labels::SOURCE) {
         compare("enable_ipv6", has.enable_ipv6, wanted.enable_ipv6);
+    }
+    let ipam = wanted.ipam_driver.as_deref().unwrap_or("default");
+    if !has.ipam_driver.is_empty() && has.ipam_driver != ipam {
+        differences.push(Difference::shown("ipam.driver", &*has.ipam_driver, ipam));
     }
     // By name alone: an option may be a password.
     for (name, value) in &wanted.driver_opts {
@@ -92,6 +99,7 @@ fn is_as_written(wanted: &Subnet, has: &Subnet) -> bool {
     same(&wanted.subnet, &has.subnet)
         && same(&wanted.ip_range, &has.ip_range)
         && same(&wanted.gateway, &has.gateway)
+        && wanted.aux_addresses.iter().all(|(name, one)| has.aux_addresses.get(name) == Some(one))
 }
 
 fn show(subnet: &Subnet) -> String {

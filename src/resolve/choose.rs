@@ -25,7 +25,7 @@ pub(super) fn choose(
 ) -> Choice {
     let image = &service.image;
     if let Some(digest) = image.digest() {
-        return if service.pull_never && !is_here(image, digest, observed) {
+        return if service.pull_policy.is_never() && !is_here(image, digest, observed) {
             Choice::NotHere
         } else {
             Choice::Known(digest.clone(), PinOrigin::Manifest)
@@ -33,7 +33,7 @@ pub(super) fn choose(
     }
     let recorded = recorded.map(|digest| (digest.clone(), PinOrigin::Record));
     let known = recorded.or_else(|| Some((running(id, image, observed)?, PinOrigin::Running)));
-    if service.pull_never {
+    if service.pull_policy.is_never() {
         // What cannot be pulled again must still be here; a pin that is gone gives way to what is.
         return known
             .filter(|(digest, _)| is_here(image, digest, observed))

@@ -127,7 +127,7 @@ fn named(name: &str, image: &str) -> Service {
         place: Place::file("compose.yaml"),
         image: reference(image),
         image_shown: image.to_owned(),
-        pull_never: false,
+        pull_policy: crate::model::PullPolicy::default(),
         settings: ContainerSpec::default(),
         sensitive: BTreeSet::new(),
         container_name: None,
@@ -151,7 +151,7 @@ fn named(name: &str, image: &str) -> Service {
 }
 
 fn never(image: &str) -> Service {
-    Service { pull_never: true, ..service(image) }
+    Service { pull_policy: crate::model::PullPolicy::Never, ..service(image) }
 }
 
 fn stack(services: Vec<Service>) -> Stack {

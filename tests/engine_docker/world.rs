@@ -87,15 +87,10 @@ impl World {
         let subnet =
             subnet.map(|subnet| Subnet { subnet: Some(subnet.to_owned()), ..Subnet::default() });
         let network = Network {
-            name: self.named(name).as_str().into(),
-            external: false,
-            driver: None,
-            driver_opts: BTreeMap::new(),
             internal: true,
             attachable: true,
-            enable_ipv6: false,
             subnets: subnet.into_iter().collect(),
-            labels: BTreeMap::new(),
+            ..Network::plain(self.named(name).as_str().into())
         };
         self.engine.create_network(&network, &self.labels()).await.unwrap();
         network

@@ -78,7 +78,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         place: Place { file: "compose.yaml".into(), line: 1, column: 1 },
         image: image.reference(),
         image_shown: image.reference().without_digest().to_string(),
-        pull_never: false,
+        pull_policy: crate::model::PullPolicy::default(),
         settings: ContainerSpec {
             restart: RestartPolicy::UnlessStopped,
             ..ContainerSpec::default()
@@ -475,17 +475,7 @@ fn deployment(stack: &StackName, services: Vec<Wanted>) -> Deployment {
 }
 
 pub fn network(name: &str) -> Network {
-    Network {
-        name: name.into(),
-        external: false,
-        driver: None,
-        driver_opts: BTreeMap::new(),
-        internal: false,
-        attachable: false,
-        enable_ipv6: false,
-        subnets: Vec::new(),
-        labels: Labels::new(),
-    }
+    Network::plain(name.into())
 }
 
 fn volume(name: &str) -> Volume {

@@ -124,9 +124,11 @@ fn observed_network(listed: Network) -> ObservedNetwork {
         name: listed.name.unwrap_or_default(),
         driver: listed.driver.unwrap_or_default(),
         internal: listed.internal.unwrap_or(false),
+        enable_ipv4: listed.enable_ipv4,
         enable_ipv6: listed.enable_ipv6.unwrap_or(false),
         attachable: listed.attachable.unwrap_or(false),
         driver_opts: listed.options.into_iter().flatten().collect(),
+        ipam_driver: listed.ipam.as_ref().and_then(|ipam| ipam.driver.clone()).unwrap_or_default(),
         subnets: listed.ipam.map(subnets).unwrap_or_default(),
         labels: listed.labels.into_iter().flatten().collect(),
     }
@@ -141,6 +143,7 @@ fn subnets(ipam: Ipam) -> Vec<Subnet> {
             subnet: written(config.subnet),
             ip_range: written(config.ip_range),
             gateway: written(config.gateway),
+            aux_addresses: config.auxiliary_addresses.into_iter().flatten().collect(),
         })
         .collect()
 }

@@ -192,18 +192,26 @@ pub(super) fn network_body(network: &Network, labels: &Labels) -> NetworkCreateR
             subnet: subnet.subnet.clone(),
             ip_range: subnet.ip_range.clone(),
             gateway: subnet.gateway.clone(),
-            auxiliary_addresses: None,
+            auxiliary_addresses: (!subnet.aux_addresses.is_empty())
+                .then(|| subnet.aux_addresses.clone().into_iter().collect()),
         })
         .collect();
+    let is_managed =
+        !subnets.is_empty() || network.ipam_driver.is_some() || !network.ipam_options.is_empty();
     NetworkCreateRequest {
         name: network.name.as_str().to_owned(),
         driver: network.driver.clone(),
         internal: Some(network.internal),
         attachable: Some(network.attachable),
+        enable_ipv4: network.enable_ipv4,
         enable_ipv6: Some(network.enable_ipv6),
         options: Some(network.driver_opts.clone().into_iter().collect()),
         labels: Some(labels.clone().into_iter().collect()),
-        ipam: (!subnets.is_empty()).then(|| Ipam { config: Some(subnets), ..Ipam::default() }),
+        ipam: is_managed.then(|| Ipam {
+            driver: network.ipam_driver.clone(),
+            config: Some(subnets),
+            options: Some(network.ipam_options.clone().into_iter().collect()),
+        }),
         ..NetworkCreateRequest::default()
     }
 }

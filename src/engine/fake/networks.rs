@@ -176,18 +176,9 @@ impl Host {
 
 /// A network as `docker network create` makes it.
 pub(super) fn plain_network(name: &str) -> Network {
-    Network {
-        name: NetworkName::new(name),
-        external: false,
-        driver: matches!(name, "host" | "none")
-            .then(|| if name == "none" { "null" } else { name }.to_owned()),
-        driver_opts: BTreeMap::new(),
-        internal: false,
-        attachable: false,
-        enable_ipv6: false,
-        subnets: Vec::new(),
-        labels: BTreeMap::new(),
-    }
+    let driver = matches!(name, "host" | "none")
+        .then(|| if name == "none" { "null" } else { name }.to_owned());
+    Network { driver, ..Network::plain(NetworkName::new(name)) }
 }
 
 /// Where a new container is attached: the default bridge if nothing is said.

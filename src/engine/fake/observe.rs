@@ -64,9 +64,11 @@ impl Host {
                 name: record.network.name.to_string(),
                 driver: record.network.driver.clone().unwrap_or_else(|| "bridge".into()),
                 internal: record.network.internal,
+                enable_ipv4: record.network.enable_ipv4.or(Some(true)),
                 enable_ipv6: record.network.enable_ipv6,
                 attachable: record.network.attachable,
                 driver_opts: record.network.driver_opts.clone(),
+                ipam_driver: record.network.ipam_driver.clone().unwrap_or_else(|| "default".into()),
                 subnets: if record.network.subnets.is_empty() {
                     vec![Subnet { subnet: Some(record.subnet.to_string()), ..Subnet::default() }]
                 } else {

@@ -7,18 +7,18 @@ use crate::manifest::service::{label_map, options};
 use crate::model::stack::{Network, Subnet};
 use crate::model::{NetworkName, StackName};
 
-const KNOWN: [&str; 9] = [
+const KNOWN: [&str; 10] = [
     "name",
     "external",
     "driver",
     "driver_opts",
     "internal",
     "attachable",
+    "enable_ipv4",
     "enable_ipv6",
     "ipam",
     "labels",
 ];
-const LATER: [(&str, &str); 1] = [("enable_ipv4", "not supported yet")];
 
 /// Every declared network, and `default`, which is always there.
 pub fn read(top: &At<'_>, stack: &StackName) -> IndexMap<String, Network> {
@@ -32,17 +32,7 @@ pub fn read(top: &At<'_>, stack: &StackName) -> IndexMap<String, Network> {
 }
 
 fn plain(key: &str, stack: &StackName) -> Network {
-    Network {
-        name: NetworkName::new(format!("{stack}_{key}")),
-        external: false,
-        driver: None,
-        driver_opts: Default::default(),
-        internal: false,
-        attachable: false,
-        enable_ipv6: false,
-        subnets: Vec::new(),
-        labels: Default::default(),
-    }
+    Network::plain(NetworkName::new(format!("{stack}_{key}")))
 }
 
 fn network(at: &At<'_>, key: &str, stack: &StackName) -> Network {
@@ -50,7 +40,7 @@ fn network(at: &At<'_>, key: &str, stack: &StackName) -> Network {
     if !at.is_null() && !at.is_mapping() {
         at.expected("a mapping");
     }
-    at.only(&KNOWN, &LATER);
+    at.only(&KNOWN, &[]);
     let (external, name) = super::name_of(at, key);
     let flag = |key| at.value(key).and_then(|at| at.boolean()).unwrap_or(false);
     if external {
@@ -65,24 +55,31 @@ fn network(at: &At<'_>, key: &str, stack: &StackName) -> Network {
     network.internal = flag("internal");
     network.attachable = flag("attachable");
     network.enable_ipv6 = flag("enable_ipv6");
-    network.subnets = at.value("ipam").map(|at| subnets(&at)).unwrap_or_default();
+    network.enable_ipv4 = at.value("enable_ipv4").and_then(|at| at.boolean());
+    if let Some(at) = at.value("ipam") {
+        ipam(&at, &mut network);
+    }
     network.labels = at.value("labels").map(|at| label_map(&at)).unwrap_or_default();
     network
 }
 
-fn subnets(at: &At<'_>) -> Vec<Subnet> {
-    at.only(&["config", "driver"], &[("options", "not supported yet")]);
-    if let Some(driver) = at.value("driver")
-        && driver.text().is_some_and(|name| name != "default")
-    {
-        driver.unsupported("driver", "only the engine's own address management is supported yet");
+fn ipam(at: &At<'_>, network: &mut Network) {
+    at.only(&["config", "driver", "options"], &[]);
+    let driver = at.value("driver").and_then(|at| at.filled());
+    network.ipam_driver = driver.filter(|name| *name != "default").map(str::to_owned);
+    network.ipam_options = at.value("options").map(|at| options(&at)).unwrap_or_default();
+    if let Some(config) = at.value("config") {
+        network.subnets = config.items().iter().map(subnet).collect();
     }
-    let Some(config) = at.value("config") else { return Vec::new() };
-    config.items().iter().map(subnet).collect()
 }
 
 fn subnet(at: &At<'_>) -> Subnet {
-    at.only(&["subnet", "ip_range", "gateway"], &[("aux_addresses", "not supported yet")]);
+    at.only(&["subnet", "ip_range", "gateway", "aux_addresses"], &[]);
     let text = |key| at.value(key).and_then(|at| at.filled()).map(str::to_owned);
-    Subnet { subnet: text("subnet"), ip_range: text("ip_range"), gateway: text("gateway") }
+    Subnet {
+        subnet: text("subnet"),
+        ip_range: text("ip_range"),
+        gateway: text("gateway"),
+        aux_addresses: at.value("aux_addresses").map(|at| options(&at)).unwrap_or_default(),
+    }
 }

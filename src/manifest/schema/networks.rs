@@ -20,6 +20,7 @@ pub fn network() -> Value {
             "Containers of others may join it; matters in a Swarm only.",
             shape("flag"),
         ),
+        key("enable_ipv4", "It has addresses of IPv4. Needs Docker 28.0.", shape("flag")),
         key_or("enable_ipv6", json!(false), "It has addresses of IPv6.", shape("flag")),
         key("ipam", "Its addresses. Without it, the engine chooses.", ipam()),
         key("labels", "Labels of the network.", shape("pairs")),
@@ -43,9 +44,11 @@ fn ipam() -> Value {
         key("subnet", "A range, such as `172.28.0.0/16`.", shape("filled")),
         key("ip_range", "Containers get their addresses from this part of it.", shape("filled")),
         key("gateway", "The host's address in it.", shape("filled")),
+        key("aux_addresses", "Addresses that no container gets, by name.", mapping(shape("text"))),
     ]);
     closed(vec![
-        key("driver", "Only the engine's own is supported.", words(&["default"])),
+        key_or("driver", json!("default"), "Who manages the addresses.", shape("filled")),
+        key("options", "Options of the driver.", mapping(shape("text"))),
         key("config", "The ranges.", list(subnet)),
     ])
 }

@@ -46,8 +46,13 @@ fn image() -> Vec<Field> {
         key_or(
             "pull_policy",
             json!("missing"),
-            "`missing` pulls what is not on the host; `never` runs only what is already there.",
-            words(&["missing", "if_not_present", "never"]),
+            "`missing` pulls what is not on the host; `never` runs only what is already there; the others \
+             ask the registry what a tag means now.",
+            json!({"anyOf": [
+                {"enum": ["missing", "if_not_present", "build", "never", "always", "daily", "weekly"]},
+                {"type": "string", "pattern": "^every_[0-9]|[$]"},
+                {"type": "null"},
+            ]}),
         ),
     ]
 }
@@ -64,6 +69,11 @@ fn environment() -> Vec<Field> {
             "Variables of the container, over those of `env_file`. A name without a value is passed \
              through from the server's env files.",
             shape("pairs"),
+        ),
+        key(
+            "label_file",
+            "Files of labels, below those of `labels`; a later one goes before an earlier one.",
+            one_or_more(shape("item")),
         ),
         key(
             "env_file",

@@ -8,12 +8,12 @@ use indexmap::IndexMap;
 
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
-use super::{health, limits, networks, ports, sensitive};
+use super::{health, image, label_file, limits, networks, ports, sensitive};
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::stack::{Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service};
-use crate::model::{ContainerName, ContainerSpec, ImageRef, Place, ServiceName};
+use crate::model::{ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName};
 
 /// A service while it is read.
 pub struct Draft<'a> {
@@ -25,8 +25,8 @@ pub struct Draft<'a> {
     pub image: Option<(ImageRef, String)>,
     /// `build:`, where it stands.
     pub build: Option<Place>,
-    /// `pull_policy: never`
-    pub pull_never: bool,
+    /// `pull_policy`
+    pub pull_policy: PullPolicy,
     /// What goes into the container as it is.
     pub settings: ContainerSpec,
     /// `container_name`
@@ -43,6 +43,8 @@ pub struct Draft<'a> {
     pub environment: IndexMap<String, Option<String>>,
     /// `env_file`
     pub env_files: Vec<EnvFile<'a>>,
+    /// `label_file`
+    pub label_files: Vec<EnvFile<'a>>,
     /// `networks`; `None` where nothing is written.
     pub networks: Option<Vec<Joined<'a>>>,
     /// `network_mode`
@@ -69,7 +71,7 @@ impl<'a> Draft<'a> {
             at: at.clone(),
             image: None,
             build: None,
-            pull_never: false,
+            pull_policy: PullPolicy::default(),
             settings: ContainerSpec::default(),
             container_name: None,
             replicas: Vec::new(),
@@ -78,6 +80,7 @@ impl<'a> Draft<'a> {
             restart_is_final: false,
             environment: IndexMap::new(),
             env_files: Vec::new(),
+            label_files: Vec::new(),
             networks: None,
             network_mode: None,
             limits: limits::Written::default(),
@@ -98,6 +101,8 @@ impl<'a> Draft<'a> {
             scene.options.defaults.deadline.map(|usual| usual.max(needed))
         });
         self.settings.environment = environment::merged(self, scene);
+        label_file::settle(self, scene);
+        image::settle(self);
         networks::attach(self, scene);
         limits::settle(self);
         ports::settle(self);
@@ -132,7 +137,7 @@ impl<'a> Draft<'a> {
             name: self.name,
             image,
             image_shown,
-            pull_never: self.pull_never,
+            pull_policy: self.pull_policy,
             settings: self.settings,
             container_name: self.container_name,
             depends_on: self.depends_on.into_iter().map(|(name, (d, _))| (name, d)).collect(),

@@ -10,14 +10,30 @@ use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::{Hidden, Problem};
 
-/// One entry of `env_file`.
+/// One entry of `env_file`, or of `label_file`, which is written alike.
 pub struct EnvFile<'a> {
+    /// What people call it.
+    what: &'static str,
     /// The path, and where it stands.
     at: At<'a>,
     /// Without it, a missing file is left out silently.
     required: bool,
     /// `format: raw`: no quotes, no variables.
     raw: bool,
+}
+
+const ENV_FILE: &str = "env file";
+
+impl<'a> EnvFile<'a> {
+    /// An entry of `label_file`.
+    pub fn of_labels(at: At<'a>) -> Self {
+        Self { what: "label file", at, required: true, raw: false }
+    }
+
+    /// Where it is named.
+    pub fn at(&self) -> &At<'a> {
+        &self.at
+    }
 }
 
 /// `environment`
@@ -39,7 +55,7 @@ pub fn env_file<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
 
 fn entry(at: At<'_>) -> Option<EnvFile<'_>> {
     if at.is_scalar() {
-        return Some(EnvFile { at, required: true, raw: false });
+        return Some(EnvFile { what: ENV_FILE, at, required: true, raw: false });
     }
     at.only(&["path", "required", "format"], &[]);
     let Some(path) = at.value("path") else {
@@ -48,7 +64,7 @@ fn entry(at: At<'_>) -> Option<EnvFile<'_>> {
     };
     let required = at.value("required").and_then(|at| at.boolean()).unwrap_or(true);
     let raw = at.value("format").and_then(|at| at.word(&[("raw", true)])).unwrap_or(false);
-    Some(EnvFile { at: path, required, raw })
+    Some(EnvFile { what: ENV_FILE, at: path, required, raw })
 }
 
 /// What the container gets: the files in their order, `environment` over them; a bare name is passed
@@ -56,7 +72,7 @@ fn entry(at: At<'_>) -> Option<EnvFile<'_>> {
 pub fn merged(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Option<Hidden>> {
     let mut merged = BTreeMap::new();
     for file in &draft.env_files {
-        for (name, value) in read(file, draft, scene) {
+        for (name, value) in entries(file, draft, scene) {
             match value.or_else(|| passed_through(scene, &name)) {
                 Some(value) => drop(merged.insert(name, Some(value))),
                 None => drop(merged.remove(&name)),
@@ -74,7 +90,8 @@ fn passed_through(scene: &Scene<'_>, name: &str) -> Option<Hidden> {
     scene.variables.get(name).map(|variable| variable.value)
 }
 
-fn read(file: &EnvFile<'_>, draft: &Draft<'_>, scene: &Scene<'_>) -> dotenv::Entries {
+/// The entries of a file; what is wrong with it is reported.
+pub fn entries(file: &EnvFile<'_>, draft: &Draft<'_>, scene: &Scene<'_>) -> dotenv::Entries {
     match lookup::find(scene, &file.at) {
         Search::Found(found) => parsed(file, &found, draft, scene),
         Search::Missing(missing) if file.required => {
@@ -91,15 +108,17 @@ fn report_missing(
     draft: &Draft<'_>,
     scene: &Scene<'_>,
 ) {
-    let (name, path) = (&draft.name, file.at.shown());
+    let (name, path, what) = (&draft.name, file.at.shown(), file.what);
     if scene.server.is_offline() {
-        let text = format!("env file {path} has to be on the server, at {}", missing.put);
+        let text = format!("{what} {path} has to be on the server, at {}", missing.put);
         return file.at.remark(Some(name), text);
     }
-    let message =
-        format!("service `{name}` wants env file {path}, which this server does not have");
-    let problem = file.at.trouble("missing-env-file", message);
-    file.at.report(missing.explain(problem, ", or mark it `required: false`"));
+    let message = format!("service `{name}` wants {what} {path}, which this server does not have");
+    if what == ENV_FILE {
+        let problem = file.at.trouble("missing-env-file", message);
+        return file.at.report(missing.explain(problem, ", or mark it `required: false`"));
+    }
+    file.at.report(missing.explain(file.at.trouble("missing-file", message), ""));
 }
 
 fn parsed(

@@ -1,9 +1,12 @@
 //! `image`, `build`, `platform`, `pull_policy`: what is run.
 
+use std::time::Duration;
+
 use super::Draft;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::{ImageRef, Platform};
+use crate::manifest::units;
+use crate::model::{ImageRef, Platform, PullPolicy};
 
 /// `image`
 pub fn image(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
@@ -53,19 +56,33 @@ fn normalised(text: &str) -> String {
 /// `pull_policy`
 pub fn pull_policy(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
     let Some(text) = at.filled() else { return };
-    match text {
-        "missing" | "if_not_present" => {}
-        "never" => draft.pull_never = true,
-        "build" => at.unsupported("pull_policy: build", "the server never builds"),
-        "always" | "daily" | "weekly" => later(at),
-        text if text.starts_with("every_") => later(at),
-        _ => at.other_than(&["missing", "never"], "is no pull policy"),
-    }
+    let day = Duration::from_secs(24 * 60 * 60);
+    let every = text.strip_prefix("every_").map(units::duration);
+    draft.pull_policy = match (text, every) {
+        // Beside an image, `build` is what Compose takes for "missing": the server never builds.
+        ("missing" | "if_not_present" | "build", _) => PullPolicy::Missing,
+        ("never", _) => PullPolicy::Never,
+        ("always", _) => PullPolicy::Always,
+        ("daily", _) => PullPolicy::Every(day),
+        ("weekly", _) => PullPolicy::Every(day * 7),
+        (_, Some(Ok(period))) if !period.is_zero() => PullPolicy::Every(period),
+        (_, Some(_)) => return at.wrong("gives no time between two looks, as `every_12h` does"),
+        (_, None) => {
+            let known = ["missing", "never", "always", "daily", "weekly", "every_12h"];
+            return at.other_than(&known, "is no pull policy");
+        }
+    };
 }
 
-fn later(at: &At<'_>) {
-    at.unsupported(
-        &format!("pull_policy: {}", at.shown().trim_matches('`')),
-        "following a tag at the registry comes later; until then a tag stays with the digest it had",
-    );
+/// Says once that a tag does not follow the registry, once it is known whether there is a tag.
+pub fn settle(draft: &Draft<'_>) {
+    let has_digest = draft.image.as_ref().is_some_and(|(image, _)| image.digest().is_some());
+    if let Some(at) = draft.at.value("pull_policy")
+        && draft.pull_policy.follows_the_registry()
+        && !has_digest
+    {
+        let text = "`pull_policy` does not follow the registry yet: a tag keeps the digest that it had \
+                    when this line was new";
+        at.remark(Some(&draft.name), text);
+    }
 }

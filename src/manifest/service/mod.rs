@@ -10,6 +10,7 @@ mod evenkeel;
 mod files;
 mod health;
 mod image;
+mod label_file;
 mod limits;
 mod mounts;
 mod networks;
@@ -95,7 +96,7 @@ const KEYS: &[(&str, Rule)] = {
         ("init", Read(process::init)),
         ("ipc", Refuse(YET)),
         ("isolation", Refuse(WINDOWS)),
-        ("label_file", Refuse(YET)),
+        ("label_file", Read(label_file::label_file)),
         ("labels", Read(settings::labels)),
         ("links", Refuse("not supported yet; services of a stack reach each other by name")),
         ("logging", Read(settings::logging)),

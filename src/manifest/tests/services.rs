@@ -188,8 +188,6 @@ fn unsupported_keys_and_unknown_ones_are_told_apart() {
     refused("x-evenkeel: {updat: 1}", "unknown key `updat`");
     refused("x-evenkeel: {update: {semver: '~1'}}", "`update` is not supported");
     refused("x-evenkeel: {rollout: {x-other: 1}}", "unknown key `x-other`");
-    refused("pull_policy: always", "comes later");
-    assert!(service("pull_policy: never\nx-other: {a: 1}\nbuild: .").pull_never);
 }
 
 #[test]

@@ -105,7 +105,7 @@ fn service(name: &ServiceName) -> DesiredService {
         place: Place { file: "compose.yaml".to_owned(), line: 2, column: 3 },
         image,
         image_shown: "ghcr.io/acme/app:${TAG}".to_owned(),
-        pull_never: false,
+        pull_policy: crate::model::PullPolicy::default(),
         settings: ContainerSpec::default(),
         sensitive: BTreeSet::new(),
         container_name: None,

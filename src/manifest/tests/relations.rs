@@ -1,0 +1,54 @@
+//! What relates services to each other, and to networks, volumes, files and registries.
+
+use super::{SECOND, World, manifest, refused, remarks, service};
+use crate::model::PullPolicy;
+
+#[test]
+fn every_pull_policy_of_composes_is_taken() {
+    let policy = |text: &str| service(&format!("build: .\npull_policy: {text}")).pull_policy;
+    let day = SECOND * 86_400;
+    for same in ["missing", "if_not_present", "build"] {
+        assert_eq!(policy(same), PullPolicy::Missing, "{same}");
+    }
+    assert_eq!((policy("never"), policy("always")), (PullPolicy::Never, PullPolicy::Always));
+    let (daily, weekly) = (PullPolicy::Every(day), PullPolicy::Every(day * 7));
+    assert_eq!((policy("daily"), policy("weekly")), (daily, weekly));
+    assert_eq!(policy("every_1d12h"), PullPolicy::Every(day * 3 / 2));
+    refused("pull_policy: sometimes", "`sometimes` is no pull policy");
+    refused("pull_policy: every_day", "`every_day` gives no time");
+}
+
+#[test]
+fn a_tag_that_is_to_follow_the_registry_is_remarked_on_once() {
+    let told = |image: &str| {
+        let text = format!("services: {{web: {{pull_policy: daily, image: '{image}'}}}}\n");
+        remarks(&World::shop(&text).stack())
+    };
+    assert_eq!(told("a:1").matches("does not follow the registry yet").count(), 1);
+    assert_eq!(told(&format!("a:1@sha256:{}", "0".repeat(64))), "");
+}
+
+#[test]
+fn labels_of_files_stand_below_those_that_are_written() {
+    let world = World::shop(&manifest("label_file: [a.labels, b.labels]\nlabels: {team: own}"))
+        .with_file("shop/a.labels", "team=a\ntier=a\nzone=a\n")
+        .with_file("shop/b.labels", "tier=b\n");
+    let labels = super::web(world.stack()).settings.labels;
+    let labels: Vec<String> =
+        labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    assert_eq!(labels, ["team=own", "tier=b", "zone=a"]);
+    refused("label_file: nowhere", "wants label file `nowhere`, which this server does not have");
+    let world = World::shop(&manifest("label_file: a")).with_file("shop/a", "evenkeel.spec=x\n");
+    assert!(world.problems().contains("is evenkeel's own"), "{}", world.problems());
+}
+
+#[test]
+fn a_network_says_how_its_addresses_are_managed() {
+    let text = "services: {web: {image: a, networks: [n]}}\n\
+                networks: {n: {enable_ipv4: false, ipam: {driver: dhcp, options: {a: b}, config: \
+                [{subnet: 10.0.0.0/24, aux_addresses: {router: 10.0.0.9}}]}}}\n";
+    let network = World::shop(text).stack().networks["n"].clone();
+    assert_eq!((network.enable_ipv4, network.ipam_driver.as_deref()), (Some(false), Some("dhcp")));
+    assert_eq!(network.ipam_options["a"], "b");
+    assert_eq!(network.subnets[0].aux_addresses["router"], "10.0.0.9");
+}

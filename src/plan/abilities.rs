@@ -1,0 +1,68 @@
+//! What a manifest may ask for and only newer engines can do (Docker Engine API, "Version history").
+//!
+//! An engine that is too old would pass over such a key in silence, so nothing of the service is done.
+
+use super::Block;
+use super::change::Judged;
+use super::index::Survey;
+use crate::model::observed::EngineInfo;
+
+/// A key, and the engine that first knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Need {
+    key: String,
+    api: (u32, u32),
+    engine: &'static str,
+}
+
+/// The first thing that the service asks for and this engine cannot do.
+pub fn lacking(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let engine = &situation.observed.engine;
+    let api = version(&engine.api_version)?;
+    let need = needs(judged).into_iter().find(|need| api < need.api)?;
+    Some(Block::World { message: message(&need, engine), hint: Some(hint(&need)) })
+}
+
+fn message(need: &Need, engine: &EngineInfo) -> String {
+    let (key, (major, minor)) = (&need.key, need.api);
+    format!(
+        "`{key}` needs an engine with API {major}.{minor}; this one, Docker {}, has {}",
+        engine.version, engine.api_version
+    )
+}
+
+fn hint(need: &Need) -> String {
+    format!("upgrade the engine to Docker {} or newer, or take the key out", need.engine)
+}
+
+/// `1.41` as numbers, which compare as versions do.
+fn version(text: &str) -> Option<(u32, u32)> {
+    let (major, minor) = text.split_once('.')?;
+    Some((major.parse().ok()?, minor.parse().ok()?))
+}
+
+fn needs(judged: &Judged<'_>) -> Vec<Need> {
+    let settings = &judged.desired.service.settings;
+    let endpoints = settings.network.endpoints();
+    let mut needs = Vec::new();
+    for (key, network) in &judged.deployment.stack.networks {
+        let is_used = endpoints.iter().any(|endpoint| endpoint.network == network.name);
+        if is_used && network.enable_ipv4.is_some() {
+            let key = format!("networks.{key}.enable_ipv4");
+            needs.push(Need { key, api: (1, 48), engine: "28.0" });
+        }
+    }
+    needs
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn versions_compare_by_number_and_not_by_letter() {
+        assert!(version("1.9") < version("1.41"));
+        assert!(version("1.100") > version("1.48"));
+        assert_eq!(version("newest"), None);
+    }
+}
