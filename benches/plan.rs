@@ -27,10 +27,8 @@ fn image() -> PinnedImage {
 
 fn settings(stack: &str, service: &str) -> ContainerSpec {
     let endpoint = Endpoint {
-        network: format!("{stack}_default").as_str().into(),
         aliases: [service.to_owned()].into(),
-        ipv4_address: None,
-        ipv6_address: None,
+        ..Endpoint::plain(format!("{stack}_default").as_str().into())
     };
     ContainerSpec {
         restart: RestartPolicy::UnlessStopped,

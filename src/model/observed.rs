@@ -13,6 +13,8 @@ use super::{
 /// What the engine reports at one moment.
 #[derive(Clone, Debug, Default)]
 pub struct ObservedState {
+    /// The versions of the engine.
+    pub engine: EngineVersion,
     /// Containers that carry our labels, or the Compose labels of a stack that was asked for; inspected.
     pub containers: Vec<ObservedContainer>,
     /// All other containers, as the list shows them.
@@ -59,6 +61,15 @@ impl EngineDefaults {
             settings.hostname = None;
         }
     }
+}
+
+/// How the engine introduces itself.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct EngineVersion {
+    /// Of the program: `20.10.24`.
+    pub release: String,
+    /// Of the API that was agreed on: `1.41`.
+    pub api: String,
 }
 
 /// The engine.

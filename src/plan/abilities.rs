@@ -5,7 +5,8 @@
 use super::Block;
 use super::change::Judged;
 use super::index::Survey;
-use crate::model::observed::EngineInfo;
+use crate::model::observed::EngineVersion;
+use crate::model::spec::Endpoint;
 
 /// A key, and the engine that first knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -18,16 +19,16 @@ struct Need {
 /// The first thing that the service asks for and this engine cannot do.
 pub fn lacking(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
     let engine = &situation.observed.engine;
-    let api = version(&engine.api_version)?;
+    let api = version(&engine.api)?;
     let need = needs(judged).into_iter().find(|need| api < need.api)?;
     Some(Block::World { message: message(&need, engine), hint: Some(hint(&need)) })
 }
 
-fn message(need: &Need, engine: &EngineInfo) -> String {
+fn message(need: &Need, engine: &EngineVersion) -> String {
     let (key, (major, minor)) = (&need.key, need.api);
     format!(
         "`{key}` needs an engine with API {major}.{minor}; this one, Docker {}, has {}",
-        engine.version, engine.api_version
+        engine.release, engine.api
     )
 }
 
@@ -52,7 +53,30 @@ fn needs(judged: &Judged<'_>) -> Vec<Need> {
             needs.push(Need { key, api: (1, 48), engine: "28.0" });
         }
     }
+    for endpoint in endpoints {
+        needs.extend(of_endpoint(endpoint));
+    }
     needs
+}
+
+fn of_endpoint(endpoint: &Endpoint) -> Vec<Need> {
+    let asked = [
+        ("mac_address", endpoint.mac_address.is_some(), (1, 44), "25.0"),
+        ("gw_priority", endpoint.gw_priority != 0, (1, 48), "28.0"),
+        (
+            "interface_name",
+            endpoint.driver_opts.contains_key(Endpoint::INTERFACE_NAME),
+            (1, 49),
+            "28.1",
+        ),
+    ];
+    let asked = asked.into_iter().filter(|(_, is_asked, ..)| *is_asked);
+    asked
+        .map(|(key, _, api, engine)| {
+            let key = format!("networks.{}.{key}", endpoint.network);
+            Need { key, api, engine }
+        })
+        .collect()
 }
 
 #[cfg(test)]

@@ -98,10 +98,8 @@ impl World {
 
     pub fn endpoint(&self, network: &str, aliases: &[&str]) -> Endpoint {
         Endpoint {
-            network: self.named(network).as_str().into(),
             aliases: aliases.iter().map(|alias| (*alias).to_owned()).collect(),
-            ipv4_address: None,
-            ipv6_address: None,
+            ..Endpoint::plain(self.named(network).as_str().into())
         }
     }
 }

@@ -434,12 +434,7 @@ fn deployment(stack: &StackName, services: Vec<Wanted>) -> Deployment {
             let endpoints = wanted.networks.iter().map(|key| {
                 let network = network(&format!("{stack}_{key}"));
                 networks.entry(key.clone()).or_insert(network.clone());
-                Endpoint {
-                    network: network.name,
-                    aliases: [name.to_string()].into(),
-                    ipv4_address: None,
-                    ipv6_address: None,
-                }
+                Endpoint { aliases: [name.to_string()].into(), ..Endpoint::plain(network.name) }
             });
             let endpoints: Vec<Endpoint> = endpoints.collect();
             wanted.service.settings.network = Attachment::Networks(endpoints);

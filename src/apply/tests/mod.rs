@@ -8,4 +8,5 @@ mod failures;
 mod guards;
 mod moved;
 mod properties;
+mod relations;
 mod removal;

@@ -16,13 +16,21 @@ pub(super) fn endpoint_settings<'a>(
     let own = endpoint.aliases.iter().map(String::as_str);
     let aliases: BTreeSet<&str> = own.chain(extra_aliases).collect();
     let (v4, v6) = (&endpoint.ipv4_address, &endpoint.ipv6_address);
+    let local = &endpoint.link_local_ips;
     EndpointSettings {
         aliases: Some(aliases.into_iter().map(str::to_owned).collect()),
-        ipam_config: (v4.is_some() || v6.is_some()).then(|| EndpointIpamConfig {
-            ipv4_address: v4.clone(),
-            ipv6_address: v6.clone(),
-            link_local_ips: None,
+        ipam_config: (v4.is_some() || v6.is_some() || !local.is_empty()).then(|| {
+            EndpointIpamConfig {
+                ipv4_address: v4.clone(),
+                ipv6_address: v6.clone(),
+                link_local_ips: (!local.is_empty()).then(|| local.clone()),
+            }
         }),
+        links: (!endpoint.links.is_empty()).then(|| endpoint.links.iter().cloned().collect()),
+        mac_address: endpoint.mac_address.clone(),
+        driver_opts: (!endpoint.driver_opts.is_empty())
+            .then(|| endpoint.driver_opts.clone().into_iter().collect()),
+        gw_priority: (endpoint.gw_priority != 0).then_some(endpoint.gw_priority),
         ..EndpointSettings::default()
     }
 }
@@ -59,10 +67,21 @@ fn endpoint(name: &str, settings: &EndpointSettings, own: &OwnNames<'_>) -> Endp
     let ipam = settings.ipam_config.as_ref();
     let written = |address: &Option<String>| address.clone().filter(|text| !text.is_empty());
     Endpoint {
-        network: NetworkName::new(name),
         aliases: asked_aliases(settings.aliases.as_deref().unwrap_or_default(), own),
         ipv4_address: ipam.and_then(|ipam| written(&ipam.ipv4_address)),
         ipv6_address: ipam.and_then(|ipam| written(&ipam.ipv6_address)),
+        link_local_ips: ipam.and_then(|ipam| ipam.link_local_ips.clone()).unwrap_or_default(),
+        // The engine shows the address it made up where none was asked for.
+        mac_address: None,
+        gw_priority: settings.gw_priority.unwrap_or(0),
+        driver_opts: settings
+            .driver_opts
+            .iter()
+            .flatten()
+            .map(|(k, v)| (k.clone(), v.clone()))
+            .collect(),
+        links: settings.links.iter().flatten().cloned().collect(),
+        ..Endpoint::plain(NetworkName::new(name))
     }
 }
 

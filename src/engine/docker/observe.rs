@@ -38,7 +38,15 @@ pub(super) async fn observe(
         images(session),
     )?;
     let image_defaults = BTreeMap::new();
-    Ok(ObservedState { containers, foreign, networks, volumes, images, image_defaults })
+    Ok(ObservedState {
+        engine: session.engine_version(),
+        containers,
+        foreign,
+        networks,
+        volumes,
+        images,
+        image_defaults,
+    })
 }
 
 /// One container; `None` where there is none.

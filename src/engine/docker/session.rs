@@ -14,7 +14,7 @@ use hyperlocal::UnixConnector;
 use super::errors::explain;
 use crate::engine::EngineError;
 use crate::model::fingerprint::hex;
-use crate::model::observed::{EngineDefaults, EngineInfo};
+use crate::model::observed::{EngineDefaults, EngineInfo, EngineVersion};
 
 /// The oldest API there is a test for (Engine 20.10).
 const OLDEST: ClientVersion = ClientVersion { major_version: 1, minor_version: 41 };
@@ -32,6 +32,7 @@ const KEPT: usize = 16;
 pub(super) struct Session {
     client: bollard::Docker,
     version: ClientVersion,
+    release: String,
 }
 
 /// How an engine introduces itself, in the headers of every answer.
@@ -63,7 +64,8 @@ impl Session {
         let version = agree(greeting.get())?;
         let prefix = format!("/v{version}");
         let client = client.with_request_modifier(move |request| prepare(request, &prefix));
-        Ok(Self { client, version })
+        let release = greeting.get().map(|greeting| greeting.release.clone()).unwrap_or_default();
+        Ok(Self { client, version, release })
     }
 
     /// For questions.
@@ -79,6 +81,11 @@ impl Session {
     /// For a change that takes `time` by itself.
     pub(super) fn changing_for(&self, time: Duration) -> bollard::Docker {
         self.client.clone().with_timeout(time.saturating_add(READING))
+    }
+
+    /// How the engine introduced itself.
+    pub(super) fn engine_version(&self) -> EngineVersion {
+        EngineVersion { release: self.release.clone(), api: self.version.to_string() }
     }
 
     /// What the engine is.

@@ -82,7 +82,8 @@ impl Host {
         }
         let mut used = self.used_addresses(id, network);
         used.extend(record.gateways());
-        let Some(wanted) = &place.wanted else {
+        let Some(wanted) = place.asked.as_ref().and_then(|asked| asked.ipv4_address.as_ref())
+        else {
             let reserved = record.pool().hosts().find(|address| !used.contains(address));
             let none = || EngineError::Other("no available IPv4 addresses on this network".into());
             return reserved.ok_or_else(none).map(Some);

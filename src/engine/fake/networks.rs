@@ -19,8 +19,7 @@ impl AttachmentRecord {
         Self {
             id: None,
             aliases: endpoint.aliases.iter().chain(more).cloned().collect(),
-            wanted: endpoint.ipv4_address.clone(),
-            wanted_v6: endpoint.ipv6_address.clone(),
+            asked: Some(endpoint.clone()),
             address: None,
         }
     }

@@ -6,8 +6,8 @@ use std::fmt::Write as _;
 use super::world::{AttachmentRecord, Container, Host, VolumeRecord, timestamp};
 use crate::engine::ContainerRef;
 use crate::model::observed::{
-    AttachedNetwork, ForeignContainer, ObservedContainer, ObservedImage, ObservedNetwork,
-    ObservedVolume,
+    AttachedNetwork, EngineVersion, ForeignContainer, ObservedContainer, ObservedImage,
+    ObservedNetwork, ObservedVolume,
 };
 use crate::model::spec::{Attachment, Endpoint, MountSource};
 use crate::model::stack::Subnet;
@@ -20,6 +20,10 @@ impl Host {
         let (own, foreign): (Vec<_>, Vec<_>) =
             self.containers.values().partition(|container| container.is_own(stacks));
         ObservedState {
+            engine: EngineVersion {
+                release: self.info.version.clone(),
+                api: self.info.api_version.clone(),
+            },
             containers: own.into_iter().map(|container| self.show(container)).collect(),
             foreign: foreign.into_iter().map(Container::list).collect(),
             networks: self.list_networks(),
@@ -205,16 +209,14 @@ impl Container {
             .attached
             .iter()
             .filter(|(name, _)| !asked.is_empty() || name.as_str() != "bridge")
-            .map(|(name, place)| Endpoint {
-                network: name.clone(),
-                aliases: place
-                    .aliases
-                    .iter()
-                    .filter(|one| *one != self.id.short())
-                    .cloned()
-                    .collect(),
-                ipv4_address: place.wanted.clone(),
-                ipv6_address: place.wanted_v6.clone(),
+            .map(|(name, place)| {
+                let own = |alias: &&String| *alias != self.id.short();
+                let asked = place.asked.clone();
+                Endpoint {
+                    aliases: place.aliases.iter().filter(own).cloned().collect(),
+                    mac_address: None,
+                    ..asked.unwrap_or_else(|| Endpoint::plain(name.clone()))
+                }
             })
             .collect();
         endpoints.sort_by_key(|endpoint| order(&endpoint.network));

@@ -15,6 +15,7 @@ use super::life::Life;
 use super::ports::HostPort;
 use crate::engine::{ContainerRef, EngineError, Labels};
 use crate::model::observed::{EngineDefaults, EngineInfo};
+use crate::model::spec::Endpoint;
 use crate::model::stack::Network;
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, Digest, ImageId, NetworkId, NetworkName, VolumeName,
@@ -82,8 +83,8 @@ pub(super) struct AttachmentRecord {
     /// Unknown until the first start, as at the engine.
     pub(super) id: Option<NetworkId>,
     pub(super) aliases: BTreeSet<String>,
-    pub(super) wanted: Option<String>,
-    pub(super) wanted_v6: Option<String>,
+    /// What was asked for, addresses and links among it; nothing for what the engine attaches by itself.
+    pub(super) asked: Option<Endpoint>,
     pub(super) address: Option<Ipv4Addr>,
 }
 

@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use crate::manifest::service::Draft;
 use crate::model::ServiceName;
+use crate::model::spec::Endpoint;
 use crate::model::stack::Condition;
 
 use super::order::Edges;
@@ -101,10 +102,7 @@ fn replicas(draft: &Draft<'_>) {
         let message = format!("{count} replicas cannot share port {port} of the host");
         complain(message, "publish a range as long as there are replicas, or run one replica");
     }
-    let has_address = |endpoint: &crate::model::spec::Endpoint| {
-        endpoint.ipv4_address.is_some() || endpoint.ipv6_address.is_some()
-    };
-    if draft.settings.network.endpoints().iter().any(has_address) {
+    if draft.settings.network.endpoints().iter().any(Endpoint::has_own_address) {
         complain(format!("{count} replicas cannot share one address"), "run one replica");
     }
 }

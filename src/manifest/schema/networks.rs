@@ -88,6 +88,20 @@ fn joined() -> Value {
         key("aliases", "Further names it is found by.", list(shape("word"))),
         key("ipv4_address", "Always this address.", shape("filled")),
         key("ipv6_address", "Always this address.", shape("filled")),
+        key("link_local_ips", "Further addresses, of this link alone.", list(shape("item"))),
+        key("mac_address", "Always this MAC address. Needs Docker 25.0.", shape("filled")),
+        key_or(
+            "gw_priority",
+            json!(0),
+            "The network with the highest leads out of the container. Needs Docker 28.0.",
+            shape("integer"),
+        ),
+        key("driver_opts", "Options of the network's driver.", mapping(shape("text"))),
+        key(
+            "interface_name",
+            "What the interface is called in the container. Needs Docker 28.1.",
+            shape("filled"),
+        ),
         key_or(
             "priority",
             json!(0),

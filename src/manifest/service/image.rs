@@ -68,7 +68,7 @@ pub fn pull_policy(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         (_, Some(Ok(period))) if !period.is_zero() => PullPolicy::Every(period),
         (_, Some(_)) => return at.wrong("gives no time between two looks, as `every_12h` does"),
         (_, None) => {
-            let known = ["missing", "never", "always", "daily", "weekly", "every_12h"];
+            let known = ["missing", "never", "always", "daily", "weekly", "every_<time>"];
             return at.other_than(&known, "is no pull policy");
         }
     };

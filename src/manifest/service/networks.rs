@@ -1,34 +1,29 @@
 //! `networks`, `network_mode`, `extra_hosts`: whom a container can reach, and under which names it is found.
 
-use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::str::FromStr;
 
 use super::Draft;
 use super::process::texts;
+use super::settings::options;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
+use crate::model::NetworkName;
 use crate::model::spec::{Attachment, Endpoint};
 
 /// One entry of `networks`.
 pub struct Joined<'a> {
     key: String,
     at: At<'a>,
-    aliases: BTreeSet<String>,
-    ipv4_address: Option<String>,
-    ipv6_address: Option<String>,
+    /// All but the network's name at the engine, which is told when the service is attached.
+    endpoint: Endpoint,
     priority: i64,
 }
 
 impl<'a> Joined<'a> {
     fn new(key: &str, at: At<'a>) -> Self {
-        Self {
-            key: key.to_owned(),
-            at,
-            aliases: BTreeSet::new(),
-            ipv4_address: None,
-            ipv6_address: None,
-            priority: 0,
-        }
+        let endpoint = Endpoint::plain(NetworkName::new(key));
+        Self { key: key.to_owned(), at, endpoint, priority: 0 }
     }
 }
 
@@ -45,32 +40,68 @@ pub fn networks<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
     draft.networks = Some(joined).filter(|joined| !joined.is_empty());
 }
 
-const LATER: [(&str, &str); 5] = [
-    ("link_local_ips", "not supported yet"),
-    ("mac_address", "not supported yet"),
-    ("gw_priority", "not supported yet"),
-    ("driver_opts", "not supported yet"),
-    ("interface_name", "not supported yet"),
+const LONG: [&str; 9] = [
+    "aliases",
+    "ipv4_address",
+    "ipv6_address",
+    "link_local_ips",
+    "mac_address",
+    "priority",
+    "gw_priority",
+    "driver_opts",
+    "interface_name",
 ];
 
 fn long<'a>(key: &str, at: At<'a>) -> Joined<'a> {
     if !at.is_null() && !at.is_mapping() {
         at.expected("a mapping");
     }
-    at.only(&["aliases", "ipv4_address", "ipv6_address", "priority"], &LATER);
+    at.only(&LONG, &[]);
     let mut joined = Joined::new(key, at.clone());
-    joined.aliases =
+    let endpoint = &mut joined.endpoint;
+    endpoint.aliases =
         at.value("aliases").map(|at| texts(&at).into_iter().collect()).unwrap_or_default();
-    joined.ipv4_address = at.value("ipv4_address").and_then(|at| {
-        at.parse(|text| text.parse::<Ipv4Addr>().map_err(|_| no_address(text)))
-            .map(|address| address.to_string())
-    });
-    joined.ipv6_address = at.value("ipv6_address").and_then(|at| {
-        at.parse(|text| text.parse::<Ipv6Addr>().map_err(|_| no_address(text)))
-            .map(|address| address.to_string())
-    });
-    joined.priority = at.value("priority").and_then(|at| at.integer()).unwrap_or(0);
+    endpoint.ipv4_address = at.value("ipv4_address").and_then(|at| address::<Ipv4Addr>(&at));
+    endpoint.ipv6_address = at.value("ipv6_address").and_then(|at| address::<Ipv6Addr>(&at));
+    if let Some(at) = at.value("link_local_ips") {
+        endpoint.link_local_ips = at.items().iter().filter_map(address::<IpAddr>).collect();
+    }
+    endpoint.mac_address = at.value("mac_address").and_then(|at| at.parse(mac_address));
+    endpoint.driver_opts = at.value("driver_opts").map(|at| options(&at)).unwrap_or_default();
+    if let Some(name) = at.value("interface_name").and_then(|at| at.parse(interface_name)) {
+        endpoint.driver_opts.insert(Endpoint::INTERFACE_NAME.to_owned(), name);
+    }
+    let number = |key| at.value(key).and_then(|at| at.integer()).unwrap_or(0);
+    endpoint.gw_priority = number("gw_priority");
+    joined.priority = number("priority");
     joined
+}
+
+fn address<T: FromStr + ToString>(at: &At<'_>) -> Option<String> {
+    at.parse(|text| text.parse::<T>().map_err(|_| no_address(text)))
+        .map(|address| address.to_string())
+}
+
+/// Six pairs of hex digits, as the engine prints them.
+///
+/// # Errors
+/// A sentence for people.
+pub fn mac_address(text: &str) -> Result<String, String> {
+    let parts: Vec<&str> = text.split([':', '-']).collect();
+    let is_pair = |part: &&str| part.len() == 2 && part.bytes().all(|b| b.is_ascii_hexdigit());
+    match parts.len() == 6 && parts.iter().all(is_pair) {
+        true => Ok(parts.join(":").to_ascii_lowercase()),
+        false => Err(format!("`{text}` is no MAC address, such as `02:42:ac:11:00:02`")),
+    }
+}
+
+/// What Linux takes as the name of an interface.
+fn interface_name(text: &str) -> Result<String, String> {
+    let is_plain = |c: char| !c.is_whitespace() && !"/:".contains(c);
+    match (1..=15).contains(&text.len()) && text.chars().all(is_plain) && !text.starts_with('.') {
+        true => Ok(text.to_owned()),
+        false => Err(format!("`{text}` is no name of an interface: at most 15 letters, no `/`")),
+    }
 }
 
 fn no_address(text: &str) -> String {
@@ -127,15 +158,11 @@ fn endpoint(joined: Joined<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) -> Opt
         at.undefined(problem, &joined.key, known, "declare it under `networks:` at the top");
         return None;
     };
-    let mut aliases = joined.aliases;
-    aliases.insert(draft.name.to_string());
+    let mut endpoint = joined.endpoint;
+    endpoint.network = network.name.clone();
+    endpoint.aliases.insert(draft.name.to_string());
     draft.network_keys.insert(joined.key);
-    Some(Endpoint {
-        network: network.name.clone(),
-        aliases,
-        ipv4_address: joined.ipv4_address,
-        ipv6_address: joined.ipv6_address,
-    })
+    Some(endpoint)
 }
 
 /// `extra_hosts`

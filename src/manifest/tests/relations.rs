@@ -52,3 +52,20 @@ fn a_network_says_how_its_addresses_are_managed() {
     assert_eq!(network.ipam_options["a"], "b");
     assert_eq!(network.subnets[0].aux_addresses["router"], "10.0.0.9");
 }
+
+#[test]
+fn a_service_says_how_it_stands_on_a_network() {
+    let keys = "networks: {back: {link_local_ips: [169.254.1.2], mac_address: '02-42-AC-11-00-02', \
+                gw_priority: 5, driver_opts: {a: 1}, interface_name: eth7}}";
+    let spec = super::settings(keys);
+    let endpoint = &spec.network.endpoints()[0];
+    assert_eq!(endpoint.link_local_ips, ["169.254.1.2"]);
+    assert_eq!(endpoint.mac_address.as_deref(), Some("02:42:ac:11:00:02"));
+    assert_eq!(endpoint.gw_priority, 5);
+    assert_eq!(endpoint.driver_opts["a"], "1");
+    assert_eq!(endpoint.driver_opts["com.docker.network.endpoint.ifname"], "eth7");
+    refused("networks: {back: {mac_address: x}}", "`x` is no MAC address");
+    refused("networks: {back: {link_local_ips: [x]}}", "`x` is no address");
+    refused("networks: {back: {interface_name: a/b}}", "`a/b` is no name of an interface");
+    refused("scale: 2\nnetworks: {back: {mac_address: '02:42:ac:11:00:02'}}", "cannot share one");
+}

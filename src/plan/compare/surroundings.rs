@@ -85,6 +85,10 @@ pub(super) fn compare_endpoints(
                 let differs = same.is_some_and(|same| {
                     same.ipv4_address != endpoint.ipv4_address
                         || same.ipv6_address != endpoint.ipv6_address
+                        || same.link_local_ips != endpoint.link_local_ips
+                        || same.gw_priority != endpoint.gw_priority
+                        || same.driver_opts != endpoint.driver_opts
+                        || !endpoint.links.is_subset(&same.links)
                         || !endpoint.aliases.is_subset(&same.aliases)
                 });
                 found.hidden(&format!("networks.{}", endpoint.network), differs);
