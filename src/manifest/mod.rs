@@ -24,7 +24,7 @@ mod advice;
 mod findings;
 mod keys;
 mod read;
-mod repository;
+pub mod repository;
 
 pub mod node;
 pub mod path;
@@ -43,6 +43,7 @@ pub mod short {
 }
 
 pub use load::{Loaded, LoadedStack, load};
+pub use read::plain_value;
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
 pub use schema::schema;
 

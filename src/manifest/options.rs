@@ -1,12 +1,13 @@
 //! What a host tells the loader: where its files are, what it is called, what holds where a manifest is silent.
 
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::interpolate::Unset;
-use crate::model::{HostName, StackName};
+use crate::model::{Hidden, HostName, StackName};
 
 /// Everything [`super::load`] needs besides the revision.
 pub struct Options<'a> {
@@ -45,6 +46,9 @@ pub enum ServerFiles {
         /// A file to be read as if it were every stack's server file.
         env: Option<PathBuf>,
     },
+    /// What a server would have once these files are put below its `env_dir`, by path; nothing else is known
+    /// of it, as offline.
+    Held(BTreeMap<String, Hidden>),
 }
 
 /// `rollout:` of the server's configuration.

@@ -174,7 +174,7 @@ impl<'a> At<'a> {
     pub fn plain_text(&self) -> Option<String> {
         let text = self.text()?;
         let is_plain = matches!(&self.node.value, Value::Scalar(scalar) if scalar.plain);
-        Some(if is_plain { printed(text) } else { text.to_owned() })
+        Some(if is_plain { plain_value(text) } else { text.to_owned() })
     }
 
     /// The text of a single value that must not be empty.
@@ -377,7 +377,7 @@ impl<'a> At<'a> {
 }
 
 /// A boolean or a number the way Go prints it; any other text as it is.
-fn printed(text: &str) -> String {
+pub fn plain_value(text: &str) -> String {
     match text {
         "true" | "True" | "TRUE" => return "true".to_owned(),
         "false" | "False" | "FALSE" => return "false".to_owned(),

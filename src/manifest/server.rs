@@ -2,11 +2,12 @@
 //!
 //! Which file is wanted is decided elsewhere. No content ever goes into a message.
 
+use std::collections::BTreeMap;
 use std::io::{ErrorKind, Read as _};
 use std::path::{Path, PathBuf};
 
 use super::options::{Options, ServerFiles};
-use crate::model::{Place, Problem, StackName};
+use crate::model::{Hidden, Place, Problem, StackName};
 
 /// What the server holds for one stack.
 #[derive(Clone, Debug)]
@@ -43,7 +44,10 @@ impl Server {
 
     /// Whether nothing is known of the server, so that what is missing is only remarked.
     pub fn is_offline(&self) -> bool {
-        matches!(self.files, ServerFiles::Offline { .. })
+        match self.files {
+            ServerFiles::Offline { .. } | ServerFiles::Held(_) => true,
+            ServerFiles::Disk => false,
+        }
     }
 
     /// Where an operator puts the stack's values.
@@ -66,6 +70,9 @@ impl Server {
             let file = read(path, self.limit)?;
             let gone = || Box::new(problem(path, "is not there").hint("check `--env`"));
             return file.map(Some).ok_or_else(gone);
+        }
+        if let ServerFiles::Held(files) = &self.files {
+            return Ok(held(files, &self.beside));
         }
         let inside = self.directory.join(".env");
         match (read(&self.beside, self.limit)?, read(&inside, self.limit)?) {
@@ -97,11 +104,18 @@ impl Server {
         if path == ".env" {
             return self.stack_env();
         }
-        if self.is_offline() {
-            return Ok(None);
+        match &self.files {
+            ServerFiles::Offline { .. } => Ok(None),
+            ServerFiles::Held(files) => Ok(held(files, &self.directory.join(path))),
+            ServerFiles::Disk => read(&self.directory.join(path), self.limit),
         }
-        read(&self.directory.join(path), self.limit)
     }
+}
+
+/// A file that is not on a disk yet; its path below `env_dir` is the end of `path`.
+fn held(files: &BTreeMap<String, Hidden>, path: &Path) -> Option<ServerFile> {
+    let (_, content) = files.iter().find(|(name, _)| path.ends_with(name))?;
+    Some(ServerFile { path: path.to_owned(), bytes: content.reveal().into() })
 }
 
 fn read(path: &Path, limit: u64) -> Result<Option<ServerFile>, Box<Problem>> {

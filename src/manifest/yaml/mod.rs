@@ -3,6 +3,7 @@
 //! What a scalar means is not decided here, but that a plain `null`, `~` or nothing at all is nothing.
 //! The text is read into steps first, so that every limit holds before a tree is built.
 
+pub mod layout;
 mod steps;
 mod tree;
 #[cfg(test)]
