@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
     ("manifest", &["model"]),
+    ("import", &["model", "manifest"]),
     ("config", &["model"]),
     ("source", &["model"]),
     ("registry", &["model"]),
@@ -24,7 +25,7 @@ const ROOMS: &[(&str, &[&str])] = &[
             "plan", "apply",
         ],
     ),
-    ("report", &["model", "plan", "apply", "history", "engine"]),
+    ("report", &["model", "import", "plan", "apply", "history", "engine"]),
 ];
 
 /// Crates that belong to one room, or to two.

@@ -84,6 +84,8 @@ pub enum Command {
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
     Adopt(Scope),
+    /// Turn a plain Compose file, or a running project, into a manifest
+    Import(Import),
     /// Print a JSON Schema
     Schema(Schema),
     /// Check engine, sources, registries, disk and permissions
@@ -196,6 +198,25 @@ pub struct Scope {
     /// The stack or service
     #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
     pub scope: HoldScope,
+}
+
+#[derive(Args)]
+pub struct Import {
+    /// The Compose file; several are merged in this order
+    #[arg(required_unless_present = "project", conflicts_with = "project")]
+    pub file: Vec<PathBuf>,
+    /// Start from the files of this running Compose project, and keep its name and its data
+    #[arg(long, value_name = "NAME")]
+    pub project: Option<String>,
+    /// Write the manifest, the server's files and the remarks below this directory
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
+    /// Print the values that belong on the server too
+    #[arg(long)]
+    pub show_values: bool,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
 }
 
 #[derive(Args)]

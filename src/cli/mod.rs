@@ -8,6 +8,7 @@ mod setting;
 mod doctor;
 mod failure;
 mod history;
+mod import;
 mod plan;
 mod reconcile;
 mod release;
@@ -71,6 +72,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::History(args) => history::run(global, args),
         Command::Retry(args) => release::retry(global, args).await,
         Command::Adopt(args) => release::adopt(global, args).await,
+        Command::Import(args) => import::run(global, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(global, args).await,
     };

@@ -27,7 +27,8 @@ pub fn check(
     server: &[ServerText],
     host: &HostName,
 ) -> Checked {
-    let tree = MemoryTree::new(manifests.iter().map(|file| (file.name.as_str(), file.text.as_str())));
+    let tree =
+        MemoryTree::new(manifests.iter().map(|file| (file.name.as_str(), file.text.as_str())));
     let held: BTreeMap<String, Hidden> =
         server.iter().map(|file| (file.path.clone(), file.content.clone())).collect();
     let mut checked = Checked { problems: Vec::new(), remarks: Vec::new() };
@@ -83,10 +84,17 @@ fn load(
 }
 
 fn advice(remark: Remark) -> Advice {
-    let weight = match remark.text.contains("has to be on the server") {
-        true => Weight::Server,
-        false => Weight::Worth,
-    };
     let Remark { place, service, text } = remark;
-    Advice { weight, place, service, text, next: None }
+    let unset = text.strip_prefix("variable `").and_then(|rest| rest.split_once('`'));
+    let (weight, next) = match unset {
+        Some((name, _)) => {
+            let next = format!(
+                "set {name} in the stack's file on the server, or write a default: ${{{name}:-…}}"
+            );
+            (Weight::Server, Some(next))
+        }
+        None if text.contains("has to be on the server") => (Weight::Server, None),
+        None => (Weight::Worth, None),
+    };
+    Advice { weight, place, service, text, next }
 }

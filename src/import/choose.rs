@@ -65,7 +65,8 @@ impl Names {
     /// The secret that is known to have this value.
     fn known(&self, value: &Hidden) -> Option<String> {
         let moved = self.moved.iter().find(|(_, known)| *known == value);
-        let set = || self.set.iter().find(|(name, known)| *known == value && names::is_secret(name));
+        let set =
+            || self.set.iter().find(|(name, known)| *known == value && names::is_secret(name));
         moved.or_else(set).map(|(name, _)| name.clone())
     }
 

@@ -8,8 +8,8 @@ use super::find::Finds;
 use super::rewrite::Rewrite;
 use super::source::{self, Source};
 use super::{
-    Advice, File, Imported, Input, Moved, Note, ServerText, Weight, advice, build, check, env_files,
-    env_text, name, repeated, watchtower,
+    Advice, File, Imported, Input, Moved, Note, ServerText, Weight, advice, build, check,
+    env_files, env_text, name, repeated, watchtower,
 };
 use crate::manifest::dotenv;
 use crate::manifest::interpolate::{self, Lookup, Variable};
@@ -37,10 +37,23 @@ pub fn convert(
     build::propose(&stack, &merged, sources, &mut edits, &mut notes);
     let moved = move_secrets(&stack, &env, &merged, sources, &mut edits, &mut notes);
     let grows = !moved.is_empty();
-    let mut server =
-        env_files::take_along(input, &stack, grows, sources, &mut edits, &mut notes);
+    let mut server = env_files::take_along(input, &stack, grows, sources, &mut edits, &mut notes);
     server.extend(stack_env(&stack, input.env, &moved));
 
+    if let Some((name, _)) = moved.first() {
+        let text = format!(
+            "secrets such as `{name}` were in clear text, and whoever had the file knows them"
+        );
+        let next =
+            "change them, above all if the file was ever in a repository: its history keeps them";
+        remarks.push(Advice {
+            weight: Weight::Worth,
+            place: None,
+            service: None,
+            text,
+            next: Some(next.to_owned()),
+        });
+    }
     let (manifests, placed) = texts(&stack, sources, &edits);
     remarks.extend(notes.into_iter().map(|note| placed.advice(note, sources, &edits, &manifests)));
     let checked = check::check(&stack, &manifests, &server, input.host);
@@ -115,12 +128,14 @@ fn move_secrets(
     let mut rewrite = Rewrite::default();
     for (found, name) in finds.secrets.iter().zip(&chosen) {
         rewrite.put(found.at, found.range.clone(), name);
-        let text = format!("the secret of `{}` is `{name}` in the server's {stack}.env", found.holder);
+        let text =
+            format!("the secret of `{}` is `{name}` in the server's {stack}.env", found.holder);
         notes.push(note(&found.at, Weight::Server, found.service.as_deref(), text, None));
     }
     for (at, holder, service) in &finds.defaults {
         let text = format!("`{holder}` has a default in clear text");
-        let next = format!("set it in the server's {stack}.env, and write `:?` in place of the default");
+        let next =
+            format!("set it in the server's {stack}.env, and write `:?` in place of the default");
         notes.push(note(at, Weight::Worth, service.as_deref(), text, Some(next)));
     }
     for (name, value) in &names.moved {
@@ -185,7 +200,9 @@ fn stack_env(
         if !text.is_empty() && !text.ends_with('\n') {
             text.push('\n');
         }
-        text.push_str("# Moved out of the Compose file. This file belongs on the server, never in git.\n");
+        text.push_str(
+            "# Moved out of the Compose file. This file belongs on the server, never in git.\n",
+        );
     }
     for (name, value) in moved {
         text.push_str(&env_text::entry(name, value.reveal()));
@@ -226,7 +243,13 @@ fn texts(stack: &StackName, sources: &[Source], edits: &[Edits]) -> (Vec<File>, 
 
 impl Placed {
     /// The note with its place in the result.
-    fn advice(&self, note: Note, sources: &[Source], edits: &[Edits], manifests: &[File]) -> Advice {
+    fn advice(
+        &self,
+        note: Note,
+        sources: &[Source],
+        edits: &[Edits],
+        manifests: &[File],
+    ) -> Advice {
         let (file, at) = note.at;
         let at = at.min(sources[file].text.len());
         let (manifest, start) = self.0[file];

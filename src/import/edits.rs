@@ -9,7 +9,8 @@ pub struct Edits(Vec<(Range<usize>, String)>);
 impl Edits {
     /// Puts `text` in the place of `range`; an earlier edit of any of these bytes wins.
     pub fn replace(&mut self, range: Range<usize>, text: impl Into<String>) -> bool {
-        let meets = |(other, _): &(Range<usize>, String)| match range.is_empty() || other.is_empty() {
+        let meets = |(other, _): &(Range<usize>, String)| match range.is_empty() || other.is_empty()
+        {
             true => range.start > other.start && range.start < other.end,
             false => range.start < other.end && other.start < range.end,
         };

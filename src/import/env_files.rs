@@ -49,17 +49,27 @@ pub fn take_along(
         }
     }
     let own: Vec<&Asked<'_>> = asked.iter().filter(|asked| asked.path == OWN).collect();
-    let Some(env) = input.env.filter(|_| grows && !own.is_empty()) else { return taken };
+    if !grows || own.is_empty() {
+        return taken;
+    }
     let name = free_name(&asked);
-    let (path, content) = (format!("{stack}/{name}"), Hidden::new(&env.text));
-    taken.push(ServerText { path, content });
+    let path = format!("{stack}/{name}");
+    let (text, next) = match input.env {
+        Some(_) => (
+            "the container read all of `.env`; now it reads a copy of it, without the secrets that were moved",
+            format!("leave in `{name}` what the container needs, and nothing else"),
+        ),
+        None => (
+            "the container wants all of `.env`, which is not beside the file; with the secrets that were moved, it would get too much",
+            format!("put what the container needs at /etc/evenkeel/env/{path}"),
+        ),
+    };
     for Asked { file, piece, .. } in own {
         edits[*file].replace(piece.span.clone(), &name);
-        let text = "the container read all of `.env`; now it reads a copy of it, without the secrets \
-                    that were moved";
-        let next = format!("leave in `{name}` what the container needs, and nothing else");
-        notes.push(Note::new(Weight::Server, (*file, piece.span.start), None, text, Some(next)));
+        let at = (*file, piece.span.start);
+        notes.push(Note::new(Weight::Server, at, None, text, Some(next.clone())));
     }
+    taken.extend(input.env.map(|env| ServerText { path, content: Hidden::new(&env.text) }));
     taken
 }
 

@@ -125,7 +125,9 @@ impl<'p> Search<'p, '_> {
                     match (key.text().unwrap_or_default(), &value.shape) {
                         ("command" | "entrypoint" | "test", _) => self.command(value, inner),
                         ("image" | "container_name", _) => {}
-                        (name, Shape::Scalar(written)) => self.variable(name, value, written, inner),
+                        (name, Shape::Scalar(written)) => {
+                            self.variable(name, value, written, inner)
+                        }
                         (_, Shape::Sequence { .. } | Shape::Mapping { .. }) => {
                             self.fragment(value, inner);
                         }
@@ -137,7 +139,9 @@ impl<'p> Search<'p, '_> {
                 for item in items {
                     match &item.shape {
                         Shape::Scalar(written) => self.equation(item, written, inner),
-                        Shape::Sequence { .. } | Shape::Mapping { .. } => self.fragment(item, inner),
+                        Shape::Sequence { .. } | Shape::Mapping { .. } => {
+                            self.fragment(item, inner)
+                        }
                         Shape::Alias(_) => {}
                     }
                 }
@@ -170,7 +174,11 @@ impl<'p> Search<'p, '_> {
         if is_secret(name, text) {
             match literal(text) {
                 Some(value) if !names::is_harmless(&value) => {
-                    let wish = if names::is_variable(name) { name.to_owned() } else { names::variable(name) };
+                    let wish = if names::is_variable(name) {
+                        name.to_owned()
+                    } else {
+                        names::variable(name)
+                    };
                     return self.add(at, range, true, value, wish, name);
                 }
                 Some(_) => {}
@@ -224,7 +232,9 @@ impl<'p> Search<'p, '_> {
         self.finds.values.push(at);
         let addresses = passwords::of_addresses(&at.written.text).into_iter();
         let is_new = |new: &Inside| {
-            inside.iter().all(|old| old.range.end <= new.range.start || new.range.end <= old.range.start)
+            inside
+                .iter()
+                .all(|old| old.range.end <= new.range.start || new.range.end <= old.range.start)
         };
         let addresses: Vec<Inside> = addresses.filter(is_new).collect();
         inside.extend(addresses);
@@ -311,7 +321,9 @@ fn variables(template: &str) -> std::collections::BTreeMap<String, interpolate::
 
 fn has_default(template: &str) -> bool {
     let is_telling = |usage: interpolate::Usage| {
-        usage.default.is_some_and(|default| literal(&default).is_some_and(|d| !names::is_harmless(&d)))
+        usage
+            .default
+            .is_some_and(|default| literal(&default).is_some_and(|d| !names::is_harmless(&d)))
     };
     variables(template).into_values().any(is_telling)
 }

@@ -1,20 +1,59 @@
 //! Which names mean a secret, and which values are none whatever their name.
 
 /// Parts of a name that mean a secret, also in the middle of a longer word.
-const SECRETS: [&str; 8] = [
-    "PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "PRIVATEKEY",
-];
+const SECRETS: [&str; 8] =
+    ["PASSWORD", "PASSWD", "PASSPHRASE", "SECRET", "TOKEN", "APIKEY", "CREDENTIAL", "PRIVATEKEY"];
 
 /// Words that mean a secret where they stand alone.
 const WORDS: [&str; 9] = ["PASS", "PWD", "KEY", "KEYS", "DSN", "SALT", "PEPPER", "PW", "PSK"];
 
 /// Last words of a name that tells something about a secret, or where it is.
 const ABOUT: [&str; 45] = [
-    "FILE", "FILES", "PATH", "DIR", "DIRECTORY", "LOCATION", "URL", "URI", "ENDPOINT", "ISSUER",
-    "AUDIENCE", "TTL", "EXPIRY", "EXPIRES", "EXPIRATION", "EXPIRE", "LIFETIME", "DURATION",
-    "TIMEOUT", "INTERVAL", "AGE", "HOURS", "MINUTES", "DAYS", "SECONDS", "LENGTH", "SIZE", "MIN",
-    "MAX", "COUNT", "LIMIT", "ENABLED", "ENABLE", "DISABLED", "DISABLE", "REQUIRED", "TYPE",
-    "ALGORITHM", "METHOD", "POLICY", "HEADER", "NAME", "ID", "FIELD", "PREFIX",
+    "FILE",
+    "FILES",
+    "PATH",
+    "DIR",
+    "DIRECTORY",
+    "LOCATION",
+    "URL",
+    "URI",
+    "ENDPOINT",
+    "ISSUER",
+    "AUDIENCE",
+    "TTL",
+    "EXPIRY",
+    "EXPIRES",
+    "EXPIRATION",
+    "EXPIRE",
+    "LIFETIME",
+    "DURATION",
+    "TIMEOUT",
+    "INTERVAL",
+    "AGE",
+    "HOURS",
+    "MINUTES",
+    "DAYS",
+    "SECONDS",
+    "LENGTH",
+    "SIZE",
+    "MIN",
+    "MAX",
+    "COUNT",
+    "LIMIT",
+    "ENABLED",
+    "ENABLE",
+    "DISABLED",
+    "DISABLE",
+    "REQUIRED",
+    "TYPE",
+    "ALGORITHM",
+    "METHOD",
+    "POLICY",
+    "HEADER",
+    "NAME",
+    "ID",
+    "FIELD",
+    "PREFIX",
 ];
 
 /// Whether a variable, label or option of this name holds a secret.
@@ -69,9 +108,27 @@ pub fn is_harmless(value: &str) -> bool {
 
 fn is_path(value: &str) -> bool {
     let roots = [
-        "./", "../", "~/", "/app/", "/certs/", "/config/", "/data/", "/etc/", "/home/", "/keys/",
-        "/mnt/", "/opt/", "/root/", "/run/", "/secrets/", "/srv/", "/ssl/", "/tmp/", "/usr/",
-        "/var/", "file:",
+        "./",
+        "../",
+        "~/",
+        "/app/",
+        "/certs/",
+        "/config/",
+        "/data/",
+        "/etc/",
+        "/home/",
+        "/keys/",
+        "/mnt/",
+        "/opt/",
+        "/root/",
+        "/run/",
+        "/secrets/",
+        "/srv/",
+        "/ssl/",
+        "/tmp/",
+        "/usr/",
+        "/var/",
+        "file:",
     ];
     let endings = [".pem", ".key", ".crt", ".cer", ".json", ".txt", ".p12", ".jks", ".pub"];
     let is_one_word = !value.contains(char::is_whitespace);

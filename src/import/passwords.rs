@@ -81,7 +81,8 @@ pub fn secret_option(word: &str) -> Option<String> {
 }
 
 fn add(found: &mut Vec<Inside>, range: Range<usize>, name: &str) {
-    let is_new = found.iter().all(|known| known.range.end <= range.start || range.end <= known.range.start);
+    let is_new =
+        found.iter().all(|known| known.range.end <= range.start || range.end <= known.range.start);
     if !range.is_empty() && is_new {
         found.push(Inside { range, name: names::variable(name) });
     }
@@ -112,7 +113,8 @@ fn words(text: &str) -> Vec<Range<usize>> {
 
 fn unquoted(text: &str, word: Range<usize>) -> Range<usize> {
     let written = &text[word.clone()];
-    let is_quoted = |quote| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
+    let is_quoted =
+        |quote| written.len() > 1 && written.starts_with(quote) && written.ends_with(quote);
     if is_quoted('"') || is_quoted('\'') { word.start + 1..word.end - 1 } else { word }
 }
 

@@ -23,13 +23,7 @@ pub fn in_values<'p>(name: &str, value: &Hidden, finds: &Finds<'p>, rewrite: &mu
 }
 
 /// Replaces every `value` in a comment of `text`, which is laid out as `documents`.
-pub fn in_comments(
-    name: &str,
-    value: &Hidden,
-    text: &str,
-    documents: &[Piece],
-    edits: &mut Edits,
-) {
+pub fn in_comments(name: &str, value: &Hidden, text: &str, documents: &[Piece], edits: &mut Edits) {
     let Some(written) = distinctive(value) else { return };
     let mut values = Vec::new();
     documents.iter().for_each(|piece| spans(piece, &mut values));

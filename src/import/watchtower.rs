@@ -61,7 +61,8 @@ impl Conversion<'_> {
             && is_watchtower(image)
         {
             let at = service.entry("image").map_or(service.span.start, |e| e.value.span.start);
-            let text = "Watchtower and evenkeel would both replace containers, each without the other";
+            let text =
+                "Watchtower and evenkeel would both replace containers, each without the other";
             let next = "remove this service once evenkeel follows the host's stacks";
             self.note(Weight::Worth, at, text, Some(next));
         }
@@ -76,7 +77,8 @@ impl Conversion<'_> {
         if is_out {
             self.translate(service, &ours);
         } else {
-            let text = "Watchtower's labels are left here: they cannot be taken out without the rest";
+            let text =
+                "Watchtower's labels are left here: they cannot be taken out without the rest";
             let next = "take them out by hand; evenkeel pays no heed to them";
             self.note(Weight::Worth, ours[0].span.start, text, Some(next));
         }
@@ -115,7 +117,10 @@ impl Conversion<'_> {
         let at = labels[0].span.start;
         if is("enable", "true") && !is("monitor-only", "true") && !is("no-pull", "true") {
             self.follow(service, at);
-        } else if value("enable").is_some() || value("monitor-only").is_some() || value("no-pull").is_some() {
+        } else if value("enable").is_some()
+            || value("monitor-only").is_some()
+            || value("no-pull").is_some()
+        {
             let text = "Watchtower's labels are taken out: a tag stays with the digest it had, as they asked for";
             self.note(Weight::Worth, at, text, None);
         }
@@ -124,7 +129,9 @@ impl Conversion<'_> {
             let next = match short {
                 "stop-signal" => "write `stop_signal:` with the same signal on the service",
                 "depends-on" => "write `depends_on:` with `restart: true`",
-                "scope" => "nothing: evenkeel changes what its own repository describes, and nothing else",
+                "scope" => {
+                    "nothing: evenkeel changes what its own repository describes, and nothing else"
+                }
                 hook if hook.starts_with("lifecycle.") => {
                     "put the work into the image's own start, or into a service that others await with `service_completed_successfully`"
                 }
@@ -137,10 +144,17 @@ impl Conversion<'_> {
 
     fn follow(&mut self, service: &Piece, at: usize) {
         let image = service.entry("image").filter(|entry| entry.value.text().is_some());
-        let pinned = image.and_then(|entry| entry.value.text()).is_some_and(|i| i.contains("@sha256:"));
+        let pinned =
+            image.and_then(|entry| entry.value.text()).is_some_and(|i| i.contains("@sha256:"));
         if pinned {
-            let text = "Watchtower's labels are taken out; an image with a digest is never followed";
-            return self.note(Weight::Worth, at, text, Some("take the digest away to follow the tag"));
+            let text =
+                "Watchtower's labels are taken out; an image with a digest is never followed";
+            return self.note(
+                Weight::Worth,
+                at,
+                text,
+                Some("take the digest away to follow the tag"),
+            );
         }
         let written = match (self.policy, image) {
             (Some(policy), Some(image)) if service.entry("pull_policy").is_none() => {
@@ -167,16 +181,19 @@ impl Conversion<'_> {
         if service.is_flow() {
             return self.edits.insert(end, format!(", pull_policy: {policy}"));
         }
-        let (Some(blanks), Some(lines)) = (
-            indent(text, image.key.span.start),
-            whole_lines(text, &(image.key.span.start..end)),
-        ) else {
+        let (Some(blanks), Some(lines)) =
+            (indent(text, image.key.span.start), whole_lines(text, &(image.key.span.start..end)))
+        else {
             return false;
         };
         let line_break = line_break(text);
         match text[..lines.end].ends_with('\n') {
-            true => self.edits.insert(lines.end, format!("{blanks}pull_policy: {policy}{line_break}")),
-            false => self.edits.insert(lines.end, format!("{line_break}{blanks}pull_policy: {policy}")),
+            true => {
+                self.edits.insert(lines.end, format!("{blanks}pull_policy: {policy}{line_break}"))
+            }
+            false => {
+                self.edits.insert(lines.end, format!("{line_break}{blanks}pull_policy: {policy}"))
+            }
         }
     }
 
@@ -209,7 +226,13 @@ fn labels(piece: &Piece) -> Vec<Label> {
         Shape::Mapping { entries, .. } => entries.iter().filter_map(of_entry).collect(),
         Shape::Sequence { items, .. } => items
             .iter()
-            .map(|item| of_item(item).unwrap_or(Label { name: String::new(), value: String::new(), span: item.span.clone() }))
+            .map(|item| {
+                of_item(item).unwrap_or(Label {
+                    name: String::new(),
+                    value: String::new(),
+                    span: item.span.clone(),
+                })
+            })
             .collect(),
         Shape::Scalar(_) | Shape::Alias(_) => Vec::new(),
     }

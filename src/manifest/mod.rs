@@ -43,8 +43,8 @@ pub mod short {
 }
 
 pub use load::{Loaded, LoadedStack, load};
-pub use read::plain_value;
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
+pub use read::plain_value;
 pub use schema::schema;
 
 #[cfg(test)]

@@ -23,6 +23,8 @@ pub const COMPOSE_CONFIG_HASH: &str = "com.docker.compose.config-hash";
 pub const COMPOSE_WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 /// The manifest's files, separated by commas.
 pub const COMPOSE_CONFIG_FILES: &str = "com.docker.compose.project.config_files";
+/// The file that Compose took variables from, where it was told one; several are separated by commas.
+pub const COMPOSE_ENVIRONMENT_FILE: &str = "com.docker.compose.project.environment_file";
 /// The manifest's key of a network.
 pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
 /// The manifest's key of a volume.

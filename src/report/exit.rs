@@ -1,7 +1,9 @@
 //! Exit codes, all in one place (`interface`: exit codes).
 
 use super::state::State;
-use super::wire::{PassOutcome, PassReport, PlanReport, PlanStack, StatusReport, ValidateReport};
+use super::wire::{
+    ImportReport, PassOutcome, PassReport, PlanReport, PlanStack, StatusReport, ValidateReport,
+};
 
 /// How the program ends. There are no others.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -81,6 +83,11 @@ pub fn of_status(report: &StatusReport) -> ExitCode {
 
 /// Of `validate`.
 pub fn of_validate(report: &ValidateReport) -> ExitCode {
+    if report.valid { ExitCode::Good } else { ExitCode::Failed }
+}
+
+/// Of `import`.
+pub fn of_import(report: &ImportReport) -> ExitCode {
     if report.valid { ExitCode::Good } else { ExitCode::Failed }
 }
 

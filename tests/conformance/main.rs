@@ -8,6 +8,7 @@
 #![expect(clippy::print_stdout, reason = "each set says how many of its records are understood")]
 
 mod dotenv;
+mod import;
 mod interpolation;
 mod merging;
 mod records;

@@ -52,7 +52,8 @@ fn mounted(node: &Node) -> Mounted {
 }
 
 fn nameless(of: &Of<'_>, node: &Node, told: &mut Told<'_>) {
-    let text = "its volume has no name: nobody finds the data again once the container is gone".to_owned();
+    let text =
+        "its volume has no name: nobody finds the data again once the container is gone".to_owned();
     let next = "give it a name: `data:/path`, and `volumes: {data: }` at the top";
     told.add(Weight::Worth, &node.place, Some(of.name), text, next);
 }
@@ -71,14 +72,19 @@ fn relative(
     let (text, next) = match (kind, input.working_dir) {
         (Some(EntryKind::File { .. }), _) => (
             format!("`{path}` is a file"),
-            format!("put it into git beside the manifest, where a change of it rolls out; or, with secrets in it, on the server at {there}"),
+            format!(
+                "put it into git beside the manifest, where a change of it rolls out; or, with secrets in it, on the server at {there}"
+            ),
         ),
         (Some(_) | None, Some(dir)) => (
             format!("`{path}` stays in {} if the server's configuration says so", dir.display()),
-            "should it hold nothing but configuration, put it into git beside the manifest".to_owned(),
+            "should it hold nothing but configuration, put it into git beside the manifest"
+                .to_owned(),
         ),
         (Some(_), None) => (
-            format!("`{path}` is a directory: of git, if it lies beside the manifest there; else of the server"),
+            format!(
+                "`{path}` is a directory: of git, if it lies beside the manifest there; else of the server"
+            ),
             format!("put configuration into git; move data to {there} before the first deployment"),
         ),
         (None, None) => (

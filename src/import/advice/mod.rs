@@ -44,7 +44,14 @@ struct Told<'a> {
 }
 
 impl Told<'_> {
-    fn add(&mut self, weight: Weight, at: &Place, service: Option<&ServiceName>, text: String, next: &str) {
+    fn add(
+        &mut self,
+        weight: Weight,
+        at: &Place,
+        service: Option<&ServiceName>,
+        text: String,
+        next: &str,
+    ) {
         self.advice.push(Advice {
             weight,
             place: Some(at.clone()),
@@ -74,7 +81,8 @@ fn top(stack: &StackName, tree: &Node, input: &Input<'_>, told: &mut Told<'_>) {
             true => "`COMPOSE_PROFILES` is not read: which profiles are active is up to the server",
             false => "services with a profile run only where the server's configuration names it",
         };
-        let next = format!("list them in its configuration: `stacks: {{{stack}: {{profiles: […]}}}}`");
+        let next =
+            format!("list them in its configuration: `stacks: {{{stack}: {{profiles: […]}}}}`");
         told.add(Weight::Server, &profiles.place, None, text.to_owned(), &next);
     }
     if let Some(dir) = input.working_dir {

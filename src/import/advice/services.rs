@@ -19,7 +19,9 @@ pub fn all(tree: &Node) -> Vec<(&str, &Node)> {
 pub fn awaited_jobs(tree: &Node) -> Vec<&str> {
     let mut jobs = Vec::new();
     for (_, service) in all(tree) {
-        let Some(Value::Mapping(fields)) = service.get("depends_on").map(|d| &d.value) else { continue };
+        let Some(Value::Mapping(fields)) = service.get("depends_on").map(|d| &d.value) else {
+            continue;
+        };
         let ended = |node: &Node| {
             node.get("condition").and_then(text) == Some("service_completed_successfully")
         };
@@ -72,11 +74,13 @@ fn rights(of: &Of<'_>, told: &mut Told<'_>) {
         Value::Null | Value::Sequence(_) => None,
     };
     let is_socket = |node: &&Node| {
-        source(node).is_some_and(|path| path == "/var/run/docker.sock" || path == "/run/docker.sock")
+        source(node)
+            .is_some_and(|path| path == "/var/run/docker.sock" || path == "/run/docker.sock")
     };
     for node in sockets.filter(is_socket) {
         let text = "it has the engine's socket, and so the host".to_owned();
-        let next = "put a proxy that passes on what it needs before the socket, or leave it knowingly";
+        let next =
+            "put a proxy that passes on what it needs before the socket, or leave it knowingly";
         told.add(Weight::Worth, &node.place, Some(of.name), text, next);
     }
 }
@@ -137,7 +141,8 @@ fn dependencies(of: &Of<'_>, told: &mut Told<'_>) {
         if target.and_then(|target| target.get("healthcheck")).is_none() {
             continue;
         }
-        let text = format!("it starts as soon as `{name}` has started, though that has a health check");
+        let text =
+            format!("it starts as soon as `{name}` has started, though that has a health check");
         let next = format!("write `depends_on: {{{name}: {{condition: service_healthy}}}}`");
         told.add(Weight::Worth, place, Some(of.name), text, &next);
     }
@@ -145,7 +150,8 @@ fn dependencies(of: &Of<'_>, told: &mut Told<'_>) {
 
 /// Where the service is named.
 fn here(of: &Of<'_>) -> Place {
-    let Some(Value::Mapping(fields)) = of.tree.get("services").map(|services| &services.value) else {
+    let Some(Value::Mapping(fields)) = of.tree.get("services").map(|services| &services.value)
+    else {
         return of.service.place.clone();
     };
     fields.get(of.name.as_str()).map_or(of.service.place.clone(), |field| field.key_place.clone())

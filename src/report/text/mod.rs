@@ -6,8 +6,10 @@ mod pass;
 mod status;
 mod history;
 mod validate;
+mod import;
 
 pub use history::history;
+pub use import::{WrittenFile, import_page, import_remarks, import_written};
 pub use pass::pass;
 pub use plan::plan;
 pub use status::status;

@@ -10,8 +10,10 @@ mod standing;
 mod containers;
 mod history;
 mod validate;
+mod import;
 
 pub use history::{HistoryGeneration, HistoryReport, HistoryService, history};
+pub use import::{ImportFile, ImportRemark, ImportReport, ImportVariable, import};
 pub use pass::{
     Pass, PassFailure, PassOutcome, PassReport, PassService, PassSource, PassStack, pass,
 };
