@@ -122,3 +122,40 @@ fn every_room_is_listed() {
         assert!(known.contains(&room.as_str()), "{} is in no listed room", path.display());
     }
 }
+
+/// The calls that begin with a problem's code.
+const MAKERS: [&str; 6] =
+    ["Problem::new(", "Fault::new(", ".problem(", ".trouble(", "problem_at(", ".report("];
+
+#[test]
+fn every_code_of_a_problem_is_explained_and_no_other() {
+    let page = Path::new(env!("CARGO_MANIFEST_DIR")).join("docs/problems.md");
+    let page = fs::read_to_string(page).unwrap();
+    let rows = page.lines().filter_map(|line| line.strip_prefix("| `"));
+    let explained: Vec<&str> = rows.filter_map(|row| row.split('`').next()).collect();
+    let mut used = Vec::new();
+    let mut quoted = String::new();
+    for (_, path, text) in sources() {
+        let code = text.lines().filter(|line| !line.trim_start().starts_with("//"));
+        let text: String = code.flat_map(|line| [line.trim(), " "]).collect();
+        for maker in MAKERS {
+            let calls = text.split(maker).skip(1);
+            let first = calls.filter_map(|call| call.trim_start().strip_prefix('"'));
+            let codes = first.filter_map(|rest| rest.split('"').next());
+            used.extend(codes.map(|code| (code.to_owned(), path.clone())));
+        }
+        quoted += &text;
+    }
+    assert!(used.len() > 60, "the calls are found: {used:?}");
+    for (code, path) in used {
+        assert!(
+            explained.contains(&code.as_str()),
+            "`{code}` ({}) is not explained",
+            path.display()
+        );
+    }
+    for code in &explained {
+        assert!(quoted.contains(&format!("\"{code}\"")), "`{code}` is explained and never used");
+        assert_eq!(explained.iter().filter(|other| *other == code).count(), 1, "`{code}` twice");
+    }
+}

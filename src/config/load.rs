@@ -64,14 +64,15 @@ fn read(path: &Path) -> Result<String, Box<Problem>> {
         return Err(Box::new(problem));
     }
     String::from_utf8(bytes)
-        .map_err(|_| Box::new(Problem::new("encoding", "the configuration is not UTF-8 text")))
+        .map_err(|_| Box::new(Problem::new("not-utf-8", "the configuration is not UTF-8 text")))
 }
 
 fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
     if error.kind() == ErrorKind::NotFound {
         return missing(path);
     }
-    let problem = Problem::new("unreadable", format!("the configuration cannot be read: {error}"));
+    let problem =
+        Problem::new("unreadable-file", format!("the configuration cannot be read: {error}"));
     if error.kind() == ErrorKind::PermissionDenied {
         return problem
             .hint("run as root or as the user evenkeel runs as, or name another with --config");

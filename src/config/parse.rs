@@ -96,7 +96,7 @@ fn explain(message: &str) -> Problem {
     } else if message.starts_with("invalid value") {
         "wrong-value"
     } else {
-        "yaml"
+        "yaml-syntax"
     };
     Problem::new(code, message)
 }

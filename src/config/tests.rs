@@ -347,7 +347,7 @@ fn what_is_no_mapping_is_refused() {
         );
     }
     let problems = Config::parse("f", "sources: [\n", &ambient()).unwrap_err();
-    assert_eq!(problems[0].code, "yaml");
+    assert_eq!(problems[0].code, "yaml-syntax");
     assert!(problems[0].place.as_ref().unwrap().line > 0);
 }
 
@@ -392,9 +392,9 @@ fn what_cannot_be_read_is_told_from_what_is_missing() {
     let dir = tempfile::tempdir().unwrap();
     let file = dir.path().join("config.yaml");
     let code = |path: &Path| Config::load(path, &ambient()).unwrap_err()[0].code;
-    assert_eq!(code(dir.path()), "unreadable");
+    assert_eq!(code(dir.path()), "unreadable-file");
     fs::write(&file, b"host: \xff\n").unwrap();
-    assert_eq!(code(&file), "encoding");
+    assert_eq!(code(&file), "not-utf-8");
     fs::write(&file, "# \n".repeat(1_000_000)).unwrap();
     assert_eq!(code(&file), "too-large");
     fs::write(&file, SMALLEST).unwrap();

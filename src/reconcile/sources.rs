@@ -230,7 +230,7 @@ fn refuse_shared_names(stacks: &mut Vec<LoadedStack>) {
                     stack.name, other.source, stack.source
                 );
                 let hint = "give one of them another `name:`, or narrow the sources with `stacks: {exclude: […]}`";
-                let problem = Problem::new("duplicate-stack", message).hint(hint);
+                let problem = Problem::new("two-stacks", message).hint(hint);
                 other.content = Err(vec![problem.at(Place::file(stack.source.as_str()))]);
             }
         }
