@@ -153,7 +153,7 @@ pub struct Plan {
 
 #[derive(Args)]
 pub struct Validate {
-    /// The source tree
+    /// A directory of stacks, or one Compose file
     #[arg(default_value = ".")]
     pub path: PathBuf,
     /// Read this file as if it were every stack's env file on the server

@@ -17,6 +17,11 @@ const OVERRIDES: [&str; 4] = [
     "docker-compose.override.yml",
 ];
 
+/// Whether a file of this name is a manifest, or is laid over one.
+pub fn is_manifest(name: &str) -> bool {
+    NAMES.contains(&name) || OVERRIDES.contains(&name)
+}
+
 /// A directory that holds a manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Candidate {
@@ -26,10 +31,10 @@ pub struct Candidate {
     pub files: Vec<String>,
 }
 
-/// The stacks of `revision`, sorted by directory.
+/// The stacks of `revision`, sorted by directory. Where its path is a file, that file alone is one.
 ///
 /// # Errors
-/// The source's path is missing, is no directory, or cannot be read.
+/// The source's path is missing or cannot be read.
 pub fn candidates(
     revision: &Revision,
     options: &Options<'_>,
@@ -39,7 +44,10 @@ pub fn candidates(
     match repository::look(&*revision.tree, &root).map_err(|error| unreadable(&error))? {
         Found::Directory => {}
         Found::Nothing => return Err(problem(revision, "is not in this revision").into()),
-        Found::File => return Err(problem(revision, "is a file, not a directory").into()),
+        Found::File => {
+            let directory = root.rsplit_once('/').map_or("", |(directory, _)| directory).to_owned();
+            return Ok(vec![Candidate { directory, files: vec![root] }]);
+        }
         Found::Obstacle { path, what } => {
             return Err(problem(revision, &format!("leads through `{path}`, {what}")).into());
         }

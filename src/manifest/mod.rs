@@ -42,6 +42,7 @@ pub mod short {
     pub use super::service::{ShortVolume, short_port as port, short_volume as volume};
 }
 
+pub use discover::is_manifest;
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
 pub use read::plain_value;

@@ -111,13 +111,22 @@ fn a_file_that_cannot_be_parsed_keeps_everything_from_being_removed() {
 
 #[test]
 fn a_missing_path_keeps_everything_from_being_removed() {
-    for path in ["nowhere", "a/compose.yaml", "../etc"] {
+    for path in ["nowhere", "a/compose.yaml/b", "../etc"] {
         let mut world = World::new(&[("a/compose.yaml", ONE)]);
         world.path = path;
         let loaded = world.load();
         assert!(!loaded.complete && loaded.stacks.is_empty(), "{path}");
         assert!(world.problems().contains("the source's path"), "{}", world.problems());
     }
+}
+
+#[test]
+fn a_path_to_a_file_is_that_file_alone() {
+    let mut world =
+        World::new(&[("a/compose.yaml", ONE), ("a/compose.override.yaml", "services:")]);
+    world.path = "a/compose.yaml";
+    let stack = world.stack();
+    assert_eq!((stack.name.as_str(), stack.files.join(" ")), ("a", "a/compose.yaml".to_owned()));
 }
 
 #[test]

@@ -1,3 +1,5 @@
+use std::time::Duration;
+
 use super::world::*;
 use crate::model::stack::Remark;
 use crate::model::{Place, Problem, StackName};
@@ -66,11 +68,12 @@ fn validate_lists_problems_and_counts() {
         Validated { name: "shop", files: &stack.files, result: Ok(stack) },
         Validated { name: "broken", files: &[], result: Err(&wrong) },
     ];
-    let valid = wire::validate(&stacks[..1], &[]);
+    let deadline = Duration::from_secs(300);
+    let valid = wire::validate(&stacks[..1], &[], deadline);
     assert_eq!(of_validate(&valid), ExitCode::Good);
     let written = text(|out| text::validate(out, &valid, Style::PLAIN));
-    assert_eq!(written, "valid: 1 stack, 2 services\n");
-    let invalid = wire::validate(&stacks, &[]);
+    assert!(written.ends_with("\nvalid: 1 stack, 2 services\n"), "{written}");
+    let invalid = wire::validate(&stacks, &[], deadline);
     assert_eq!(of_validate(&invalid), ExitCode::Failed);
     let written = text(|out| text::validate(out, &invalid, Style::PLAIN));
     assert!(written.ends_with("\ninvalid: 1 problem, 1 of 2 stacks cannot be used\n"), "{written}");
@@ -88,6 +91,32 @@ fn validate_lists_problems_and_counts() {
             "api",
             "web"
           ],
+          "rollouts": [
+            {
+              "service": "api",
+              "order": "stop-first",
+              "because": null,
+              "replicas": 1,
+              "parallelism": 1,
+              "until": "healthy-or-stable",
+              "stable_seconds": 0.0,
+              "deadline_seconds": 300.0,
+              "monitor_seconds": 0.0,
+              "failure_action": "rollback"
+            },
+            {
+              "service": "web",
+              "order": "stop-first",
+              "because": null,
+              "replicas": 1,
+              "parallelism": 1,
+              "until": "healthy-or-stable",
+              "stable_seconds": 0.0,
+              "deadline_seconds": 300.0,
+              "monitor_seconds": 0.0,
+              "failure_action": "rollback"
+            }
+          ],
           "problems": [],
           "remarks": []
         },
@@ -95,6 +124,7 @@ fn validate_lists_problems_and_counts() {
           "stack": "broken",
           "files": [],
           "services": [],
+          "rollouts": [],
           "problems": [
             {
               "file": "hosts/web-1/shop/compose.yaml",

@@ -9,6 +9,7 @@ mod status;
 mod standing;
 mod containers;
 mod history;
+mod rollout;
 mod validate;
 mod import;
 
@@ -18,6 +19,7 @@ pub use pass::{
     Pass, PassFailure, PassOutcome, PassReport, PassService, PassSource, PassStack, pass,
 };
 pub use plan::{PlanReport, PlanService, PlanStack, PlanStep, plan};
+pub use rollout::ValidateRollout;
 pub use shared::{WireProblem, WireReason, WireRemark};
 pub use standing::{Standing, status};
 pub use status::{
