@@ -1,9 +1,11 @@
 //! Ports, volumes and host entries in their short forms.
 
 use evenkeel::manifest::short;
+use evenkeel::model::MemoryTree;
 use serde_json::{Value as Json, json};
 
 use super::records::{check, input};
+use super::world::{loaded, told};
 
 /// A port as Compose writes it in full.
 fn ports(record: &Json) -> Result<Json, String> {
@@ -74,4 +76,24 @@ fn a_volume_is_read_as_compose_reads_it() {
 #[test]
 fn volumes_from_real_files_are_read_as_compose_reads_them() {
     check("real_volume_short", volume);
+}
+
+/// The addresses of each host, of a service with these entries.
+fn hosts(record: &Json) -> Result<Json, String> {
+    let service = json!({ "image": "image", "extra_hosts": record["input"] });
+    let manifest = json!({ "services": { "service": service } }).to_string();
+    let stack = loaded(MemoryTree::new([("stack/compose.yaml", manifest)]), &[]);
+    let stack = stack.map_err(|problems| told(&problems))?;
+    let mut hosts = json!({});
+    for line in &stack.services.values().next().unwrap().settings.extra_hosts {
+        let (host, address) = line.split_once(':').unwrap();
+        let addresses = hosts.as_object_mut().unwrap().entry(host).or_insert_with(|| json!([]));
+        addresses.as_array_mut().unwrap().push(json!(address));
+    }
+    Ok(hosts)
+}
+
+#[test]
+fn host_entries_are_read_as_compose_reads_them() {
+    check("extra_hosts", hosts);
 }
