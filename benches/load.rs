@@ -58,7 +58,8 @@ fn service(number: usize) -> String {
         port = 10_000 + number,
     );
     if let Some(before) = number.checked_sub(1) {
-        write!(text, "    depends_on:\n      app{before}: {{condition: service_healthy}}\n").unwrap();
+        write!(text, "    depends_on:\n      app{before}: {{condition: service_healthy}}\n")
+            .unwrap();
     }
     text
 }

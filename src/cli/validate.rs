@@ -8,7 +8,7 @@ use super::{Trouble, print, setting, style};
 use crate::config::Config;
 use crate::manifest::{Loaded, ServerFiles, is_manifest};
 use crate::model::tree::{Revision, SharedTree};
-use crate::model::{CommitId, Problem, SourceName};
+use crate::model::{CommitId, Place, Problem, SourceName};
 use crate::reconcile::sources;
 use crate::report::{exit, text, wire};
 use crate::source::tree::DirectoryTree;
@@ -89,24 +89,22 @@ impl Here {
 
     /// Calls files of the tree by names that can be opened from the working directory.
     fn rename(&self, loaded: &mut Loaded) {
-        let renamed = |file: &mut String| {
+        let renamed = |file: &str| match file.starts_with('/') {
             // A file of the server has its whole path already.
-            if !file.starts_with('/') {
-                *file = between(&self.from, &self.root.join(&*file)).display().to_string();
-            }
+            true => file.to_owned(),
+            false => between(&self.from, &self.root.join(file)).display().to_string(),
         };
-        let place = |problem: &mut Problem| {
-            problem.place.iter_mut().for_each(|place| renamed(&mut place.file));
-        };
+        let rename = |place: &mut Place| place.file = renamed(&place.file).into();
+        let place = |problem: &mut Problem| problem.place.iter_mut().for_each(rename);
         loaded.problems.iter_mut().for_each(place);
         for stack in &mut loaded.stacks {
-            stack.files.iter_mut().for_each(renamed);
+            stack.files.iter_mut().for_each(|file| *file = renamed(file));
             match &mut stack.result {
                 Err(problems) => problems.iter_mut().for_each(place),
                 Ok(stack) => {
                     let remarks = stack.remarks.iter_mut();
                     let places = remarks.filter_map(|remark| remark.place.as_mut());
-                    places.for_each(|place| renamed(&mut place.file));
+                    places.for_each(rename);
                 }
             }
         }

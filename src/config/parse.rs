@@ -38,7 +38,7 @@ pub(super) fn parse(name: &str, text: &str) -> Result<File, Box<Problem>> {
         ) => {
             let problem =
                 Problem::new("wrong-type", "the configuration is not a mapping of keys to values")
-                    .at(Place { file: name.to_owned(), line: 1, column: 1 })
+                    .at(Place { file: name.into(), line: 1, column: 1 })
                     .hint("start with `sources:`; see `evenkeel schema config`");
             Err(Box::new(problem))
         }

@@ -34,7 +34,7 @@ pub(super) fn at(
     let Some(location) = location else { return problem.at(Place::file(name)) };
     let number = |n: usize| u32::try_from(n).unwrap_or(u32::MAX);
     let (line, column) = (number(location.line()), number(location.column()));
-    let problem = problem.at(Place { file: name.to_owned(), line, column });
+    let problem = problem.at(Place { file: name.into(), line, column });
     match text.lines().nth(location.line().saturating_sub(1)).filter(|line| is_harmless(line)) {
         Some(line) => problem.excerpt(line),
         None => problem,

@@ -257,7 +257,7 @@ impl Placed {
         let (line, column) = position(&manifest.text, start + edits[file].moved(at));
         Advice {
             weight: note.weight,
-            place: Some(Place { file: manifest.name.clone(), line, column }),
+            place: Some(Place { file: manifest.name.as_str().into(), line, column }),
             service: note.service,
             text: note.text,
             next: note.next,

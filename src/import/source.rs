@@ -67,7 +67,7 @@ impl Source {
     /// The place of the byte `at`.
     pub fn place(&self, at: usize) -> Place {
         let (line, column) = position(&self.text, at);
-        Place { file: self.name.clone(), line, column }
+        Place { file: self.name.as_str().into(), line, column }
     }
 
     /// Every service that is written out, by name.

@@ -3,6 +3,7 @@
 //! Only files of the repository belong here, never a server's env file: an excerpt is shown to people.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use crate::model::{Place, Problem};
 
@@ -12,20 +13,20 @@ const LONGEST: usize = 200;
 /// One file, by line, as it was written.
 #[derive(Clone, Debug, Default)]
 pub struct SourceText {
-    file: String,
-    lines: Vec<String>,
+    file: Arc<str>,
+    lines: Arc<[String]>,
 }
 
 impl SourceText {
     /// Cuts `text` into lines. `file` is the name that places carry.
-    pub fn new(file: impl Into<String>, text: &str) -> Self {
+    pub fn new(file: impl Into<Arc<str>>, text: &str) -> Self {
         let lines = text.lines().map(excerpt).collect();
         Self { file: file.into(), lines }
     }
 
     /// The name that places carry.
-    pub fn file(&self) -> &str {
-        &self.file
+    pub fn file(&self) -> Arc<str> {
+        Arc::clone(&self.file)
     }
 
     /// The line `number`, from 1, cut if it is very long.
@@ -57,18 +58,18 @@ impl SourceText {
 
 /// The files that a tree was made of. A place in a file that is not here gets no excerpt.
 #[derive(Clone, Debug, Default)]
-pub struct SourceTexts(BTreeMap<String, SourceText>);
+pub struct SourceTexts(BTreeMap<Arc<str>, SourceText>);
 
 impl SourceTexts {
     /// Adds a file, or replaces the one of the same name.
-    pub fn add(&mut self, file: impl Into<String>, text: &str) {
+    pub fn add(&mut self, file: impl Into<Arc<str>>, text: &str) {
         let text = SourceText::new(file, text);
         self.0.insert(text.file.clone(), text);
     }
 
     /// The line that `place` is on.
     pub fn line(&self, place: &Place) -> Option<&str> {
-        self.0.get(&place.file)?.line(place.line)
+        self.0.get(&*place.file)?.line(place.line)
     }
 
     /// Adds the line that `problem` stands on, unless it has one.
@@ -86,7 +87,7 @@ impl SourceTexts {
         message: impl Into<String>,
         place: &Place,
     ) -> Problem {
-        match self.0.get(&place.file) {
+        match self.0.get(&*place.file) {
             Some(text) => text.problem_at(code, message, place),
             None => Problem::new(code, message).at(place.clone()),
         }
@@ -105,7 +106,7 @@ mod tests {
     use super::*;
 
     fn place(line: u32) -> Place {
-        Place { file: "compose.yaml".to_owned(), line, column: 1 }
+        Place { file: "compose.yaml".into(), line, column: 1 }
     }
 
     #[test]

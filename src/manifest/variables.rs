@@ -138,7 +138,7 @@ impl Variables {
                 "`{name}` is set on the server ({}:{}) and in git ({}:{}); the server's value is used",
                 upper.file, wins.line, lower.file, value.line
             );
-            let place = Place { file: lower.file.clone(), line: value.line, column: 1 };
+            let place = Place { file: lower.file.as_str().into(), line: value.line, column: 1 };
             remarks.push(Remark { place: Some(place), service: None, text });
         }
         remarks

@@ -1,12 +1,14 @@
 //! What is wrong with something a person wrote, and where.
 
 use std::fmt;
+use std::sync::Arc;
 
 /// Where in a text something stands. Lines and columns count from 1; a column counts characters.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Place {
-    /// The file, relative to the source's root (or as the operator named it).
-    pub file: String,
+    /// The file, relative to the source's root (or as the operator named it). Shared: there are as many places as
+    /// values.
+    pub file: Arc<str>,
     /// The line, from 1; 0 where the whole file is meant.
     pub line: u32,
     /// The column, from 1.
@@ -15,8 +17,8 @@ pub struct Place {
 
 impl Place {
     /// The whole of `file`.
-    pub fn file(file: impl Into<String>) -> Self {
-        Self { file: file.into(), line: 0, column: 0 }
+    pub fn file(file: impl AsRef<str>) -> Self {
+        Self { file: file.as_ref().into(), line: 0, column: 0 }
     }
 }
 

@@ -81,7 +81,7 @@ fn decode<'t>(file: &str, bytes: &'t [u8]) -> Result<&'t str, Vec<Problem>> {
 }
 
 fn problem(file: &str, line: u32, message: impl Into<String>) -> Problem {
-    let place = Place { file: file.to_owned(), line, column: 1 };
+    let place = Place { file: file.into(), line, column: 1 };
     Problem::new("bad-env-file", message).at(place)
 }
 

@@ -8,11 +8,9 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-use indexmap::IndexMap;
-
 pub use self::template::{Expanded, TemplateError, Usage, expand};
 use super::excerpt::SourceTexts;
-use super::node::{Field, Node, Scalar, Value};
+use super::node::{Node, Scalar, Value};
 use super::path;
 use crate::model::{Hidden, Place, Problem};
 
@@ -50,15 +48,17 @@ pub enum Unset {
 /// unset variable becomes a problem, or a remark if `unset` says so, and everything malformed a
 /// problem; in both cases the tree is still complete.
 pub fn interpolate(
-    tree: Node,
+    mut tree: Node,
     vars: &dyn Lookup,
     unset: Unset,
     texts: &SourceTexts,
     problems: &mut Vec<Problem>,
     remarks: &mut Vec<Problem>,
 ) -> Node {
-    let mut pass = Pass { vars, unset, texts, problems, remarks, left: LARGEST_TREE };
-    pass.node(tree, "")
+    let above = Vec::new();
+    let mut pass = Pass { vars, unset, texts, problems, remarks, left: LARGEST_TREE, above };
+    pass.node(&mut tree);
+    tree
 }
 
 /// The variables that the values of `tree` use, defaults within defaults included.
@@ -78,7 +78,7 @@ fn collect(node: &Node, found: &mut BTreeMap<String, Usage>) {
 }
 
 /// One walk over a tree.
-struct Pass<'a> {
+struct Pass<'a, 't> {
     vars: &'a dyn Lookup,
     unset: Unset,
     texts: &'a SourceTexts,
@@ -86,62 +86,79 @@ struct Pass<'a> {
     remarks: &'a mut Vec<Problem>,
     /// How many bytes may still be put into values.
     left: usize,
+    /// What leads to the value at hand.
+    above: Vec<Step<'t>>,
 }
 
-impl Pass<'_> {
-    fn node(&mut self, node: Node, at: &str) -> Node {
-        let value = match node.value {
-            Value::Null => Value::Null,
-            Value::Scalar(scalar) if !scalar.text.contains('$') => Value::Scalar(scalar),
+/// One step down a tree.
+enum Step<'t> {
+    Key(&'t str),
+    Item(usize),
+}
+
+impl<'t> Pass<'_, 't> {
+    fn node(&mut self, node: &'t mut Node) {
+        match &mut node.value {
+            Value::Null => {}
+            Value::Scalar(scalar) if !scalar.text.contains('$') => {}
             Value::Scalar(scalar) => {
-                let (scalar, from_server) = self.scalar(scalar, &node.place, at);
-                let sensitive = node.sensitive || from_server;
-                return Node { value: Value::Scalar(scalar), sensitive, ..node };
+                let from_server = self.scalar(scalar, &node.place);
+                node.sensitive |= from_server;
             }
-            Value::Sequence(items) => Value::Sequence(self.items(items, at)),
-            Value::Mapping(fields) => Value::Mapping(self.fields(fields, at)),
-        };
-        Node { value, ..node }
-    }
-
-    fn items(&mut self, items: Vec<Node>, at: &str) -> Vec<Node> {
-        let numbered = items.into_iter().enumerate();
-        numbered.map(|(index, item)| self.node(item, &path::item(at, index))).collect()
-    }
-
-    fn fields(&mut self, fields: IndexMap<String, Field>, at: &str) -> IndexMap<String, Field> {
-        let walked = fields.into_iter().map(|(key, field)| {
-            let node = self.node(field.node, &path::field(at, &key));
-            (key, Field { node, ..field })
-        });
-        walked.collect()
-    }
-
-    fn scalar(&mut self, scalar: Scalar, place: &Place, at: &str) -> (Scalar, bool) {
-        match expand(&scalar.text, self.vars) {
-            Ok(expanded) => {
-                for name in &expanded.unset {
-                    self.unset(name, place, at);
+            Value::Sequence(items) => {
+                for (index, item) in items.iter_mut().enumerate() {
+                    self.below(Step::Item(index), item);
                 }
-                let text = self.within_limit(expanded.text.reveal(), place, at);
-                let plain = scalar.plain && text == scalar.text;
-                (Scalar { text, plain }, expanded.from_server)
             }
-            Err(errors) => {
-                for error in errors {
-                    self.malformed(&error, place, at);
+            Value::Mapping(fields) => {
+                for (key, field) in fields {
+                    self.below(Step::Key(key), &mut field.node);
                 }
-                (scalar, false)
             }
         }
     }
 
-    fn within_limit(&mut self, text: &str, place: &Place, at: &str) -> String {
+    fn below(&mut self, step: Step<'t>, node: &'t mut Node) {
+        self.above.push(step);
+        self.node(node);
+        self.above.pop();
+    }
+
+    /// The path of the value at hand.
+    fn path(&self) -> String {
+        self.above.iter().fold(String::new(), |path, step| match step {
+            Step::Key(key) => path::field(&path, key),
+            Step::Item(index) => path::item(&path, *index),
+        })
+    }
+
+    /// Whether a value of the server went into it.
+    fn scalar(&mut self, scalar: &mut Scalar, place: &Place) -> bool {
+        match expand(&scalar.text, self.vars) {
+            Ok(expanded) => {
+                for name in &expanded.unset {
+                    self.unset(name, place);
+                }
+                let text = self.within_limit(expanded.text.reveal(), place);
+                scalar.plain &= text == scalar.text;
+                scalar.text = text;
+                expanded.from_server
+            }
+            Err(errors) => {
+                for error in errors {
+                    self.malformed(&error, place);
+                }
+                false
+            }
+        }
+    }
+
+    fn within_limit(&mut self, text: &str, place: &Place) -> String {
         let Some(left) = self.left.checked_sub(text.len()) else {
             if self.left > 0 {
                 let message = format!("variables make the file larger than {LARGEST_TREE} bytes");
                 let problem = self.texts.problem_at("too-large", message, place);
-                self.problems.push(problem.path(at));
+                self.problems.push(problem.path(self.path()));
             }
             self.left = 0;
             return String::new();
@@ -150,12 +167,12 @@ impl Pass<'_> {
         text.to_owned()
     }
 
-    fn unset(&mut self, name: &str, place: &Place, at: &str) {
+    fn unset(&mut self, name: &str, place: &Place) {
         let message = match self.unset {
             Unset::Error => format!("variable `{name}` is not set and has no default"),
             Unset::Blank => format!("variable `{name}` is not set; nothing is put in its place"),
         };
-        let problem = self.texts.problem_at("missing-variable", message, place).path(at);
+        let problem = self.texts.problem_at("missing-variable", message, place).path(self.path());
         let problem = problem.hint(format!("set {name}, or give it a default: ${{{name}:-…}}"));
         match self.unset {
             Unset::Error => self.problems.push(problem),
@@ -163,11 +180,11 @@ impl Pass<'_> {
         }
     }
 
-    fn malformed(&mut self, error: &TemplateError, place: &Place, at: &str) {
+    fn malformed(&mut self, error: &TemplateError, place: &Place) {
         let (code, hint) = match error {
             TemplateError::Required { name, .. } => ("missing-variable", format!("set {name}")),
             TemplateError::Unset { name } => {
-                return self.unset(name, place, at);
+                return self.unset(name, place);
             }
             TemplateError::Invalid(_) => {
                 ("invalid-variable", "write `$$` where a dollar sign is meant".to_owned())
@@ -177,6 +194,6 @@ impl Pass<'_> {
             }
         };
         let problem = self.texts.problem_at(code, error.to_string(), place);
-        self.problems.push(problem.path(at).hint(hint));
+        self.problems.push(problem.path(self.path()).hint(hint));
     }
 }

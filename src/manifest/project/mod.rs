@@ -7,7 +7,7 @@ pub mod networks;
 pub mod order;
 pub mod volumes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
 
@@ -77,8 +77,9 @@ fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
         let finished = draft.finish();
         used.services.extend(finished.map(|service| (service.name.clone(), service)));
     }
-    let place = |name: &ServiceName| order.iter().position(|other| other == name);
-    used.services.sort_by(|a, _, b, _| place(a).cmp(&place(b)));
+    let place: BTreeMap<&ServiceName, usize> =
+        order.iter().enumerate().map(|(place, name)| (name, place)).collect();
+    used.services.sort_by_cached_key(|name, _| place.get(name).copied());
     used
 }
 

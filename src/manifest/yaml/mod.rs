@@ -9,6 +9,8 @@ mod tree;
 #[cfg(test)]
 mod tests;
 
+use std::sync::Arc;
+
 use super::excerpt::SourceText;
 use super::node::Node;
 use crate::model::{Place, Problem};
@@ -93,8 +95,8 @@ struct At {
 }
 
 impl At {
-    fn place(self, file: &str) -> Place {
-        Place { file: file.to_owned(), line: self.line, column: self.column }
+    fn place(self, file: impl Into<Arc<str>>) -> Place {
+        Place { file: file.into(), line: self.line, column: self.column }
     }
 }
 

@@ -22,7 +22,7 @@ fn a_problem_names_the_thing_the_place_and_the_next_move() {
 
 #[test]
 fn the_caret_stands_below_the_column_in_characters() {
-    let place = Place { file: "a.yaml".to_owned(), line: 3, column: 7 };
+    let place = Place { file: "a.yaml".into(), line: 3, column: 7 };
     let problem = Problem::new("x", "wrong").at(place).excerpt("ä: \tü: ß\u{1b}[2J");
     let written = problems::render(&[problem], Style::PLAIN);
     let lines: Vec<&str> = written.lines().collect();
@@ -36,7 +36,7 @@ fn a_problem_without_a_place_or_beyond_its_line_is_shown_all_the_same() {
     assert_eq!(problems::render(&[nowhere], Style::PLAIN), "error: wrong\n");
     let file = Problem::new("x", "wrong").at(Place::file("a.yaml"));
     assert_eq!(problems::render(&[file], Style::PLAIN), "error: wrong\n  --> a.yaml\n");
-    let far = Place { file: "a.yaml".to_owned(), line: 1, column: 900 };
+    let far = Place { file: "a.yaml".into(), line: 1, column: 900 };
     let far = Problem::new("x", "wrong").at(far).excerpt("ab");
     assert!(!problems::render(&[far], Style::PLAIN).contains('^'));
     assert_eq!(problems::render::<Problem>(&[], Style::PLAIN), "");
@@ -45,7 +45,7 @@ fn a_problem_without_a_place_or_beyond_its_line_is_shown_all_the_same() {
 #[test]
 fn a_remark_is_a_note() {
     let remark = Remark {
-        place: Some(Place { file: "a.yaml".to_owned(), line: 3, column: 5 }),
+        place: Some(Place { file: "a.yaml".into(), line: 3, column: 5 }),
         service: Some("web".into()),
         text: "`:ro` is missing".to_owned(),
     };

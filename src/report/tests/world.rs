@@ -102,7 +102,7 @@ fn service(name: &ServiceName) -> DesiredService {
     let pinned = PinnedImage::new(&image, digest());
     let service = Service {
         name: name.clone(),
-        place: Place { file: "compose.yaml".to_owned(), line: 2, column: 3 },
+        place: Place { file: "compose.yaml".into(), line: 2, column: 3 },
         image,
         image_shown: "ghcr.io/acme/app:${TAG}".to_owned(),
         pull_policy: crate::model::PullPolicy::default(),
@@ -266,7 +266,7 @@ pub fn problem() -> Problem {
         "missing-file",
         "service `web` wants env file `api.env`, which this server does not have",
     )
-    .at(Place { file: "hosts/web-1/shop/compose.yaml".to_owned(), line: 14, column: 15 })
+    .at(Place { file: "hosts/web-1/shop/compose.yaml".into(), line: 14, column: 15 })
     .excerpt("    env_file: [api.env]")
     .path("services.web.env_file[0]")
     .note("looked in /etc/evenkeel/env/shop/ and in the repository")

@@ -109,7 +109,7 @@ impl From<&Advice> for ImportRemark {
             },
             line,
             column: place.as_ref().and_then(|place| line.map(|_| place.column)),
-            file: place.map(|place| place.file),
+            file: place.map(|place| place.file.to_string()),
             service: service.map(|service| service.to_string()),
             text,
             next,

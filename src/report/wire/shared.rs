@@ -120,8 +120,8 @@ impl WireRemark {
 fn place(place: Option<&Place>) -> (Option<String>, Option<u32>, Option<u32>) {
     match place {
         None => (None, None, None),
-        Some(place) if place.line == 0 => (Some(place.file.clone()), None, None),
-        Some(place) => (Some(place.file.clone()), Some(place.line), Some(place.column)),
+        Some(place) if place.line == 0 => (Some(place.file.to_string()), None, None),
+        Some(place) => (Some(place.file.to_string()), Some(place.line), Some(place.column)),
     }
 }
 
