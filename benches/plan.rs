@@ -126,7 +126,7 @@ fn container(stack: &StackName, wanted: &DesiredService, number: usize) -> Obser
         name,
         image: image().to_string(),
         image_id: ImageId::new("sha256:b"),
-        labels: labels.map(|(key, value)| (key.to_owned(), value)).into(),
+        labels: labels.map(|(key, value)| (key.to_owned(), value)).into_iter().collect(),
         created_at: None,
         state: ContainerState::Running,
         health: Health::None,

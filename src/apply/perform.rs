@@ -171,7 +171,7 @@ async fn find(hands: &Hands<'_>, target: &Target) -> Result<Option<ContainerRef>
         Target::Own { name, service, spared } => {
             let found = hands.engine.inspect(&ContainerRef::Name(name.clone())).await?;
             let own = found.filter(|found| {
-                found.service().as_ref() == Some(service) && Some(&found.id) != spared.as_ref()
+                found.service() == Some(service) && Some(&found.id) != spared.as_ref()
             });
             Ok(own.map(|found| ContainerRef::Id(found.id)))
         }

@@ -3,6 +3,7 @@
 //! Nothing here does I/O, reads a clock or decides anything. A type that only one room needs belongs in
 //! that room.
 
+pub mod container_labels;
 pub mod desired;
 pub mod fingerprint;
 pub mod generation;
@@ -21,6 +22,7 @@ pub mod spec;
 pub mod stack;
 pub mod tree;
 
+pub use container_labels::ContainerLabels;
 pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
 pub use generation::{GenerationOutcome, ServiceOutcome, Trigger};
 pub use hidden::{Hidden, Masks};

@@ -6,8 +6,8 @@ use jiff::Timestamp;
 
 use super::spec::{Attachment, Logging};
 use super::{
-    ContainerId, ContainerName, ContainerSpec, ImageId, NetworkId, NetworkName, ServiceId,
-    ServiceName, SourceName, StackName, VolumeName, labels,
+    ContainerId, ContainerLabels, ContainerName, ContainerSpec, ImageId, NetworkId, NetworkName,
+    ServiceId, SourceName, SpecHash, StackName, VolumeName,
 };
 
 /// What the engine reports at one moment.
@@ -97,7 +97,7 @@ pub struct ObservedContainer {
     /// The image it runs.
     pub image_id: ImageId,
     /// All labels.
-    pub labels: BTreeMap<String, String>,
+    pub labels: ContainerLabels,
     /// When it was created.
     pub created_at: Option<Timestamp>,
     /// What it does.
@@ -170,24 +170,28 @@ impl ObservedContainer {
     }
 
     /// The stack it belongs to.
-    pub fn stack(&self) -> Option<StackName> {
-        self.label(labels::COMPOSE_PROJECT).map(StackName::new)
+    pub fn stack(&self) -> Option<&StackName> {
+        self.labels.identity().stack.as_ref()
     }
 
     /// The service it belongs to.
-    pub fn service(&self) -> Option<ServiceId> {
-        let service = ServiceName::new(self.label(labels::COMPOSE_SERVICE)?);
-        Some(ServiceId { stack: self.stack()?, service })
+    pub fn service(&self) -> Option<&ServiceId> {
+        self.labels.identity().service.as_ref()
     }
 
     /// The source whose stack made it; `None` for what Compose made.
-    pub fn source(&self) -> Option<SourceName> {
-        self.label(labels::SOURCE).map(SourceName::new)
+    pub fn source(&self) -> Option<&SourceName> {
+        self.labels.identity().source.as_ref()
+    }
+
+    /// The spec it was made from; `None` for what Compose made.
+    pub fn spec(&self) -> Option<&SpecHash> {
+        self.labels.identity().spec.as_ref()
     }
 
     /// The replica's number; 1 where the label is missing or unreadable.
     pub fn number(&self) -> u32 {
-        self.label(labels::COMPOSE_NUMBER).and_then(|number| number.parse().ok()).unwrap_or(1)
+        self.labels.identity().number.unwrap_or(1)
     }
 
     /// Whether it has a process, or is about to get one from its restart policy.
@@ -285,9 +289,7 @@ impl ObservedState {
         &'a self,
         service: &'a ServiceId,
     ) -> impl Iterator<Item = &'a ObservedContainer> {
-        self.containers
-            .iter()
-            .filter(move |container| container.service().as_ref() == Some(service))
+        self.containers.iter().filter(move |container| container.service() == Some(service))
     }
 
     /// The network of exactly this name.

@@ -8,7 +8,7 @@ use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
 use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
-use crate::model::{ObservedContainer, ServiceId, SpecHash, labels};
+use crate::model::{ObservedContainer, ServiceId};
 
 /// What a service that is left as it is still gets: a container that crashed or was stopped is started
 /// again, unless it is the one that was rejected.
@@ -18,10 +18,10 @@ pub fn keep_alive<'a>(
     pinned: Option<&Pinned>,
 ) -> Vec<Replica<'a>> {
     let is_rejected = |container: &ObservedContainer| {
-        let spec = container.label(labels::SPEC).map(SpecHash::new);
-        spec.is_some_and(|spec| {
-            situation.memory.rejected.contains_key(&(id.clone(), spec.clone()))
-                || situation.memory.completed_jobs.contains(&(id.clone(), spec))
+        container.spec().is_some_and(|spec| {
+            let key = (id.clone(), spec.clone());
+            situation.memory.rejected.contains_key(&key)
+                || situation.memory.completed_jobs.contains(&key)
         })
     };
     let mut replicas = Vec::new();

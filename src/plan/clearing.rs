@@ -217,7 +217,7 @@ fn all_users_go(situation: &Situation<'_>, network: &NetworkName) -> bool {
         .iter()
         .filter(|container| container.attached.contains_key(network))
         .all(|container| match (container.service(), container.source()) {
-            (Some(id), Some(source)) => is_gone(situation, &id, &source),
+            (Some(id), Some(source)) => is_gone(situation, id, source),
             (Some(_) | None, None) | (None, Some(_)) => false,
         })
 }

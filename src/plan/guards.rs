@@ -138,7 +138,7 @@ fn owner_of_name(
     }
     let service = situation.named(name)?.service()?;
     // What goes in this pass goes before this service is made.
-    (service != judged.id && !situation.is_removed(&service))
+    (*service != judged.id && !situation.is_removed(service))
         .then(|| format!("a container of {service}"))
 }
 

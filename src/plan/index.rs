@@ -20,7 +20,7 @@ use crate::model::{
 /// A situation and its index.
 pub struct Survey<'a> {
     situation: Situation<'a>,
-    containers: IndexMap<ServiceId, Vec<&'a ObservedContainer>>,
+    containers: IndexMap<&'a ServiceId, Vec<&'a ObservedContainer>>,
     names: IndexMap<&'a ContainerName, &'a ObservedContainer>,
     foreign: BTreeMap<&'a ContainerName, &'a ForeignContainer>,
     networks: IndexMap<&'a str, &'a ObservedNetwork>,
@@ -52,7 +52,7 @@ impl<'a> Survey<'a> {
     /// Looks over `situation` once.
     pub fn of(situation: &Situation<'a>) -> Self {
         let observed = situation.observed;
-        let mut containers: IndexMap<ServiceId, Vec<&ObservedContainer>> = IndexMap::new();
+        let mut containers: IndexMap<&ServiceId, Vec<&ObservedContainer>> = IndexMap::new();
         for container in &observed.containers {
             let Some(id) = container.service() else { continue };
             containers.entry(id).or_default().push(container);
@@ -89,8 +89,8 @@ impl<'a> Survey<'a> {
     }
 
     /// All services that have a container, in the engine's order.
-    pub fn services(&self) -> impl Iterator<Item = (&ServiceId, &Vec<&'a ObservedContainer>)> {
-        self.containers.iter()
+    pub fn services(&self) -> impl Iterator<Item = (&'a ServiceId, &Vec<&'a ObservedContainer>)> {
+        self.containers.iter().map(|(id, containers)| (*id, containers))
     }
 
     /// The container of ours that carries this name.

@@ -76,7 +76,7 @@ fn successors(
         let id = ServiceId::new(&deployment.stack.name, name);
         let is_new = situation.containers_of(&id).next().is_none();
         let before = predecessors.get(name).into_iter().flatten().filter(|before| {
-            gone[**before].iter().all(|old| old.source().as_ref() == Some(&deployment.stack.source))
+            gone[**before].iter().all(|old| old.source() == Some(&deployment.stack.source))
         });
         let before: Vec<&&ServiceId> = before.filter(|_| is_new).collect();
         let risk = before.iter().find_map(|before| risk(desired, before, &gone[**before]));

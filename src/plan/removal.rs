@@ -40,12 +40,12 @@ pub fn census<'a>(situation: &Survey<'a>) -> Census<'a> {
         for container in containers {
             let Some(source) = container.source() else { continue };
             // Other programs may follow other sources on the same engine.
-            if !situation.desired.sources_configured.contains(&source) {
+            if !situation.desired.sources_configured.contains(source) {
                 continue;
             }
             is_ours = true;
-            let is_gone = is_gone(situation, id, &source);
-            *census.stays.entry(source).or_default() |= !is_gone;
+            let is_gone = is_gone(situation, id, source);
+            *census.stays.entry(source.clone()).or_default() |= !is_gone;
             if is_gone {
                 census.gone.entry(id.clone()).or_default().push(*container);
             }

@@ -14,8 +14,7 @@ use crate::model::desired::Pinned;
 use crate::model::observed::ObservedNetwork;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    DesiredService, NetworkName, ObservedContainer, ServiceId, SourceName, SpecHash, StackName,
-    labels,
+    DesiredService, NetworkName, ObservedContainer, ServiceId, SourceName, StackName, labels,
 };
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -96,7 +95,7 @@ fn is_attached(situation: &Survey<'_>, network: &ObservedNetwork) -> bool {
 fn is_ours(situation: &Survey<'_>, id: &ServiceId, containers: &[&ObservedContainer]) -> bool {
     let stack = situation.desired.stacks.get(&id.stack);
     containers.iter().all(|container| match container.source() {
-        Some(source) => situation.desired.sources_configured.contains(&source),
+        Some(source) => situation.desired.sources_configured.contains(source),
         None => stack.is_some(),
     })
 }
@@ -130,7 +129,7 @@ fn is_worth_finishing(
 ) -> bool {
     let Some(Ok(Pinned { hash, .. })) = desired.map(|desired| &desired.image) else { return false };
     let rejected = situation.memory.rejected.contains_key(&(id.clone(), hash.clone()));
-    current.label(labels::SPEC).map(SpecHash::new).as_ref() == Some(hash) && !rejected
+    current.spec() == Some(hash) && !rejected
 }
 
 fn go_back(

@@ -91,7 +91,7 @@ pub fn note(
     // Another program's containers on the same engine count by themselves.
     let sources = &view.desired.sources_configured;
     let ours = view.observed.containers.iter();
-    let ours = ours.filter(|one| one.source().is_some_and(|source| sources.contains(&source)));
+    let ours = ours.filter(|one| one.source().is_some_and(|source| sources.contains(source)));
     let highest = ours.filter_map(|container| container.label(labels::GENERATION));
     if let Some(highest) = highest.filter_map(|number| number.parse().ok()).max() {
         history.continue_after(GenerationNumber(highest))?;
@@ -168,7 +168,7 @@ fn origin(view: &View, stack: &StackName) -> (SourceName, crate::model::CommitId
         return (desired.source.clone(), desired.commit.clone());
     }
     let container =
-        view.observed.containers.iter().find(|container| container.stack().as_ref() == Some(stack));
+        view.observed.containers.iter().find(|container| container.stack() == Some(stack));
     let label =
         |name| container.and_then(|container| container.label(name)).unwrap_or("").to_owned();
     (SourceName::new(label(labels::SOURCE)), crate::model::CommitId::new(label(labels::COMMIT)))

@@ -138,7 +138,7 @@ impl View {
                 None => self.desired.stacks.contains_key(&id.stack),
             },
         };
-        is_wanted || runs.into_iter().any(|service| scope.covers(&service))
+        is_wanted || runs.into_iter().any(|service| scope.covers(service))
     }
 
     /// The ids of all containers of ours.

@@ -182,7 +182,10 @@ fn container(image: &str, state: ContainerState, second: i64) -> ObservedContain
         name: ContainerName::new("shop-web-1"),
         image: image.to_owned(),
         image_id: ImageId::new("image-id"),
-        labels: labels.map(|(name, value)| (name.to_owned(), value.to_owned())).into(),
+        labels: labels
+            .map(|(name, value)| (name.to_owned(), value.to_owned()))
+            .into_iter()
+            .collect(),
         created_at: Timestamp::from_second(second).ok(),
         state,
         health: Health::None,

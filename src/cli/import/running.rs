@@ -22,7 +22,7 @@ pub async fn gather(global: &Global, name: &str) -> Result<Gathered, Trouble> {
     let project = StackName::new(name);
     let engine = Docker::connect(&address(global)?).map_err(PassError::from)?;
     let observed = engine.observe(std::slice::from_ref(&project)).await.map_err(PassError::from)?;
-    let of_project = |container: &&ObservedContainer| container.stack().as_ref() == Some(&project);
+    let of_project = |container: &&ObservedContainer| container.stack() == Some(&project);
     let containers: Vec<&ObservedContainer> =
         observed.containers.iter().filter(of_project).collect();
     if containers.is_empty() {
@@ -93,7 +93,7 @@ impl Made {
 }
 
 fn unknown(project: &StackName, observed: &ObservedState) -> Trouble {
-    let foreign = observed.foreign.iter().filter_map(|container| container.project.clone());
+    let foreign = observed.foreign.iter().filter_map(|container| container.project.as_ref());
     let ours = observed.containers.iter().filter_map(ObservedContainer::stack);
     let known: BTreeSet<String> = foreign.chain(ours).map(|name| name.to_string()).collect();
     let hint = match known.is_empty() {

@@ -39,7 +39,7 @@ impl Host {
             name: container.name.clone(),
             image: container.image.clone(),
             image_id: container.image_id.clone(),
-            labels: container.labels.clone(),
+            labels: container.labels.clone().into(),
             created_at: Some(timestamp(container.created_at)),
             state: container.life.state(),
             health: container.health(self.now()),

@@ -12,7 +12,6 @@ use std::collections::BTreeSet;
 
 use super::Difference;
 use crate::model::desired::Pinned;
-use crate::model::labels;
 use crate::model::memory::Memory;
 use crate::model::observed::ObservedImage;
 use crate::model::{ContainerSpec, ImageRef, ObservedContainer, Service, SpecHash};
@@ -22,14 +21,14 @@ pub use mounts::{data_conflict, left_behind};
 /// Whether `container` is known to be made from the spec `hash`: by its label, or because it was once
 /// compared and found to match.
 pub fn is_known_to_match(container: &ObservedContainer, hash: &SpecHash, memory: &Memory) -> bool {
-    container.label(labels::SPEC) == Some(hash.as_str())
-        || memory.matched.contains(&(container.id.clone(), hash.clone()))
+    container.spec() == Some(hash) || memory.matched.contains(&(container.id.clone(), hash.clone()))
 }
 
 /// Whether the hash on `container` can be compared with `hash` at all: same version of hashing.
 pub fn has_comparable_hash(container: &ObservedContainer, hash: &SpecHash) -> bool {
-    let version = |text: &str| text.split_once(':').map(|(version, _)| version.to_owned());
-    container.label(labels::SPEC).and_then(version) == version(hash.as_str())
+    let version =
+        |hash: &SpecHash| hash.as_str().split_once(':').map(|(version, _)| version.to_owned());
+    container.spec().and_then(version) == version(hash)
 }
 
 /// Everything in which `container` differs from what `service` wants, sorted by field.

@@ -96,7 +96,9 @@ fn a_container_that_ails_makes_its_service_degraded_and_a_finished_job_does_not(
 #[test]
 fn stacks_of_sources_no_longer_configured_are_orphaned_and_show_no_reference() {
     let mut orphan = container("old/web");
-    orphan.labels.insert(crate::model::labels::SOURCE.to_owned(), "gone".to_owned());
+    let source = (crate::model::labels::SOURCE.to_owned(), "gone".to_owned());
+    orphan.labels =
+        orphan.labels.iter().map(|(k, v)| (k.clone(), v.clone())).chain([source]).collect();
     let report = report(&desired(&[]), &Plan::default(), &observed(vec![orphan]));
     assert_eq!(report.stacks[0].state, State::Orphaned);
     assert_eq!(report.stacks[0].services[0].digest, Some(digest().to_string()));

@@ -245,7 +245,7 @@ pub fn container(service: &str) -> ObservedContainer {
         name: ContainerName::new(format!("{}-{}-1", id.stack, id.service)),
         image: format!("ghcr.io/acme/app:{SECRET}@{}", digest()),
         image_id: ImageId::new("sha256:1"),
-        labels,
+        labels: labels.into(),
         created_at: Some(now()),
         state: ContainerState::Running,
         health: Health::Healthy,

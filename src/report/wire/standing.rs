@@ -124,7 +124,7 @@ fn others(standing: &Standing<'_>, wanted: &BTreeSet<&StackName>) -> Vec<StatusS
     let mut sources: BTreeMap<StackName, Option<SourceName>> = BTreeMap::new();
     for container in &standing.observed.containers {
         if let (Some(stack), Some(source)) = (container.stack(), container.source()) {
-            sources.insert(stack, Some(source));
+            sources.insert(stack.clone(), Some(source.clone()));
         }
     }
     for change in standing.plan.into_iter().flat_map(|plan| &plan.changes) {
@@ -236,7 +236,7 @@ fn seen(
     state: State,
     reason: &str,
 ) -> Vec<StatusService> {
-    let ids: BTreeSet<ServiceId> = standing
+    let ids: BTreeSet<&ServiceId> = standing
         .observed
         .containers
         .iter()
