@@ -14,8 +14,9 @@ use std::time::Duration;
 use evenkeel::engine::{ContainerRef, ContainerUpdate, Engine, EngineError, PullProgress};
 use evenkeel::model::observed::{ContainerState, Health, ObservedContainer};
 use evenkeel::model::spec::{
-    Attachment, Endpoint, ExposedPort, Healthcheck, Logging, Mount, MountSource, PortBinding,
-    Protocol, Resources, RestartPolicy,
+    Attachment, BlockIo, Device, DeviceRequest, Devices, Dns, Endpoint, ExposedPort, Healthcheck,
+    Kernel, Logging, Mount, MountSource, Namespaces, PortBinding, Protocol, Resources,
+    RestartPolicy, Ulimit,
 };
 use evenkeel::model::stack::Volume;
 use evenkeel::model::{
@@ -96,6 +97,8 @@ fn everything(world: &World) -> ContainerSpec {
             interval: Some(Duration::from_millis(1500)),
             timeout: Some(Duration::from_secs(2)),
             start_period: Some(Duration::from_secs(3)),
+            // Since API 1.44.
+            start_interval: None,
             retries: Some(4),
         }),
         ports: vec![
@@ -126,14 +129,132 @@ fn everything(world: &World) -> ContainerSpec {
             driver: "json-file".into(),
             options: map(&[("max-size", "1m"), ("max-file", "2")]),
         }),
-        resources: Resources {
-            memory: 64 << 20,
-            memory_reservation: 32 << 20,
-            nano_cpus: 500_000_000,
-            pids_limit: 100,
+        domainname: Some("example.org".into()),
+        stdin_open: true,
+        tty: true,
+        group_add: BTreeSet::from(["1000".into(), "2000".into()]),
+        security_opt: ["no-new-privileges", "systempaths=unconfined", "label=disable", SECCOMP]
+            .map(String::from)
+            .into(),
+        namespaces: Namespaces {
+            cgroup: Some("private".into()),
+            ipc: Some("shareable".into()),
+            pid: Some("host".into()),
+            user: Some("host".into()),
+            // Shared with the host, it could have no host name of its own.
+            uts: None,
         },
+        dns: Dns {
+            servers: words(&["10.213.7.1", "fd00::53"]),
+            options: words(&["ndots:2", "use-vc"]),
+            search: words(&["b.example", "a.example"]),
+        },
+        devices: devices(),
+        kernel: Kernel {
+            shm_size: Some(128 << 20),
+            sysctls: map(&[("net.core.somaxconn", "1024")]),
+            ulimits: BTreeMap::from([
+                ("nofile".into(), Ulimit { soft: 1000, hard: 2000 }),
+                ("core".into(), Ulimit { soft: -1, hard: -1 }),
+            ]),
+            oom_score_adj: 300,
+            // With cgroup v1 only.
+            oom_kill_disable: false,
+        },
+        cgroup_parent: Some(world.named("parent")),
+        runtime: Some("runc".into()),
+        // Since API 1.43.
+        annotations: BTreeMap::new(),
+        // With few storage drivers only.
+        storage_opt: BTreeMap::new(),
+        resources: resources(),
         contents: BTreeMap::new(),
     }
+}
+
+/// As the engine keeps it.
+const SECCOMP: &str = r#"seccomp={"defaultAction":"SCMP_ACT_ALLOW"}"#;
+
+fn devices() -> Devices {
+    let device = |target: &str, source: &str, permissions: &str| Device {
+        target: target.into(),
+        source: source.into(),
+        permissions: permissions.into(),
+    };
+    Devices {
+        mapped: vec![device("/dev/x1", "/dev/null", "rwm"), device("/dev/zero", "/dev/zero", "r")],
+        cgroup_rules: words(&["c 1:3 mr", "a 7:* rmw"]),
+        requests: Vec::new(),
+    }
+}
+
+fn resources() -> Resources {
+    Resources {
+        memory: 64 << 20,
+        memory_reservation: 32 << 20,
+        memory_swap: 96 << 20,
+        // With cgroup v1 only.
+        memory_swappiness: None,
+        nano_cpus: 500_000_000,
+        cpu_shares: 512,
+        // Beside a number of CPUs there is no quota.
+        cpu_period: 0,
+        cpu_quota: 0,
+        // With a kernel that has real-time scheduling only.
+        cpu_realtime_period: 0,
+        cpu_realtime_runtime: 0,
+        cpuset: "0".into(),
+        pids_limit: 100,
+        // Of block devices only, which not every machine has.
+        block_io: BlockIo::default(),
+    }
+}
+
+/// What a container can be made with on any machine, though not started on every one.
+fn only_made() -> ContainerSpec {
+    let devices = |limit: i64| BTreeMap::from([("/dev/null".to_owned(), limit)]);
+    let request = |driver: &str, count: i64, ids: &[&str]| DeviceRequest {
+        driver: driver.into(),
+        count,
+        device_ids: words(ids),
+        capabilities: vec![words(&["gpu", "utility"])],
+        options: map(&[("a", "b")]),
+    };
+    let mut spec = ContainerSpec {
+        environment: BTreeMap::from([("GONE".into(), None)]),
+        user: Some("0:0".into()),
+        security_opt: ["apparmor=unconfined", "seccomp=unconfined", "label=disable"]
+            .map(String::from)
+            .into(),
+        namespaces: Namespaces {
+            cgroup: Some("host".into()),
+            ipc: Some("host".into()),
+            pid: None,
+            user: None,
+            uts: Some("host".into()),
+        },
+        resources: Resources {
+            cpu_period: 50_000,
+            cpu_quota: 25_000,
+            memory: 64 << 20,
+            memory_swap: -1,
+            block_io: BlockIo {
+                // With few kernels only.
+                weight: 0,
+                weight_device: BTreeMap::new(),
+                device_read_bps: devices(1 << 20),
+                device_write_bps: devices(2 << 20),
+                device_read_iops: devices(30),
+                device_write_iops: devices(40),
+            },
+            ..Resources::default()
+        },
+        runtime: Some("runc".into()),
+        ..ContainerSpec::default()
+    };
+    spec.devices.requests = vec![request("", -1, &[]), request("nvidia", 0, &["0", "GPU-1"])];
+    spec.kernel.shm_size = Some(1 << 20);
+    spec
 }
 
 /// What inspect is to show: what was asked for, and what the image adds.
@@ -171,6 +292,8 @@ fn assert_same(observed: &ObservedContainer, expected: &ContainerSpec, when: &st
     same!(platform, command, entrypoint, labels, user, working_dir, hostname, healthcheck);
     same!(ports, expose, mounts, tmpfs, network, extra_hosts, restart, stop_grace_period);
     same!(stop_signal, init, read_only, privileged, cap_add, cap_drop, logging, resources);
+    same!(domainname, stdin_open, tty, group_add, security_opt, namespaces, dns, devices, kernel);
+    same!(cgroup_parent, runtime, annotations, storage_opt);
     assert!(shown == *expected, "{when}: a field that this table does not know");
 }
 
@@ -219,6 +342,18 @@ async fn what_is_asked_for_is_what_inspect_shows() {
 }
 
 #[tokio::test]
+async fn what_this_machine_may_not_be_able_to_start_is_shown_all_the_same() {
+    let world = World::new("only-made");
+    let container = world.create("all", only_made()).await;
+    let shown = world.inspect(&container).await;
+    let mut expected = with_the_image(only_made());
+    expected.command = Some(words(&["sleep", "1000"]));
+    expected.network = Attachment::Mode("bridge".into());
+    expected.hostname = shown.settings.hostname.clone();
+    assert_same(&shown, &expected, "created");
+}
+
+#[tokio::test]
 async fn a_container_that_asks_for_nothing_shows_only_what_the_image_brings() {
     let world = World::new("defaults");
     let container = world.create("plain", ContainerSpec::default()).await;
@@ -226,6 +361,7 @@ async fn a_container_that_asks_for_nothing_shows_only_what_the_image_brings() {
     let image = world.engine.image_defaults(&shown.image_id).await.unwrap();
     assert_eq!(image.command, Some(words(&["sleep", "1000"])));
     let mut expected = image.clone();
+    world.engine.defaults().await.unwrap().add_to(&mut expected);
     expected.network = Attachment::Mode("bridge".into());
     assert_same(&shown, &expected, "created");
     for (name, mode) in [("none", "none"), ("host", "host")] {
@@ -284,7 +420,7 @@ async fn verbs_do_what_they_say() {
         ContainerUpdate { restart: Some(RestartPolicy::Always), resources: Some(resources) };
     engine.update(&container, &update).await.unwrap();
     let larger = Resources { memory: 256 << 20, pids_limit: 50, ..Resources::default() };
-    let update = ContainerUpdate { restart: None, resources: Some(larger) };
+    let update = ContainerUpdate { restart: None, resources: Some(larger.clone()) };
     engine.update(&container, &update).await.unwrap();
     let shown = world.inspect(&container).await.settings;
     assert_eq!((shown.resources, shown.restart), (larger, RestartPolicy::Always));

@@ -51,7 +51,11 @@ impl Missing {
 
 /// Looks for the file that the value at `at` names.
 pub fn find(scene: &Scene<'_>, at: &At<'_>) -> Search {
-    let Some(path) = at.filled() else { return Search::Failed };
+    at.filled().map_or(Search::Failed, |path| find_path(scene, at, path))
+}
+
+/// Looks for the file `path` that is part of the value at `at`.
+pub fn find_path(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Search {
     match search(scene, at, path) {
         Ok(Search::Missing(_)) if at.node.sensitive => Search::Missing(Missing::unspoken()),
         Ok(found) => found,

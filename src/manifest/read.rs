@@ -213,6 +213,25 @@ impl<'a> At<'a> {
         Some(number)
     }
 
+    /// A whole number within bounds.
+    pub fn between(&self, least: i64, most: i64) -> Option<i64> {
+        let number = self.integer()?;
+        if (least..=most).contains(&number) {
+            return Some(number);
+        }
+        match most {
+            i64::MAX => self.wrong(&format!("is less than {least}")),
+            _ => self.wrong(&format!("is not between {least} and {most}")),
+        }
+        None
+    }
+
+    /// A whole number within bounds, or the 0 that means "none".
+    pub fn zero_or_between(&self, least: i64, most: i64) -> Option<i64> {
+        let is_zero = units::integer(self.text()?) == Ok(0);
+        if is_zero { Some(0) } else { self.between(least, most) }
+    }
+
     /// A duration.
     pub fn duration(&self) -> Option<Duration> {
         self.parse(units::duration)

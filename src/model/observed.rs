@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
-use super::spec::{Attachment, Logging};
+use super::spec::{Attachment, Logging, USUAL_SHM_SIZE};
 use super::{
     ContainerId, ContainerLabels, ContainerName, ContainerSpec, ImageId, NetworkId, NetworkName,
     ServiceId, SourceName, SpecHash, StackName, VolumeName,
@@ -25,7 +25,7 @@ pub struct ObservedState {
     pub volumes: BTreeMap<VolumeName, ObservedVolume>,
     /// All images.
     pub images: Vec<ObservedImage>,
-    /// What images bring along, for those that a comparison needs.
+    /// What images bring along, and what the engine adds, for those that a comparison needs.
     pub image_defaults: BTreeMap<ImageId, ContainerSpec>,
 }
 
@@ -44,11 +44,23 @@ impl ObservedState {
 pub struct EngineDefaults {
     /// The log driver.
     pub log_driver: String,
+    /// The runtime.
+    pub runtime: Option<String>,
+    /// The cgroup namespace: `host` or `private`.
+    pub cgroup: Option<String>,
     /// The host's name, which containers in the host's network carry.
     pub host_name: String,
 }
 
 impl EngineDefaults {
+    /// Adds to what an image brings along what else a container has that asks for nothing.
+    pub fn add_to(&self, image: &mut ContainerSpec) {
+        image.runtime.clone_from(&self.runtime);
+        image.namespaces.cgroup.clone_from(&self.cgroup);
+        image.namespaces.ipc = Some("private".to_owned());
+        image.kernel.shm_size = Some(USUAL_SHM_SIZE);
+    }
+
     /// Takes out of `settings` what is as it is by default.
     pub fn take_out_of(&self, settings: &mut ContainerSpec) {
         let is_usual =
@@ -304,7 +316,11 @@ mod tests {
 
     #[test]
     fn what_the_engine_gives_by_itself_is_no_setting() {
-        let defaults = EngineDefaults { log_driver: "journald".into(), host_name: "server".into() };
+        let defaults = EngineDefaults {
+            log_driver: "journald".into(),
+            host_name: "server".into(),
+            ..EngineDefaults::default()
+        };
         let left = |driver: &str, options: &[(&str, &str)], mode: &str, hostname: &str| {
             let options = options.iter().map(|(k, v)| ((*k).into(), (*v).into())).collect();
             let mut settings = ContainerSpec {

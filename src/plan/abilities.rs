@@ -46,6 +46,13 @@ fn needs(judged: &Judged<'_>) -> Vec<Need> {
     let settings = &judged.desired.service.settings;
     let endpoints = settings.network.endpoints();
     let mut needs = Vec::new();
+    if !settings.annotations.is_empty() {
+        needs.push(Need { key: "annotations".to_owned(), api: (1, 43), engine: "24.0" });
+    }
+    if settings.healthcheck.as_ref().is_some_and(|check| check.start_interval.is_some()) {
+        let key = "healthcheck.start_interval".to_owned();
+        needs.push(Need { key, api: (1, 44), engine: "25.0" });
+    }
     for (key, network) in &judged.deployment.stack.networks {
         let is_used = endpoints.iter().any(|endpoint| endpoint.network == network.name);
         if is_used && network.enable_ipv4.is_some() {

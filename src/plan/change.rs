@@ -3,6 +3,7 @@
 //! What stands against a change is in [`super::guards`], what a service that is left alone still gets in
 //! [`super::alive`]. How a change is carried out is decided in [`super::rollout`].
 
+use super::compare::Depth;
 use super::drift::{self, Drift};
 use super::index::Survey;
 use super::slots::Slot;
@@ -112,7 +113,11 @@ fn judge<'a>(
     judged.replicas =
         replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
     judged.completed = completed(situation, &judged, pinned);
-    judged.verdict = verdict(&judged.replicas);
+    judged.verdict = verdict(&judged.replicas, |container| {
+        let found = (container.id.clone(), pinned.hash.clone());
+        compare::is_known_to_match(container, &pinned.hash, situation.memory)
+            || judged.matches.contains(&found)
+    });
     if judged.verdict == Verdict::InSync && lacks_image(situation, &judged) {
         judged.verdict =
             Verdict::Mend(vec![Difference::shown("image", "removed from this host", "pulled")]);
@@ -207,22 +212,29 @@ fn spec_differences(
     let none = ContainerSpec::default();
     let defaults = defaults_of(situation.observed, &current.image_id).unwrap_or(&none);
     let images = &situation.observed.images;
-    let mut differences = compare::differences(&desired.service, pinned, current, defaults, images);
-    if differences.is_empty() && compare::has_comparable_hash(current, &pinned.hash) {
+    let compare =
+        |depth| compare::differences(&desired.service, pinned, current, defaults, images, depth);
+    let differences = match compare::has_comparable_hash(current, &pinned.hash) {
         // The label knows better than what `inspect` can show: contents behind an unchanged path.
-        differences = changed_contents(desired);
-    }
+        true => [Depth::Live, Depth::Suspected]
+            .into_iter()
+            .map(compare)
+            .find(|differences| !differences.is_empty())
+            .unwrap_or_else(|| invisible(desired)),
+        false => compare(Depth::Made),
+    };
     if differences.is_empty() {
         matches.push((current.id.clone(), pinned.hash.clone()));
     }
     differences
 }
 
-fn changed_contents(desired: &DesiredService) -> Vec<Difference> {
-    match desired.service.settings.contents.keys().next() {
-        Some(path) => vec![Difference::hidden(path.clone())],
-        None => vec![Difference::hidden("spec")],
-    }
+/// What may have changed without `inspect` showing it.
+fn invisible(desired: &DesiredService) -> Vec<Difference> {
+    let settings = &desired.service.settings;
+    let platform = settings.platform.as_ref().map(|_| "platform".to_owned());
+    let field = settings.contents.keys().next().cloned().or(platform);
+    vec![Difference::hidden(field.unwrap_or_else(|| "spec".to_owned()))]
 }
 
 /// Whether ending with exit code 0 was the right thing for this container to do (interface: job).
@@ -269,8 +281,12 @@ fn completed(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Op
     (!is_known).then(|| pinned.hash.clone())
 }
 
-/// The verdict that the replicas' needs add up to.
-fn verdict(replicas: &[Replica<'_>]) -> Verdict {
+/// The verdict that the replicas' needs add up to. `is_made_right` says whether a container was made from
+/// the wanted spec, so that only drift can be why it is replaced.
+fn verdict(
+    replicas: &[Replica<'_>],
+    is_made_right: impl Fn(&ObservedContainer) -> bool,
+) -> Verdict {
     let replaced = collect(replicas, |need| match need {
         Need::Replace(_, differences) => differences.clone(),
         Need::Nothing
@@ -281,8 +297,16 @@ fn verdict(replicas: &[Replica<'_>]) -> Verdict {
         | Need::Retire => Vec::new(),
     });
     if !replaced.is_empty() {
-        let only_state = replaced.iter().all(|difference| is_drift(&difference.field));
-        return if only_state { Verdict::Recreate(replaced) } else { Verdict::Update(replaced) };
+        let has_changed = replicas.iter().any(|replica| match &replica.need {
+            Need::Replace(container, _) => !is_made_right(container),
+            Need::Nothing
+            | Need::Create
+            | Need::Mend(..)
+            | Need::Await(_)
+            | Need::Finish(..)
+            | Need::Retire => false,
+        });
+        return if has_changed { Verdict::Update(replaced) } else { Verdict::Recreate(replaced) };
     }
     let is_there = |replica: &Replica<'_>| replica.slot.all().next().is_some();
     if replicas.iter().any(|replica| matches!(replica.need, Need::Create)) {
@@ -314,10 +338,6 @@ fn verdict(replicas: &[Replica<'_>]) -> Verdict {
         (false, true) => Verdict::Start(mended),
         (false, false) => Verdict::Mend(mended),
     }
-}
-
-fn is_drift(field: &str) -> bool {
-    matches!(field, "state" | "mem_limit" | "mem_reservation" | "cpus" | "pids_limit")
 }
 
 fn scale(replicas: &[Replica<'_>]) -> Difference {

@@ -1,13 +1,14 @@
 //! What differs on a container that was made from the right spec, and can be mended in place.
 
 use super::Difference;
+use super::compare;
 use super::index::Survey;
 use super::slots;
 use super::step::{Step, Target};
 use crate::engine::ContainerUpdate;
 use crate::model::observed::{ContainerState, ObservedNetwork};
 use crate::model::spec::Endpoint;
-use crate::model::{ContainerName, ObservedContainer, Service};
+use crate::model::{ContainerName, ObservedContainer, Service, labels};
 
 /// What it takes to make a container right again.
 #[derive(Clone, Debug, Default)]
@@ -74,28 +75,26 @@ fn check_restart_policy(service: &Service, container: &ObservedContainer, drift:
 
 fn check_resources(service: &Service, container: &ObservedContainer, drift: &mut Drift) {
     let (wanted, has) = (&service.settings.resources, &container.settings.resources);
-    let pairs = [
-        ("mem_limit", wanted.memory, has.memory),
-        ("mem_reservation", wanted.memory_reservation, has.memory_reservation),
-        ("cpus", wanted.nano_cpus, has.nano_cpus),
-        ("pids_limit", wanted.pids_limit.max(0), has.pids_limit.max(0)),
-    ];
-    let changed: Vec<_> = pairs.into_iter().filter(|(_, wanted, has)| wanted != has).collect();
+    let mut changed = compare::live_limits(wanted, has);
+    if container.label(labels::SPEC).is_some() {
+        // It was asked for when the container was made: the kernel cannot do it, and the engine dropped it
+        // with no more than a warning.
+        changed.retain(|limit| !limit.was_never_there);
+    }
     if changed.is_empty() {
         return;
     }
     let differences = changed
         .iter()
-        .map(|(field, wanted, has)| told(service, field, limit(*has), limit(*wanted)));
+        .map(|limit| told(service, limit.field, limit.has.clone(), limit.wanted.clone()));
     drift.differences.extend(differences);
-    // The engine cannot take a limit away from an existing container (`docker update`).
-    if changed.iter().any(|(_, wanted, _)| *wanted == 0) {
+    if changed.iter().any(|limit| limit.is_taken_away) {
         drift.beyond_mending = true;
         return;
     }
-    let update = ContainerUpdate { restart: None, resources: Some(*wanted) };
+    let update = ContainerUpdate { restart: None, resources: Some(wanted.clone()) };
     let step = Step::UpdateContainer { container: Target::Id(container.id.clone()), update };
-    let fields: Vec<_> = changed.iter().map(|(field, _, _)| *field).collect();
+    let fields: Vec<_> = changed.iter().map(|limit| limit.field).collect();
     drift.mends.push((step, format!("{} drifted", fields.join(", "))));
 }
 
@@ -106,10 +105,6 @@ fn told(service: &Service, field: &str, from: String, to: String) -> Difference 
         true => Difference::hidden(field),
         false => Difference::shown(field, from, to),
     }
-}
-
-fn limit(value: i64) -> String {
-    if value == 0 { "none".to_owned() } else { value.to_string() }
 }
 
 fn check_networks(

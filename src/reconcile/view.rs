@@ -102,10 +102,12 @@ pub async fn look(
     });
     let answers = futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect();
     let (engine, answers): (_, Vec<_>) = tokio::join!(world.engine.defaults(), answers);
-    view.observed.without_defaults(&engine?);
+    let engine = engine?;
+    view.observed.without_defaults(&engine);
     for (image, defaults) in answers {
         match defaults {
-            Ok(defaults) => {
+            Ok(mut defaults) => {
+                engine.add_to(&mut defaults);
                 view.observed.image_defaults.insert(image, defaults);
             }
             // An image that was removed from under its container: compared without its defaults.

@@ -114,8 +114,14 @@ impl Wanted {
     pub fn checked(self) -> Self {
         let test = vec!["CMD".into(), "check".into()];
         let interval = Some(SECOND);
-        let check =
-            Healthcheck { test, interval, timeout: interval, start_period: None, retries: Some(2) };
+        let check = Healthcheck {
+            test,
+            interval,
+            timeout: interval,
+            start_period: None,
+            start_interval: None,
+            retries: Some(2),
+        };
         self.with(|service| service.settings.healthcheck = Some(check))
     }
 

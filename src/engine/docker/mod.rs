@@ -3,6 +3,7 @@
 //! bollard logs whole requests and answers at level `debug`, environments included: whoever sets up
 //! logging must keep the target `bollard` at `info` or above.
 
+mod devices;
 mod errors;
 mod inspect;
 mod logs;
@@ -12,8 +13,10 @@ mod observe;
 mod pull;
 mod request;
 mod rescue;
+mod resources;
 mod session;
 mod settings;
+mod surroundings;
 
 #[cfg(test)]
 mod tests;

@@ -10,11 +10,10 @@ use bollard::models::{
 
 use super::mounts::{self, volume_bind};
 use super::networks::endpoint_settings;
+use super::{devices, resources, surroundings};
 use crate::engine::{ContainerRequest, ContainerUpdate, Labels};
 use crate::model::ContainerSpec;
-use crate::model::spec::{
-    Attachment, Endpoint, Healthcheck, Logging, PortBinding, Resources, RestartPolicy,
-};
+use crate::model::spec::{Attachment, Endpoint, Healthcheck, Logging, PortBinding, RestartPolicy};
 use crate::model::stack::{Network, Volume};
 
 /// The body of `POST /containers/create` (Docker Engine API), attached to `endpoints`.
@@ -41,6 +40,9 @@ pub(super) fn create_body(
         user: settings.user.clone(),
         working_dir: settings.working_dir.clone(),
         hostname: settings.hostname.clone(),
+        domainname: settings.domainname.clone(),
+        open_stdin: settings.stdin_open.then_some(true),
+        tty: settings.tty.then_some(true),
         healthcheck: settings.healthcheck.as_ref().map(health_config),
         exposed_ports: Some(exposed_ports(settings)),
         volumes: Some(mounted.volumes),
@@ -82,8 +84,7 @@ fn exposed_ports(settings: &ContainerSpec) -> Vec<String> {
 }
 
 fn host_config(settings: &ContainerSpec) -> HostConfig {
-    let limit = |limit: i64| (limit != 0).then_some(limit);
-    HostConfig {
+    let mut host = HostConfig {
         port_bindings: Some(port_map(&settings.ports)),
         tmpfs: Some(settings.tmpfs.clone().into_iter().collect()),
         network_mode: network_mode(&settings.network),
@@ -95,12 +96,11 @@ fn host_config(settings: &ContainerSpec) -> HostConfig {
         cap_add: Some(settings.cap_add.iter().cloned().collect()),
         cap_drop: Some(settings.cap_drop.iter().cloned().collect()),
         log_config: settings.logging.as_ref().map(log_config),
-        memory: limit(settings.resources.memory),
-        memory_reservation: limit(settings.resources.memory_reservation),
-        nano_cpus: limit(settings.resources.nano_cpus),
-        pids_limit: limit(settings.resources.pids_limit),
-        ..HostConfig::default()
-    }
+        ..resources::request(&settings.resources)
+    };
+    devices::request(&settings.devices, &mut host);
+    surroundings::request(settings, &mut host);
+    host
 }
 
 fn network_mode(attachment: &Attachment) -> Option<String> {
@@ -143,7 +143,7 @@ fn health_config(check: &Healthcheck) -> HealthConfig {
         timeout: check.timeout.map(nanoseconds),
         start_period: check.start_period.map(nanoseconds),
         retries: check.retries.map(i64::from),
-        start_interval: None,
+        start_interval: check.start_interval.map(nanoseconds),
     }
 }
 
@@ -168,19 +168,8 @@ fn restart_policy(policy: RestartPolicy) -> EngineRestartPolicy {
 
 /// The body of `POST /containers/{id}/update`.
 pub(super) fn update_body(update: &ContainerUpdate) -> ContainerUpdateBody {
-    let limit = |limit: fn(&Resources) -> i64| {
-        update.resources.as_ref().map(limit).filter(|limit| *limit != 0)
-    };
-    ContainerUpdateBody {
-        restart_policy: update.restart.map(restart_policy),
-        memory: limit(|resources| resources.memory),
-        // Creating makes the swap twice the memory; updating leaves it, and refuses memory above it.
-        memory_swap: limit(|resources| resources.memory.saturating_mul(2)),
-        memory_reservation: limit(|resources| resources.memory_reservation),
-        nano_cpus: limit(|resources| resources.nano_cpus),
-        pids_limit: limit(|resources| resources.pids_limit),
-        ..ContainerUpdateBody::default()
-    }
+    let limits = update.resources.as_ref().map(resources::update).unwrap_or_default();
+    ContainerUpdateBody { restart_policy: update.restart.map(restart_policy), ..limits }
 }
 
 /// The body of `POST /networks/create`.

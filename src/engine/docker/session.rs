@@ -5,6 +5,7 @@ use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use bollard::errors::Error;
+use bollard::models::SystemInfoCgroupVersionEnum as CgroupVersion;
 use bollard::{API_DEFAULT_VERSION, BollardRequest, ClientVersion};
 use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::{Connect, HttpConnector};
@@ -104,6 +105,8 @@ impl Session {
         let info = self.client.info().await?;
         Ok(EngineDefaults {
             log_driver: info.logging_driver.unwrap_or_default(),
+            runtime: info.default_runtime,
+            cgroup: info.cgroup_version.and_then(usual_cgroup).map(str::to_owned),
             host_name: info.name.unwrap_or_default(),
         })
     }
@@ -111,6 +114,15 @@ impl Session {
     /// Whether a create request may name several networks.
     pub(super) fn takes_several_endpoints(&self) -> bool {
         self.version >= SEVERAL_ENDPOINTS
+    }
+}
+
+/// What `daemon.json` says of it is not told; where it says nothing, this holds.
+fn usual_cgroup(version: CgroupVersion) -> Option<&'static str> {
+    match version {
+        CgroupVersion::_1 => Some("host"),
+        CgroupVersion::_2 => Some("private"),
+        CgroupVersion::EMPTY => None,
     }
 }
 

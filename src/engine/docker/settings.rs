@@ -9,9 +9,8 @@ use bollard::models::{
 };
 
 use super::mounts::{anonymous_mount, normal};
-use crate::model::spec::{
-    ExposedPort, Healthcheck, Logging, PortBinding, Protocol, Resources, RestartPolicy,
-};
+use super::{devices, resources, surroundings};
+use crate::model::spec::{ExposedPort, Healthcheck, Logging, PortBinding, Protocol, RestartPolicy};
 use crate::model::{ContainerSpec, Hidden, labels};
 
 /// What an image brings along.
@@ -49,6 +48,9 @@ pub(super) fn of_config(config: &ContainerConfig) -> ContainerSpec {
         expose: config.exposed_ports.iter().flatten().filter_map(|port| parse_port(port)).collect(),
         stop_grace_period: config.stop_timeout.and_then(seconds),
         stop_signal: written(&config.stop_signal),
+        domainname: written(&config.domainname),
+        stdin_open: config.open_stdin.unwrap_or(false),
+        tty: config.tty.unwrap_or(false),
         ..ContainerSpec::default()
     }
 }
@@ -65,7 +67,9 @@ pub(super) fn add_host_config(spec: &mut ContainerSpec, host: &HostConfig) {
     spec.cap_add = capabilities(host.cap_add.as_deref());
     spec.cap_drop = capabilities(host.cap_drop.as_deref());
     spec.logging = host.log_config.as_ref().and_then(logging);
-    spec.resources = resources(host);
+    spec.resources = resources::observe(host);
+    spec.devices = devices::observe(host);
+    surroundings::observe(host, spec);
 }
 
 fn variable(entry: &str) -> (String, Option<Hidden>) {
@@ -91,6 +95,7 @@ fn healthcheck(config: &HealthConfig) -> Healthcheck {
         interval: config.interval.and_then(nanoseconds),
         timeout: config.timeout.and_then(nanoseconds),
         start_period: config.start_period.and_then(nanoseconds),
+        start_interval: config.start_interval.and_then(nanoseconds),
         retries: config
             .retries
             .and_then(|retries| u32::try_from(retries).ok())
@@ -159,17 +164,6 @@ fn logging(config: &HostConfigLogConfig) -> Option<Logging> {
     (!driver.is_empty() || !options.is_empty()).then_some(Logging { driver, options })
 }
 
-fn resources(host: &HostConfig) -> Resources {
-    // A negative limit is the engine's "unlimited", as 0 is.
-    let limit = |limit: Option<i64>| limit.unwrap_or(0).max(0);
-    Resources {
-        memory: limit(host.memory),
-        memory_reservation: limit(host.memory_reservation),
-        nano_cpus: limit(host.nano_cpus),
-        pids_limit: limit(host.pids_limit),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -182,11 +176,5 @@ mod tests {
             ..ContainerConfig::default()
         };
         assert_eq!(of_config(&config).labels.into_keys().collect::<Vec<_>>(), ["a"]);
-    }
-
-    #[test]
-    fn an_unlimited_container_shows_no_limits_however_the_engine_writes_it() {
-        let host = HostConfig { pids_limit: Some(-1), memory: Some(0), ..HostConfig::default() };
-        assert_eq!(resources(&host), Resources::default());
     }
 }

@@ -121,7 +121,12 @@ impl Host {
                 os: "linux".into(),
                 architecture: "amd64".into(),
             },
-            defaults: EngineDefaults { log_driver: "json-file".into(), host_name: "fake".into() },
+            defaults: EngineDefaults {
+                log_driver: "json-file".into(),
+                runtime: Some("runc".into()),
+                cgroup: Some("private".into()),
+                host_name: "fake".into(),
+            },
             registry: BTreeMap::new(),
             registry_down: false,
             images: BTreeMap::new(),

@@ -2,7 +2,8 @@
 
 use serde_json::{Value, json};
 
-use super::shapes::{Field, closed, key, key_or, shape, words};
+use super::devices;
+use super::shapes::{Field, closed, key, key_or, list, shape, words};
 
 /// `deploy` and `scale`
 pub fn fields() -> Vec<Field> {
@@ -30,7 +31,11 @@ fn deploy() -> Value {
         ),
         key("update_config", "How a change is rolled out.", update_config()),
         key("labels", "Has no effect outside a Swarm.", shape("pairs")),
-        key("mode", "Has no effect outside a Swarm.", words(&["replicated", "global"])),
+        key(
+            "mode",
+            "Has no effect outside a Swarm.",
+            words(&["replicated", "global", "replicated-job", "global-job"]),
+        ),
         key("placement", "Has no effect outside a Swarm.", json!(true)),
         key("endpoint_mode", "Has no effect outside a Swarm.", words(&["vip"])),
     ])
@@ -49,11 +54,19 @@ fn resources() -> Value {
             "Kept when the host runs short; the same as `mem_reservation`.",
             shape("bytes"),
         ),
+        key("devices", "Devices that a driver picks, such as graphics cards.", reserved()),
+        key("generic_resources", "Has no effect outside a Swarm.", json!(true)),
     ]);
     closed(vec![
         key("limits", "What it may use at most.", limits),
         key("reservations", "What it keeps when the host runs short.", reservations),
     ])
+}
+
+fn reserved() -> Value {
+    let mut requested = devices::requested();
+    requested["required"] = json!(["capabilities"]);
+    list(requested)
 }
 
 fn restart_policy() -> Value {

@@ -6,14 +6,17 @@
 //! number or a word is expected, a text with a `$` in it will do.
 
 mod deploy;
+mod devices;
 mod examples;
 mod files;
+mod limits;
 pub mod lookup;
 mod mounts;
 mod networks;
 mod process;
 mod service;
 mod shapes;
+mod surroundings;
 #[cfg(test)]
 mod tests;
 

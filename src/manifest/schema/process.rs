@@ -24,6 +24,9 @@ pub fn fields() -> Vec<Field> {
         ),
         key("working_dir", "The directory it starts in.", shape("text")),
         key("hostname", "What the container takes itself to be called.", shape("text")),
+        key("domainname", "The domain it takes itself to be in.", shape("text")),
+        key_or("stdin_open", json!(false), "Keeps its input open.", shape("flag")),
+        key_or("tty", json!(false), "Gives it a terminal.", shape("flag")),
         key(
             "container_name",
             "The container's name in place of `<stack>-<service>-<n>`; then there can be only one.",
@@ -93,6 +96,11 @@ fn healthcheck() -> Value {
             "start_period",
             json!("0s"),
             "How long failures do not count after a start.",
+            shape("duration"),
+        ),
+        key(
+            "start_interval",
+            "The time between two checks within `start_period`. Needs Docker 25.0.",
             shape("duration"),
         ),
         key_or("disable", json!(false), "Takes the image's own check away.", shape("flag")),

@@ -6,25 +6,19 @@ use super::shapes::{
     FILLED, Field, PROTOCOL, closed, key, key_or, list, list_or_named, mapping, one_or_more, shape,
     short_or, strict, words,
 };
-use super::{deploy, files, mounts, networks, process};
+use super::{deploy, devices, files, limits, mounts, networks, process, surroundings};
 
 /// Every key of a service.
 pub fn fields() -> Vec<Field> {
-    let families = [
-        image(),
-        process::fields(),
-        environment(),
-        order(),
-        rights(),
-        limits(),
-        shown(),
-        ignored(),
-    ];
+    let families = [image(), process::fields(), environment(), order(), shown(), ignored()];
     let mut fields: Vec<Field> = families.into_iter().flatten().collect();
     fields.extend(deploy::fields());
+    fields.extend(devices::fields());
     fields.extend(files::fields());
+    fields.extend(limits::fields());
     fields.extend(mounts::fields());
     fields.extend(networks::fields());
+    fields.extend(surroundings::fields());
     fields.push(key("x-evenkeel", "What Compose has no word for: this service.", evenkeel()));
     fields
 }
@@ -114,33 +108,6 @@ fn order() -> Vec<Field> {
             "profiles",
             "The service runs only where the server's configuration has one of these active.",
             one_or_more(shape("word")),
-        ),
-    ]
-}
-
-fn rights() -> Vec<Field> {
-    vec![
-        key("cap_add", "Capabilities it gets, such as `NET_ADMIN`.", list(shape("item"))),
-        key("cap_drop", "Capabilities it loses; `ALL` is every one.", list(shape("item"))),
-        key_or(
-            "privileged",
-            json!(false),
-            "Gives it nearly all rights of the host.",
-            shape("flag"),
-        ),
-        key_or("read_only", json!(false), "It cannot write to its image's files.", shape("flag")),
-    ]
-}
-
-fn limits() -> Vec<Field> {
-    vec![
-        key("cpus", "At most this much processor time: `0.5` is half of one.", shape("cpus")),
-        key("mem_limit", "At most this much memory, such as `512m`.", shape("bytes")),
-        key("mem_reservation", "Memory it keeps when the host runs short.", shape("bytes")),
-        key(
-            "pids_limit",
-            "At most this many processes; 0 and -1 are without limit.",
-            shape("integer"),
         ),
     ]
 }

@@ -22,7 +22,7 @@ const KNOWN: [&str; 8] = [
 /// The most replicas that are taken for meant.
 const MOST_REPLICAS: u32 = 1000;
 
-/// `deploy`; its labels are a Swarm service's and mean nothing here.
+/// `deploy`; what only a Swarm makes something of is a remark.
 pub fn deploy<'a>(at: &At<'a>, draft: &mut Draft<'a>, scene: &Scene<'_>) {
     at.only(&KNOWN, &[("rollback_config", "not supported yet; `update_config` rules both ways")]);
     for (key, value) in at.fields().into_iter().filter(|(_, value)| !value.is_null()) {
@@ -35,6 +35,10 @@ pub fn deploy<'a>(at: &At<'a>, draft: &mut Draft<'a>, scene: &Scene<'_>) {
             "placement" => {
                 value.remark(Some(&draft.name), "`placement` has no effect outside a Swarm")
             }
+            "labels" => value.remark(
+                Some(&draft.name),
+                "`deploy.labels` have no effect outside a Swarm; a container's are under `labels`",
+            ),
             "endpoint_mode" => endpoint_mode(&value),
             _ => {}
         }
@@ -56,8 +60,9 @@ pub fn scale(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
 }
 
 fn mode(at: &At<'_>, draft: &Draft<'_>) {
-    if at.word(&[("replicated", false), ("global", true)]) == Some(true) {
-        at.remark(Some(&draft.name), "`mode: global` has no effect outside a Swarm");
+    let modes = ["replicated", "global", "replicated-job", "global-job"].map(|mode| (mode, mode));
+    if let Some(mode) = at.word(&modes).filter(|mode| *mode != "replicated") {
+        at.remark(Some(&draft.name), format!("`mode: {mode}` has no effect outside a Swarm"));
     }
 }
 

@@ -8,11 +8,12 @@ use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::spec::Healthcheck;
 
-const KNOWN: [&str; 6] = ["test", "interval", "timeout", "retries", "start_period", "disable"];
+const KNOWN: [&str; 7] =
+    ["test", "interval", "timeout", "retries", "start_period", "start_interval", "disable"];
 
 /// `healthcheck`; empty, it is the image's own.
 pub fn healthcheck(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
-    at.only(&KNOWN, &[("start_interval", "not supported yet")]);
+    at.only(&KNOWN, &[]);
     if !at.is_mapping() {
         return at.expected("a mapping");
     }
@@ -22,6 +23,7 @@ pub fn healthcheck(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         interval: at.value("interval").and_then(|at| at.duration()),
         timeout: at.value("timeout").and_then(|at| at.duration()),
         start_period: at.value("start_period").and_then(|at| at.duration()),
+        start_interval: at.value("start_interval").and_then(|at| at.duration()),
         retries: at.value("retries").and_then(|at| at.integer()),
     };
     if at.value("disable").and_then(|at| at.boolean()) == Some(true) {
@@ -29,6 +31,13 @@ pub fn healthcheck(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
             at.problem("contradiction", "`disable: true` and `test` contradict each other");
         }
         check = Healthcheck { test: vec!["NONE".to_owned()], ..Healthcheck::default() };
+    }
+    if let Some(at) = at.value("start_interval")
+        && check.start_interval.is_some()
+        && check.start_period.is_none_or(|period| period.is_zero())
+    {
+        let problem = at.trouble("missing-key", "`start_interval` needs a `start_period`");
+        at.report(problem.hint("say how long the start may take: `start_period: 30s`"));
     }
     draft.settings.healthcheck = (check != Healthcheck::default()).then_some(check);
 }

@@ -2,20 +2,26 @@
 //!
 //! A key that is to be supported gets a reader in its family's file and a line in [`KEYS`].
 
+mod block_io;
 mod deploy;
 mod depends;
+mod devices;
+mod dns;
 mod draft;
 mod environment;
 mod evenkeel;
 mod files;
 mod health;
 mod image;
+mod kernel;
 mod label_file;
 mod limits;
 mod mounts;
+mod namespaces;
 mod networks;
 mod ports;
 mod process;
+mod runtime;
 mod security;
 mod sensitive;
 mod settings;
@@ -51,36 +57,36 @@ const WINDOWS: &str = "it is for Windows only";
 const KEYS: &[(&str, Rule)] = {
     use Rule::{Ignore, Read, Refuse};
     &[
-        ("annotations", Refuse(YET)),
+        ("annotations", Read(runtime::annotations)),
         ("attach", Ignore),
-        ("blkio_config", Refuse(YET)),
+        ("blkio_config", Read(block_io::blkio_config)),
         ("build", Read(image::build)),
         ("cap_add", Read(security::cap_add)),
         ("cap_drop", Read(security::cap_drop)),
-        ("cgroup", Refuse(YET)),
-        ("cgroup_parent", Refuse(YET)),
+        ("cgroup", Read(namespaces::cgroup)),
+        ("cgroup_parent", Read(runtime::cgroup_parent)),
         ("command", Read(process::command)),
         ("configs", Read(files::configs)),
         ("container_name", Read(process::container_name)),
         ("cpu_count", Refuse(WINDOWS)),
         ("cpu_percent", Refuse(WINDOWS)),
-        ("cpu_period", Refuse(YET)),
-        ("cpu_quota", Refuse(YET)),
-        ("cpu_rt_period", Refuse(YET)),
-        ("cpu_rt_runtime", Refuse(YET)),
-        ("cpu_shares", Refuse(YET)),
+        ("cpu_period", Read(limits::cpu_period)),
+        ("cpu_quota", Read(limits::cpu_quota)),
+        ("cpu_rt_period", Read(limits::cpu_rt_period)),
+        ("cpu_rt_runtime", Read(limits::cpu_rt_runtime)),
+        ("cpu_shares", Read(limits::cpu_shares)),
         ("cpus", Read(limits::cpus)),
-        ("cpuset", Refuse(YET)),
+        ("cpuset", Read(limits::cpuset)),
         ("credential_spec", Refuse(WINDOWS)),
         ("depends_on", Read(depends::depends_on)),
         ("deploy", Read(deploy::deploy)),
         ("develop", Ignore),
-        ("device_cgroup_rules", Refuse(YET)),
-        ("devices", Refuse(YET)),
-        ("dns", Refuse(YET)),
-        ("dns_opt", Refuse(YET)),
-        ("dns_search", Refuse(YET)),
-        ("domainname", Refuse(YET)),
+        ("device_cgroup_rules", Read(devices::device_cgroup_rules)),
+        ("devices", Read(devices::devices)),
+        ("dns", Read(dns::dns)),
+        ("dns_opt", Read(dns::dns_opt)),
+        ("dns_search", Read(dns::dns_search)),
+        ("domainname", Read(process::domainname)),
         ("entrypoint", Read(process::entrypoint)),
         ("env_file", Read(environment::env_file)),
         ("environment", Read(environment::environment)),
@@ -88,13 +94,13 @@ const KEYS: &[(&str, Rule)] = {
         ("extends", Refuse(YET)),
         ("external_links", Refuse(YET)),
         ("extra_hosts", Read(networks::extra_hosts)),
-        ("gpus", Refuse(YET)),
-        ("group_add", Refuse(YET)),
+        ("gpus", Read(devices::gpus)),
+        ("group_add", Read(security::group_add)),
         ("healthcheck", Read(health::healthcheck)),
         ("hostname", Read(process::hostname)),
         ("image", Read(image::image)),
         ("init", Read(process::init)),
-        ("ipc", Refuse(YET)),
+        ("ipc", Read(namespaces::ipc)),
         ("isolation", Refuse(WINDOWS)),
         ("label_file", Read(label_file::label_file)),
         ("labels", Read(settings::labels)),
@@ -103,14 +109,14 @@ const KEYS: &[(&str, Rule)] = {
         ("mac_address", Refuse(YET)),
         ("mem_limit", Read(limits::mem_limit)),
         ("mem_reservation", Read(limits::mem_reservation)),
-        ("mem_swappiness", Refuse(YET)),
-        ("memswap_limit", Refuse(YET)),
+        ("mem_swappiness", Read(limits::mem_swappiness)),
+        ("memswap_limit", Read(limits::memswap_limit)),
         ("models", Refuse("evenkeel runs containers only")),
         ("network_mode", Read(networks::network_mode)),
         ("networks", Read(networks::networks)),
-        ("oom_kill_disable", Refuse(YET)),
-        ("oom_score_adj", Refuse(YET)),
-        ("pid", Refuse(YET)),
+        ("oom_kill_disable", Read(kernel::oom_kill_disable)),
+        ("oom_score_adj", Read(kernel::oom_score_adj)),
+        ("pid", Read(namespaces::pid)),
         ("pids_limit", Read(limits::pids_limit)),
         ("platform", Read(image::platform)),
         ("ports", Read(ports::ports)),
@@ -125,23 +131,23 @@ const KEYS: &[(&str, Rule)] = {
         ("pull_refresh_after", Ignore),
         ("read_only", Read(security::read_only)),
         ("restart", Read(settings::restart)),
-        ("runtime", Refuse(YET)),
+        ("runtime", Read(runtime::runtime)),
         ("scale", Read(deploy::scale)),
         ("secrets", Read(files::secrets)),
-        ("security_opt", Refuse(YET)),
-        ("shm_size", Refuse(YET)),
-        ("stdin_open", Refuse(YET)),
+        ("security_opt", Read(security::security_opt)),
+        ("shm_size", Read(kernel::shm_size)),
+        ("stdin_open", Read(process::stdin_open)),
         ("stop_grace_period", Read(process::stop_grace_period)),
         ("stop_signal", Read(process::stop_signal)),
-        ("storage_opt", Refuse(YET)),
-        ("sysctls", Refuse(YET)),
+        ("storage_opt", Read(runtime::storage_opt)),
+        ("sysctls", Read(kernel::sysctls)),
         ("tmpfs", Read(mounts::tmpfs)),
-        ("tty", Refuse(YET)),
-        ("ulimits", Refuse(YET)),
+        ("tty", Read(process::tty)),
+        ("ulimits", Read(kernel::ulimits)),
         ("use_api_socket", Refuse("it would hand the engine and its credentials to the container")),
         ("user", Read(process::user)),
-        ("userns_mode", Refuse(YET)),
-        ("uts", Refuse(YET)),
+        ("userns_mode", Read(namespaces::userns_mode)),
+        ("uts", Read(namespaces::uts)),
         (
             "volume_driver",
             Refuse("it is no part of Compose any more; write `driver` on the volume"),

@@ -1,5 +1,5 @@
-//! `command`, `entrypoint`, `user`, `working_dir`, `hostname`, `init`, `stop_…`, `container_name`: the
-//! process in the container, how it starts and how it ends.
+//! `command`, `entrypoint`, `user`, `working_dir`, `hostname`, `domainname`, `init`, `stdin_open`, `tty`,
+//! `stop_…`, `container_name`: the process in the container, how it starts and how it ends.
 
 use std::time::Duration;
 
@@ -53,8 +53,23 @@ pub fn hostname(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
     draft.settings.hostname = non_empty(at);
 }
 
+/// `domainname`
+pub fn domainname(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    draft.settings.domainname = non_empty(at);
+}
+
+/// `stdin_open`
+pub fn stdin_open(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    draft.settings.stdin_open = at.boolean().unwrap_or_default();
+}
+
+/// `tty`
+pub fn tty(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+    draft.settings.tty = at.boolean().unwrap_or_default();
+}
+
 /// An empty text is "as the image has it", as for the engine.
-fn non_empty(at: &At<'_>) -> Option<String> {
+pub fn non_empty(at: &At<'_>) -> Option<String> {
     at.text().filter(|text| !text.is_empty()).map(str::to_owned)
 }
 

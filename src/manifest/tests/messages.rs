@@ -29,7 +29,7 @@ fn a_missing_secret_says_who_wants_it() {
 
 #[test]
 fn everything_that_is_wrong_is_told_at_once() {
-    let text = "services:\n  api:\n    imagee: a\n    ports: ['x:80']\n    build: .\n    depends_on: [wbe]\n    ulimits: {nofile: 1}\n  web:\n    image: A\n    restart: perhaps\n  none:\nvolums: {}\n";
+    let text = "services:\n  api:\n    imagee: a\n    ports: ['x:80']\n    build: .\n    depends_on: [wbe]\n    isolation: hyperv\n  web:\n    image: A\n    restart: perhaps\n  none:\nvolums: {}\n";
     check("many_problems", World::shop(text));
 }
 

@@ -32,7 +32,13 @@ fn a_health_check_is_read_in_all_its_forms() {
         settings("healthcheck: {interval: 2s, retries: 5, start_period: 1m}").healthcheck.unwrap();
     assert_eq!((check.interval, check.retries), (Some(2 * SECOND), Some(5)));
     refused("healthcheck: {test: [curl]}", "has to start with `CMD`");
-    refused("healthcheck: {test: a, start_interval: 1s}", "`start_interval` is not supported");
+    let check =
+        settings("healthcheck: {start_interval: 1s, start_period: 1m}").healthcheck.unwrap();
+    assert_eq!(check.start_interval, Some(SECOND));
+    refused(
+        "healthcheck: {test: a, start_interval: 1s}",
+        "`start_interval` needs a `start_period`",
+    );
 }
 
 #[test]
@@ -183,7 +189,7 @@ fn what_cannot_be_there_twice_is_refused() {
 
 #[test]
 fn unsupported_keys_and_unknown_ones_are_told_apart() {
-    refused("ulimits: {nofile: 1}", "`ulimits` is not supported yet");
+    refused("isolation: hyperv", "`isolation` is not supported: it is for Windows only");
     refused("imagee: a", "unknown key `imagee`");
     refused("x-evenkeel: {updat: 1}", "unknown key `updat`");
     refused("x-evenkeel: {update: {semver: '~1'}}", "`update` is not supported");

@@ -15,6 +15,9 @@ pub struct Healthcheck {
     pub timeout: Option<Duration>,
     /// Time in which failures do not count; the engine's default is 0.
     pub start_period: Option<Duration>,
+    /// Time between checks within `start_period`; the engine's default is 5 s. Since API 1.44.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub start_interval: Option<Duration>,
     /// Failures in a row that make it unhealthy; the engine's default is 3.
     pub retries: Option<u32>,
 }

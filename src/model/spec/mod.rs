@@ -4,8 +4,11 @@
 //! like with like. Its JSON form exists for the spec hash alone: every field is left out at its default,
 //! so that a key added in a later version changes no hash.
 
+mod devices;
 mod health;
 mod restart;
+mod security;
+mod surroundings;
 mod logging;
 mod mounts;
 mod network;
@@ -22,13 +25,16 @@ use sha2::{Digest as _, Sha256};
 use super::fingerprint::hex;
 use super::{Hidden, PinnedImage, Platform, SpecHash};
 
+pub use devices::{CDI, Device, DeviceRequest, Devices};
 pub use health::Healthcheck;
 pub use logging::Logging;
 pub use mounts::{Mount, MountSource};
 pub use network::{Attachment, Endpoint};
 pub use ports::{ExposedPort, PortBinding, Protocol};
-pub use resources::Resources;
+pub use resources::{BlockIo, Resources};
 pub use restart::RestartPolicy;
+pub use security::{OPEN_SYSTEM_PATHS, security_option};
+pub use surroundings::{Dns, Kernel, Namespaces, USUAL_SHM_SIZE, Ulimit};
 
 /// Raised when the meaning of the hash changes; containers with another version are compared field by
 /// field instead of being replaced.
@@ -64,6 +70,15 @@ pub struct ContainerSpec {
     /// `Config.Hostname`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub hostname: Option<String>,
+    /// `Config.Domainname`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub domainname: Option<String>,
+    /// `Config.OpenStdin`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub stdin_open: bool,
+    /// `Config.Tty`.
+    #[serde(skip_serializing_if = "std::ops::Not::not")]
+    pub tty: bool,
     /// `Config.Healthcheck`.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub healthcheck: Option<Healthcheck>,
@@ -109,6 +124,37 @@ pub struct ContainerSpec {
     /// `HostConfig.CapDrop`, without the `CAP_` prefix.
     #[serde(skip_serializing_if = "BTreeSet::is_empty")]
     pub cap_drop: BTreeSet<String>,
+    /// `HostConfig.GroupAdd`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub group_add: BTreeSet<String>,
+    /// `HostConfig.SecurityOpt` as `name=value`, `no-new-privileges` by itself, a seccomp profile as JSON;
+    /// `systempaths=unconfined` stands for empty `MaskedPaths` and `ReadonlyPaths`.
+    #[serde(skip_serializing_if = "BTreeSet::is_empty")]
+    pub security_opt: BTreeSet<String>,
+    /// What it shares with its host or with another container.
+    #[serde(skip_serializing_if = "Namespaces::is_default")]
+    pub namespaces: Namespaces,
+    /// How names are resolved.
+    #[serde(skip_serializing_if = "Dns::is_default")]
+    pub dns: Dns,
+    /// Devices of the host.
+    #[serde(skip_serializing_if = "Devices::is_default")]
+    pub devices: Devices,
+    /// What the kernel is told.
+    #[serde(skip_serializing_if = "Kernel::is_default")]
+    pub kernel: Kernel,
+    /// `HostConfig.CgroupParent`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub cgroup_parent: Option<String>,
+    /// `HostConfig.Runtime`; `None` is the engine's default.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub runtime: Option<String>,
+    /// `HostConfig.Annotations`, for the runtime.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub annotations: BTreeMap<String, String>,
+    /// `HostConfig.StorageOpt`.
+    #[serde(skip_serializing_if = "BTreeMap::is_empty")]
+    pub storage_opt: BTreeMap<String, String>,
     /// `HostConfig.LogConfig`; `None` is the engine's default driver.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logging: Option<Logging>,
@@ -143,6 +189,11 @@ impl ContainerSpec {
         let bytes = serde_json::to_vec(&hashed).unwrap_or_default();
         SpecHash::new(format!("{SPEC_VERSION}:{}", hex(&Sha256::digest(&bytes))))
     }
+}
+
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "the signature that serde asks for")]
+fn is_zero(number: &i64) -> bool {
+    *number == 0
 }
 
 #[cfg(test)]

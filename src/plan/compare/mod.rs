@@ -4,11 +4,13 @@
 //! where they can hold no secret: never those of environment variables, never those of a field that an
 //! interpolated server value went into.
 
+mod host;
+mod limits;
 mod mounts;
 mod program;
 mod surroundings;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Difference;
 use crate::model::desired::Pinned;
@@ -16,7 +18,19 @@ use crate::model::memory::Memory;
 use crate::model::observed::ObservedImage;
 use crate::model::{ContainerSpec, ImageRef, ObservedContainer, Service, SpecHash};
 
+pub use limits::{Limit, live_limits};
 pub use mounts::{data_conflict, left_behind};
+
+/// How far a comparison goes.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Depth {
+    /// What only a new container can mend.
+    Made,
+    /// And what can be mended in place: of a container whose hash says that something is different.
+    Live,
+    /// And what the engine may have made of a setting by itself, for want of anything else to name.
+    Suspected,
+}
 
 /// Whether `container` is known to be made from the spec `hash`: by its label, or because it was once
 /// compared and found to match.
@@ -34,20 +48,23 @@ pub fn has_comparable_hash(container: &ObservedContainer, hash: &SpecHash) -> bo
 /// Everything in which `container` differs from what `service` wants, sorted by field.
 ///
 /// `defaults` is what the container's own image brings along: a field that the manifest leaves open is as
-/// the image has it.
+/// the image or the engine has it.
 pub fn differences(
     service: &Service,
     pinned: &Pinned,
     container: &ObservedContainer,
     defaults: &ContainerSpec,
     images: &[ObservedImage],
+    depth: Depth,
 ) -> Vec<Difference> {
-    let mut found = Found { sensitive: &service.sensitive, differences: Vec::new() };
+    let mut found = Found { sensitive: &service.sensitive, depth, differences: Vec::new() };
     compare_image(service, pinned, container, images, &mut found);
     let (wanted, has) = (&service.settings, &container.settings);
     program::compare_program(wanted, has, defaults, &mut found);
     program::compare_maps(wanted, has, defaults, &mut found);
     surroundings::compare_surroundings(wanted, has, defaults, &mut found);
+    host::compare_host(wanted, has, defaults, &mut found);
+    limits::compare_limits(wanted, has, &mut found);
     mounts::compare_mounts(wanted, has, defaults, &mut found);
     surroundings::compare_endpoints(wanted, has, &mut found);
     found.differences.sort();
@@ -56,10 +73,16 @@ pub fn differences(
 
 struct Found<'a> {
     sensitive: &'a BTreeSet<String>,
+    depth: Depth,
     differences: Vec<Difference>,
 }
 
 impl Found<'_> {
+    /// Whether to name what is perhaps of the engine's own making.
+    fn suspects(&self) -> bool {
+        self.depth >= Depth::Suspected
+    }
+
     fn hidden(&mut self, field: &str, differs: bool) {
         if differs {
             self.differences.push(Difference::hidden(field));
@@ -70,11 +93,54 @@ impl Found<'_> {
         if from == to {
             return;
         }
-        match self.sensitive.contains(field) {
+        let key = field.split_once('.').map_or(field, |(key, _)| key);
+        match self.sensitive.contains(key) || self.sensitive.contains(field) {
             true => self.differences.push(Difference::hidden(field)),
             false => self.differences.push(Difference::shown(field, from, to)),
         }
     }
+}
+
+impl Found<'_> {
+    /// As [`Found::shown`], for a limit that may also stand below `deploy`.
+    fn limit(&mut self, field: &str, from: &str, to: &str) {
+        match from != to && self.sensitive.contains("deploy") {
+            true => self.differences.push(Difference::hidden(field)),
+            false => self.shown(field, from, to),
+        }
+    }
+
+    /// A setting for which the engine has a value of its own. `daemon.json` may give another one, which is
+    /// not told: so where nothing is wanted, whatever is there is as good as the usual one.
+    fn usual(
+        &mut self,
+        field: &str,
+        wanted: Option<&String>,
+        has: Option<&String>,
+        usual: Option<&String>,
+    ) {
+        let Some(expected) = wanted.or(usual.filter(|_| self.suspects())) else { return };
+        self.shown(field, has.map_or("", String::as_str), expected);
+    }
+
+    /// Entries of a mapping, each under its name.
+    fn entries<V: PartialEq>(
+        &mut self,
+        field: &str,
+        wanted: &BTreeMap<String, V>,
+        has: &BTreeMap<String, V>,
+    ) {
+        for name in changed_keys(wanted, has) {
+            self.hidden(&format!("{field}.{name}"), true);
+        }
+    }
+}
+
+fn changed_keys<'a, V: PartialEq>(
+    wanted: &'a BTreeMap<String, V>,
+    has: &'a BTreeMap<String, V>,
+) -> BTreeSet<&'a String> {
+    wanted.keys().chain(has.keys()).filter(|key| wanted.get(*key) != has.get(*key)).collect()
 }
 
 fn compare_image(

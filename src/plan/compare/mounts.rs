@@ -23,7 +23,10 @@ pub(super) fn compare_mounts(
     let targets: BTreeSet<&String> = expected.keys().chain(has_mounts.keys()).collect();
     for target in targets {
         let differs = match (expected.get(target), has_mounts.get(target)) {
-            (Some(wanted), Some(has)) => !shows_the_same(wanted, has),
+            (Some(wanted), Some(has)) => {
+                !shows_the_same(wanted, has)
+                    || (found.suspects() && is_set_up_otherwise(wanted, has))
+            }
             // An image's volume may be shadowed by a mount above it, which then leaves no trace.
             (Some(wanted), None) => wanted.source != MountSource::Anonymous,
             (None, Some(_)) => true,
@@ -36,6 +39,16 @@ pub(super) fn compare_mounts(
 
 fn shows_the_same(wanted: &Mount, has: &Mount) -> bool {
     wanted.read_only == has.read_only && same_source(&wanted.source, &has.source)
+}
+
+/// Whether two mounts of the same data differ in propagation, relabelling or the like.
+fn is_set_up_otherwise(wanted: &Mount, has: &Mount) -> bool {
+    match (&wanted.source, &has.source) {
+        (MountSource::Anonymous, _) | (_, MountSource::Anonymous) => false,
+        (MountSource::Bind { .. }, _) | (MountSource::Volume { .. }, _) => {
+            wanted.source != has.source
+        }
+    }
 }
 
 /// Whether two mounts show the same data.

@@ -1,6 +1,6 @@
 //! What a container runs: program, health check, environment, labels.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::Found;
 use crate::model::spec::Healthcheck;
@@ -41,6 +41,9 @@ pub(super) fn compare_program(
         spec.stop_grace_period.map_or(String::new(), |d| format!("{}s", d.as_secs()))
     };
     found.shown("stop_grace_period", &seconds(has), &seconds(wanted));
+    found.hidden("domainname", wanted.domainname != has.domainname);
+    found.shown("stdin_open", &has.stdin_open.to_string(), &wanted.stdin_open.to_string());
+    found.shown("tty", &has.tty.to_string(), &wanted.tty.to_string());
     found.hidden(
         "healthcheck",
         effective_check(wanted.healthcheck.as_ref(), image.healthcheck.as_ref())
@@ -62,9 +65,15 @@ fn effective_check(
         check.interval = check.interval.or(image.interval);
         check.timeout = check.timeout.or(image.timeout);
         check.start_period = check.start_period.or(image.start_period);
+        check.start_interval = check.start_interval.or(image.start_interval);
         check.retries = check.retries.or(image.retries);
     }
-    for time in [&mut check.interval, &mut check.timeout, &mut check.start_period] {
+    for time in [
+        &mut check.interval,
+        &mut check.timeout,
+        &mut check.start_period,
+        &mut check.start_interval,
+    ] {
         *time = time.filter(|time| !time.is_zero());
     }
     check.retries = check.retries.filter(|retries| *retries != 0);
@@ -82,9 +91,7 @@ pub(super) fn compare_maps(
 ) {
     let mut environment = image.environment.clone();
     environment.extend(wanted.environment.clone());
-    for name in changed_keys(&environment, &has.environment) {
-        found.hidden(&format!("env.{name}"), true);
-    }
+    found.entries("env", &environment, &has.environment);
     let mut all_labels = image.labels.clone();
     all_labels.extend(wanted.labels.clone());
     all_labels.retain(|name, _| !labels::is_bookkeeping(name));
@@ -94,14 +101,5 @@ pub(super) fn compare_maps(
         .filter(|(name, _)| !labels::is_bookkeeping(name))
         .map(|(n, v)| (n.clone(), v.clone()))
         .collect();
-    for name in changed_keys(&all_labels, &has_labels) {
-        found.hidden(&format!("labels.{name}"), true);
-    }
-}
-
-fn changed_keys<'a, V: PartialEq>(
-    wanted: &'a BTreeMap<String, V>,
-    has: &'a BTreeMap<String, V>,
-) -> BTreeSet<&'a String> {
-    wanted.keys().chain(has.keys()).filter(|key| wanted.get(*key) != has.get(*key)).collect()
+    found.entries("labels", &all_labels, &has_labels);
 }

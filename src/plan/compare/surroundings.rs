@@ -39,7 +39,8 @@ pub(super) fn compare_surroundings(
     found.shown("privileged", &word(has.privileged), &word(wanted.privileged));
     found.hidden("cap_add", wanted.cap_add != has.cap_add);
     found.hidden("cap_drop", wanted.cap_drop != has.cap_drop);
-    found.hidden("logging", logging_differs(wanted, has));
+    let is_dropped = found.suspects() && wanted.logging.is_none() && has.logging.is_some();
+    found.hidden("logging", is_dropped || logging_differs(wanted, has));
 }
 
 fn logging_differs(wanted: &ContainerSpec, has: &ContainerSpec) -> bool {
@@ -90,6 +91,7 @@ pub(super) fn compare_endpoints(
                         || same.driver_opts != endpoint.driver_opts
                         || !endpoint.links.is_subset(&same.links)
                         || !endpoint.aliases.is_subset(&same.aliases)
+                        || (found.suspects() && endpoint.aliases != same.aliases)
                 });
                 found.hidden(&format!("networks.{}", endpoint.network), differs);
             }
