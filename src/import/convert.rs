@@ -16,15 +16,11 @@ use crate::manifest::interpolate::{self, Lookup, Variable};
 use crate::manifest::node::{Node, Value};
 use crate::model::{Hidden, Place, Problem, StackName};
 
-/// Imports `input`, whose files are `sources`; with `follow`, Watchtower's labels become `pull_policy`.
+/// Imports `input`, whose files are `sources`.
 ///
 /// # Errors
 /// The files do not fit together, or give the project no name.
-pub fn convert(
-    input: &Input<'_>,
-    sources: &[Source],
-    follow: bool,
-) -> Result<Imported, Vec<Problem>> {
+pub fn convert(input: &Input<'_>, sources: &[Source]) -> Result<Imported, Vec<Problem>> {
     let merged = source::merged(sources)?;
     let mut notes = Vec::new();
     let mut remarks = Vec::new();
@@ -33,7 +29,7 @@ pub fn convert(
         .map_err(|problem| vec![*problem])?;
     let mut edits = vec![Edits::default(); sources.len()];
     name::settle(&stack, sources, &mut edits, &mut notes);
-    watchtower::convert(follow, sources, &mut edits, &mut notes);
+    watchtower::convert(sources, &mut edits, &mut notes);
     build::propose(&stack, &merged, sources, &mut edits, &mut notes);
     let moved = move_secrets(&stack, &env, &merged, sources, &mut edits, &mut notes);
     let grows = !moved.is_empty();

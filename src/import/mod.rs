@@ -156,12 +156,5 @@ impl Note {
 /// The files are no YAML, hold no mapping, do not fit together, or give the project no name.
 pub fn import(input: &Input<'_>) -> Result<Imported, Vec<Problem>> {
     let sources = source::read(input.files)?;
-    let imported = convert::convert(input, &sources, true)?;
-    // What follows a tag is written only where this version can follow one.
-    let refused = |problem: &Problem| {
-        problem.path.as_deref().is_some_and(|path| path.ends_with(".pull_policy"))
-    };
-    let is_ours = imported.problems.iter().any(refused)
-        && !input.files.iter().any(|file| file.text.contains("pull_policy"));
-    if is_ours { convert::convert(input, &sources, false) } else { Ok(imported) }
+    convert::convert(input, &sources)
 }

@@ -15,22 +15,42 @@ use serde_json::{Value as Json, json};
 
 use super::records::directory;
 
-/// A Compose file with its variables.
+/// Compose files that are merged, with their variables.
 struct Real {
     name: String,
-    text: String,
+    files: Vec<File>,
     env: Option<String>,
 }
 
-fn corpus() -> Vec<Real> {
+/// Every file of a directory of the records.
+fn single(directory_name: &str) -> Vec<Real> {
     let mut found = Vec::new();
-    for entry in directory().join("corpus").read_dir().unwrap() {
+    for entry in directory().join(directory_name).read_dir().unwrap() {
         let path = entry.unwrap().path();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        // A file that is no text is not what is looked at here.
+        let Ok(text) = std::fs::read_to_string(&path) else { continue };
         if name.ends_with(".yaml") || name.ends_with(".yml") {
             let env = std::fs::read_to_string(format!("{}.env", path.display())).ok();
-            found.push(Real { name, text: std::fs::read_to_string(&path).unwrap(), env });
+            found.push(Real { files: vec![File { name: name.clone(), text }], name, env });
         }
+    }
+    found.sort_by(|a, b| a.name.cmp(&b.name));
+    found
+}
+
+/// Every case of several files.
+fn several() -> Vec<Real> {
+    let mut found = Vec::new();
+    for entry in directory().join("multi").read_dir().unwrap() {
+        let path = entry.unwrap().path();
+        let read = |name: &str| std::fs::read_to_string(path.join(name));
+        let case: Json = serde_json::from_str(&read("case.json").unwrap()).unwrap();
+        let names = case["files"].as_array().unwrap().iter();
+        let names = names.map(|file| file["file"].as_str().unwrap().to_owned());
+        let files = names.map(|name| File { text: read(&name).unwrap(), name }).collect();
+        let name = path.file_name().unwrap().to_string_lossy().into_owned();
+        found.push(Real { name, files, env: read("dotenv").ok() });
     }
     found.sort_by(|a, b| a.name.cmp(&b.name));
     found
@@ -115,81 +135,103 @@ fn held(imported: &Imported) -> BTreeMap<String, Hidden> {
 
 /// The stack of `real` as it was given, on a server that has its `.env`.
 fn original(real: &Real, name: &str) -> Result<Stack, String> {
-    let manifest = File { name: format!("{name}/compose.yaml"), text: real.text.clone() };
+    let (first, more) = real.files.split_first().unwrap();
+    let mut manifests =
+        vec![File { name: format!("{name}/compose.yaml"), text: first.text.clone() }];
+    if !more.is_empty() {
+        let texts: Vec<&str> = more.iter().map(|file| file.text.as_str()).collect();
+        let name = format!("{name}/compose.override.yaml");
+        manifests.push(File { name, text: texts.join("\n---\n") });
+    }
     let env = real.env.iter().map(|text| (format!("{name}.env"), Hidden::new(text)));
-    stack(&[manifest], env.collect())
+    stack(&manifests, env.collect())
+}
+
+/// Whether the import of `real` means what it meant; a reason where it does not.
+fn compare(real: &Real) -> Result<bool, String> {
+    let result = match imported(&real.files, real.env.as_deref()) {
+        Ok(result) => result,
+        // What is no manifest at all is refused by both.
+        Err(why) => return original(real, "shop").map(|_| false).map_or(Ok(false), |_| Err(why)),
+    };
+    let before = original(real, result.stack.as_str());
+    match (before, stack(&result.manifests, held(&result))) {
+        (Ok(before), Ok(after)) if meant(&before) == meant(&after) => Ok(true),
+        (Ok(before), Ok(after)) => Err(format!("\n{}\n{}", meant(&before), meant(&after))),
+        (Ok(_), Err(why)) => Err(format!("no longer loads: {why}")),
+        (Err(_), Err(_)) if !result.problems.is_empty() => Ok(false),
+        (Err(why), Err(_)) => Err(format!("refused, and nobody says so: {why}")),
+        (Err(why), Ok(_)) => Err(format!("loads only now: {why}")),
+    }
 }
 
 #[test]
 fn an_imported_file_means_what_it_meant() {
-    let (mut same, mut refused, mut wrong) = (0, 0, Vec::new());
-    let all = corpus();
-    for real in &all {
-        let file = File { name: real.name.clone(), text: real.text.clone() };
-        let result = match imported(&[file], real.env.as_deref()) {
-            Ok(result) => result,
-            Err(why) => {
-                wrong.push(format!("{}: cannot be imported: {why}", real.name));
-                continue;
+    for (set, all) in
+        [("corpus", single("corpus")), ("negative", single("negative")), ("multi", several())]
+    {
+        let (mut same, mut refused, mut wrong) = (0, 0, Vec::new());
+        for real in &all {
+            match compare(real) {
+                Ok(true) => same += 1,
+                Ok(false) => refused += 1,
+                Err(how) => wrong.push(format!("{}: {how}", real.name)),
             }
-        };
-        let before = original(real, result.stack.as_str());
-        let after = stack(&result.manifests, held(&result));
-        match (before, after) {
-            (Ok(before), Ok(after)) if meant(&before) == meant(&after) => same += 1,
-            (Ok(before), Ok(after)) => {
-                wrong.push(format!("{}:\n{}\n{}", real.name, meant(&before), meant(&after)));
-            }
-            (Ok(_), Err(why)) => wrong.push(format!("{}: no longer loads: {why}", real.name)),
-            (Err(_), Err(_)) => {
-                refused += 1;
-                if result.problems.is_empty() {
-                    wrong.push(format!("{}: refused, and nobody says so", real.name));
-                }
-            }
-            (Err(why), Ok(_)) => wrong.push(format!("{}: loads only now: {why}", real.name)),
         }
+        println!("import, {set}: {same}/{} mean the same, {refused} are refused", all.len());
+        assert!(wrong.is_empty(), "{set}: {} differ\n{}", wrong.len(), wrong.join("\n"));
+        assert!(same + refused > 0, "{set} has no files");
     }
-    println!("import: {same}/{} mean the same, {refused} are refused as before", all.len());
-    assert!(wrong.is_empty(), "{} differ\n{}", wrong.len(), wrong.join("\n"));
 }
 
 #[test]
 fn an_import_changes_nothing_but_what_it_tells_of() {
     let mut wrong = Vec::new();
-    for real in corpus() {
-        let file = File { name: real.name.clone(), text: real.text.clone() };
-        let Ok(result) = imported(&[file], real.env.as_deref()) else { continue };
-        let after = &result.manifests[0].text;
-        let lines = |text: &str| text.lines().map(str::to_owned).collect::<Vec<String>>();
-        let known: BTreeSet<String> = lines(&real.text).into_iter().collect();
-        let names: Vec<String> =
-            result.variables.iter().map(|variable| format!("${{{}}}", variable.name)).collect();
-        let told = |line: &String| {
-            names.iter().any(|name| line.contains(name.as_str()))
-                || ["# image: REGISTRY/", "pull_policy: ", "container.env", "name: "]
-                    .iter()
-                    .any(|mark| line.contains(mark))
-        };
-        let strange = lines(after).into_iter().filter(|line| !known.contains(line) && !told(line));
-        wrong.extend(strange.map(|line| format!("{}: {line}", real.name)));
-
-        for moved in result.variables.iter().filter(|variable| variable.from_manifest) {
-            let value = moved.value.reveal();
-            let is_mixed = value.chars().any(|c| c.is_ascii_digit())
-                && value.chars().any(|c| c.is_ascii_alphabetic());
-            if is_mixed && value.len() >= 8 && after.contains(value) {
-                wrong.push(format!("{}: `{}` is still there", real.name, moved.name));
-            }
-        }
-
-        let again = imported(&result.manifests, None).unwrap();
-        if again.manifests[0].text != *after {
-            wrong.push(format!("{}: changes when it is imported again", real.name));
-        }
-        if again.variables.iter().any(|variable| variable.from_manifest) {
-            wrong.push(format!("{}: secrets are found again", real.name));
-        }
+    let mut moved = 0;
+    for real in single("corpus") {
+        let Ok(result) = imported(&real.files, real.env.as_deref()) else { continue };
+        moved += result.variables.iter().filter(|variable| variable.from_manifest).count();
+        let told = strange_lines(&real, &result).into_iter().chain(secrets_left(&result));
+        wrong.extend(told.chain(changes_again(&result)).map(|how| format!("{}: {how}", real.name)));
     }
+    println!("import, corpus: {moved} secrets moved");
     assert!(wrong.is_empty(), "{} are wrong\n{}", wrong.len(), wrong.join("\n"));
+    assert!(moved > 0, "there are secrets in real files");
+}
+
+/// Lines of the result that were not there, and that no edit accounts for.
+fn strange_lines(real: &Real, result: &Imported) -> Vec<String> {
+    let known: BTreeSet<&str> = real.files[0].text.lines().collect();
+    let names: Vec<String> =
+        result.variables.iter().map(|variable| format!("${{{}}}", variable.name)).collect();
+    let marks = ["# image: REGISTRY/", "pull_policy: ", "container.env", "name: "];
+    let told = |line: &&str| {
+        names.iter().any(|name| line.contains(name.as_str()))
+            || marks.iter().any(|mark| line.contains(mark))
+    };
+    let lines = result.manifests[0].text.lines();
+    lines.filter(|line| !known.contains(line) && !told(line)).map(str::to_owned).collect()
+}
+
+/// Secrets that were moved and are still in the manifest; one that could be any word may be.
+fn secrets_left(result: &Imported) -> Vec<String> {
+    let has = |value: &str, is: fn(&char) -> bool| value.chars().any(|c| is(&c));
+    let is_like_no_other = |value: &str| {
+        value.len() >= 8
+            && has(value, char::is_ascii_digit)
+            && has(value, char::is_ascii_alphabetic)
+    };
+    let moved = result.variables.iter().filter(|variable| variable.from_manifest);
+    let left = moved.filter(|variable| {
+        let value = variable.value.reveal();
+        is_like_no_other(value) && result.manifests[0].text.contains(value)
+    });
+    left.map(|variable| format!("`{}` is still there", variable.name)).collect()
+}
+
+fn changes_again(result: &Imported) -> Option<String> {
+    let again = imported(&result.manifests, None).unwrap();
+    let is_same = again.manifests[0].text == result.manifests[0].text
+        && again.variables.iter().all(|variable| !variable.from_manifest);
+    (!is_same).then(|| "changes when it is imported again".to_owned())
 }

@@ -3,15 +3,15 @@
 //! Their names are those of Watchtower's documentation, chapters "Container selection", "Lifecycle hooks",
 //! "Stop signals" and "Linked containers".
 
+mod read;
+
+use self::read::{Label, is_watchtower, labels, policy, with_comma};
 use super::edits::{Edits, indent, line_break, whole_lines};
 use super::{Note, Source, Weight};
-use crate::manifest::yaml::layout::{Entry, Piece, Shape};
+use crate::manifest::yaml::layout::{Entry, Piece};
 use crate::model::ServiceName;
 
 const PREFIXES: [&str; 2] = ["com.centurylinklabs.watchtower", "com.centurylinklabs.zodiac"];
-
-/// Once a day, as Watchtower looks where it is told nothing else.
-const USUAL: u64 = 24 * 60 * 60;
 
 /// Whether a label is one of Watchtower's.
 pub fn is_label(name: &str) -> bool {
@@ -20,9 +20,8 @@ pub fn is_label(name: &str) -> bool {
     })
 }
 
-/// Takes the labels out of every service that has them of its own; with `follow`, `pull_policy` is written
-/// for them.
-pub fn convert(follow: bool, sources: &[Source], edits: &mut [Edits], notes: &mut Vec<Note>) {
+/// Takes the labels out of every service that has them of its own, and writes `pull_policy` for them.
+pub fn convert(sources: &[Source], edits: &mut [Edits], notes: &mut Vec<Note>) {
     let policy = policy(sources);
     for (number, source) in sources.iter().enumerate() {
         for (service, piece) in source.services() {
@@ -31,7 +30,7 @@ pub fn convert(follow: bool, sources: &[Source], edits: &mut [Edits], notes: &mu
                 edits: &mut edits[number],
                 number,
                 service,
-                policy: follow.then_some(policy.as_str()),
+                policy: &policy,
                 notes: &mut *notes,
             };
             conversion.service(piece);
@@ -44,15 +43,8 @@ struct Conversion<'a> {
     edits: &'a mut Edits,
     number: usize,
     service: &'a str,
-    policy: Option<&'a str>,
+    policy: &'a str,
     notes: &'a mut Vec<Note>,
-}
-
-/// A label, and the bytes of its entry.
-struct Label {
-    name: String,
-    value: String,
-    span: std::ops::Range<usize>,
 }
 
 impl Conversion<'_> {
@@ -114,7 +106,8 @@ impl Conversion<'_> {
             labels.iter().find(|label| label.name == full).map(|label| label.value.as_str())
         };
         let is = |name: &str, word: &str| value(name).is_some_and(|v| v.eq_ignore_ascii_case(word));
-        let at = labels[0].span.start;
+        // The labels are gone; what is said of them stands where the image is.
+        let at = service.entry("image").map_or(service.span.start, |image| image.key.span.start);
         if is("enable", "true") && !is("monitor-only", "true") && !is("no-pull", "true") {
             self.follow(service, at);
         } else if value("enable").is_some()
@@ -138,7 +131,7 @@ impl Conversion<'_> {
                 _ => continue,
             };
             let text = format!("Watchtower's `{short}` is taken out; evenkeel has no such label");
-            self.note(Weight::Worth, label.span.start, text, Some(next));
+            self.note(Weight::Worth, at, text, Some(next));
         }
     }
 
@@ -156,23 +149,19 @@ impl Conversion<'_> {
                 Some("take the digest away to follow the tag"),
             );
         }
-        let written = match (self.policy, image) {
-            (Some(policy), Some(image)) if service.entry("pull_policy").is_none() => {
-                self.write_policy(policy, service, image).then_some(policy)
-            }
-            (Some(_) | None, Some(_) | None) => None,
-        };
-        match written {
-            Some(policy) => {
-                let text = format!("Watchtower's `enable` became `pull_policy: {policy}`");
-                self.note(Weight::Worth, at, text, None);
-            }
-            None => {
-                let text = "Watchtower followed this tag; its labels are taken out, and nothing follows it now";
-                let next = "write each new version into the image line, by hand or in the CI";
-                self.note(Weight::Worth, at, text, Some(next));
-            }
+        if service.entry("pull_policy").is_some() {
+            let text =
+                "Watchtower's labels are taken out; `pull_policy` says how the tag is followed";
+            return self.note(Weight::Worth, at, text, None);
         }
+        let policy = self.policy;
+        if image.is_some_and(|image| self.write_policy(policy, service, image)) {
+            let text = format!("Watchtower's `enable` became `pull_policy: {policy}`");
+            return self.note(Weight::Worth, at, text, None);
+        }
+        let text = "Watchtower's labels are taken out, and nothing follows this tag now";
+        let next = format!("write `pull_policy: {policy}` where its `image` is written");
+        self.note(Weight::Worth, at, text, Some(&next));
     }
 
     fn write_policy(&mut self, policy: &str, service: &Piece, image: &Entry) -> bool {
@@ -202,80 +191,4 @@ impl Conversion<'_> {
         let next = next.map(str::to_owned);
         self.notes.push(Note::new(weight, (self.number, at), service, text, next));
     }
-}
-
-fn is_watchtower(image: &str) -> bool {
-    let name = image.split(['@']).next().unwrap_or_default();
-    let name = name.rsplit('/').next().unwrap_or_default();
-    name.split(':').next() == Some("watchtower")
-}
-
-fn labels(piece: &Piece) -> Vec<Label> {
-    let of_entry = |entry: &Entry| {
-        let value = entry.value.text().unwrap_or_default().to_owned();
-        let span = entry.key.span.start..entry.value.span.end.max(entry.key.span.end);
-        entry.key.text().map(|name| Label { name: name.to_owned(), value, span })
-    };
-    let of_item = |item: &Piece| {
-        let text = item.text()?;
-        let (name, value) = text.split_once('=').unwrap_or((text, ""));
-        let value = value.trim_matches(['"', '\'']).to_owned();
-        Some(Label { name: name.to_owned(), value, span: item.span.clone() })
-    };
-    match &piece.shape {
-        Shape::Mapping { entries, .. } => entries.iter().filter_map(of_entry).collect(),
-        Shape::Sequence { items, .. } => items
-            .iter()
-            .map(|item| {
-                of_item(item).unwrap_or(Label {
-                    name: String::new(),
-                    value: String::new(),
-                    span: item.span.clone(),
-                })
-            })
-            .collect(),
-        Shape::Scalar(_) | Shape::Alias(_) => Vec::new(),
-    }
-}
-
-/// An entry in brackets or braces, with the comma behind it or else the one before it.
-fn with_comma(text: &str, range: &std::ops::Range<usize>) -> std::ops::Range<usize> {
-    let behind = &text[range.end..];
-    let blanks = behind.len() - behind.trim_start().len();
-    if behind[blanks..].starts_with(',') {
-        let rest = &behind[blanks + 1..];
-        let more = rest.len() - rest.trim_start_matches(' ').len();
-        return range.start..range.end + blanks + 1 + more;
-    }
-    let before = text[..range.start].trim_end();
-    match before.ends_with(',') {
-        true => before.len() - 1..range.end,
-        false => range.clone(),
-    }
-}
-
-/// How often Watchtower looked, as far as it is told in the same files.
-fn policy(sources: &[Source]) -> String {
-    let services = sources.iter().flat_map(Source::services);
-    let watchtower = services.filter(|(_, service)| {
-        service.get("image").and_then(Piece::text).is_some_and(is_watchtower)
-    });
-    let seconds = watchtower.filter_map(|(_, service)| interval(service)).next().unwrap_or(USUAL);
-    match seconds {
-        USUAL => "daily".to_owned(),
-        604_800 => "weekly".to_owned(),
-        seconds if seconds % 3600 == 0 => format!("every_{}h", seconds / 3600),
-        seconds if seconds % 60 == 0 => format!("every_{}m", seconds / 60),
-        seconds => format!("every_{seconds}s"),
-    }
-}
-
-fn interval(service: &Piece) -> Option<u64> {
-    const NAME: &str = "WATCHTOWER_POLL_INTERVAL";
-    let environment = service.get("environment")?;
-    let written = environment.get(NAME).and_then(Piece::text).or_else(|| {
-        let texts = environment.items().iter().filter_map(Piece::text);
-        texts.filter_map(|text| text.split_once('=')).find(|(name, _)| *name == NAME).map(|p| p.1)
-    });
-    written?.trim().parse().ok().filter(|seconds| *seconds > 0)
 }
