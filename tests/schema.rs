@@ -1,6 +1,9 @@
 //! The files in `manifests-schema/` are what the code generates, and the examples lead editors to them.
 #![expect(clippy::unwrap_used, reason = "a file that cannot be read is a failed test")]
 
+#[path = "support/yaml_json.rs"]
+mod yaml_json;
+
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,4 +65,28 @@ fn manifests() -> Vec<PathBuf> {
         name.starts_with("compose.") && name.ends_with(".yaml")
     };
     folders.flat_map(|folder| files(&folder)).filter(is_manifest).collect()
+}
+
+#[test]
+fn every_example_is_valid_by_the_schema_and_a_misspelt_one_is_not() {
+    let validator = jsonschema::validator_for(&evenkeel::manifest::schema()).unwrap();
+    let check = |text: &str| -> Vec<String> {
+        let documents = yaml_json::documents(text).unwrap();
+        let errors = documents.iter().flat_map(|document| validator.iter_errors(document));
+        errors.map(|error| format!("{}: {error}", error.instance_path())).collect()
+    };
+    for manifest in manifests() {
+        let text = fs::read_to_string(&manifest).unwrap();
+        assert_eq!(check(&text), [""; 0], "{}", manifest.display());
+        let misspelt = check(&text.replacen("services:\n", "servces:\n", 1));
+        assert!(misspelt.len() == 1 && misspelt[0].contains("servces"), "{misspelt:?}");
+    }
+}
+
+#[test]
+fn both_schemas_are_schemas() {
+    for schema in [evenkeel::manifest::schema(), evenkeel::config::schema()] {
+        let found = jsonschema::draft202012::meta::validate(&schema);
+        assert!(found.is_ok(), "{found:?}");
+    }
 }

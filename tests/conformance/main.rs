@@ -14,7 +14,10 @@ mod merging;
 mod reasons;
 mod records;
 mod rejected;
+mod schema;
 mod short_forms;
 mod units;
 mod words;
 mod world;
+#[path = "../support/yaml_json.rs"]
+mod yaml_json;
