@@ -1,4 +1,5 @@
-//! Env files that services read: those beside the Compose file are taken along for the server.
+//! Env files that services read, and files of secrets: those beside the Compose file are taken along for the
+//! server.
 
 use std::collections::BTreeSet;
 
@@ -16,14 +17,15 @@ const LARGEST: u64 = 1024 * 1024;
 /// The stack's own server file.
 const OWN: &str = ".env";
 
-/// A path below `env_file`: the file it is in, by number, and the bytes of the value.
+/// A file that is asked for: where, by the file's number and the bytes of the value, and for what.
 struct Asked<'p> {
     file: usize,
+    what: &'static str,
     piece: &'p Piece,
     path: String,
 }
 
-/// The env files that lie beside the Compose file, for `env_dir`.
+/// The env files and secrets that lie beside the Compose file, for `env_dir`.
 ///
 /// The stack's own server file is what `env_file: .env` means. Where secrets are added to it (`grows`), the
 /// services that read it would get them all; so they read a copy of what it was.
@@ -38,11 +40,11 @@ pub fn take_along(
     let asked = asked(sources);
     let mut taken = Vec::new();
     let mut seen = BTreeSet::new();
-    for Asked { file, piece, path } in asked.iter().filter(|asked| asked.path != OWN) {
+    for Asked { file, what, piece, path } in asked.iter().filter(|asked| asked.path != OWN) {
         let bytes = input.beside.read(path, LARGEST).ok().flatten();
         let Some(content) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else { continue };
         if seen.insert(path) {
-            let text = format!("env file `{path}` belongs on the server; a copy is made for it");
+            let text = format!("{what} `{path}` belongs on the server; a copy is made for it");
             notes.push(Note::new(Weight::Server, (*file, piece.span.start), None, text, None));
             let (path, content) = (format!("{stack}/{path}"), Hidden::new(content));
             taken.push(ServerText { path, content });
@@ -73,11 +75,17 @@ pub fn take_along(
     taken
 }
 
-/// The relative paths below every `env_file` that is written out.
+/// The relative paths below every `env_file` and of every secret that is written out.
 fn asked(sources: &[Source]) -> Vec<Asked<'_>> {
     let mut found = Vec::new();
     for (file, source) in sources.iter().enumerate() {
-        source.documents.iter().for_each(|document| walk(file, document, &mut found));
+        for document in &source.documents {
+            walk(file, document, &mut found);
+            let secrets = document.get("secrets").map(Piece::entries).unwrap_or_default();
+            for path in secrets.iter().filter_map(|secret| secret.value.get("file")) {
+                paths(file, "the file of a secret", path, &mut found);
+            }
+        }
     }
     found
 }
@@ -85,23 +93,25 @@ fn asked(sources: &[Source]) -> Vec<Asked<'_>> {
 fn walk<'p>(file: usize, piece: &'p Piece, found: &mut Vec<Asked<'p>>) {
     for entry in piece.entries() {
         match entry.key.text() {
-            Some("env_file") => paths(file, &entry.value, found),
+            Some("env_file") => paths(file, "env file", &entry.value, found),
             Some(_) | None => walk(file, &entry.value, found),
         }
     }
 }
 
-fn paths<'p>(file: usize, piece: &'p Piece, found: &mut Vec<Asked<'p>>) {
+fn paths<'p>(file: usize, what: &'static str, piece: &'p Piece, found: &mut Vec<Asked<'p>>) {
     match &piece.shape {
         Shape::Scalar(written) => {
             let path = literal(&written.text).and_then(|path| repository::join("", &path));
             let path = path.filter(|path| !path.is_empty());
-            found.extend(path.map(|path| Asked { file, piece, path }));
+            found.extend(path.map(|path| Asked { file, what, piece, path }));
         }
-        Shape::Sequence { items, .. } => items.iter().for_each(|item| paths(file, item, found)),
+        Shape::Sequence { items, .. } => {
+            items.iter().for_each(|item| paths(file, what, item, found))
+        }
         Shape::Mapping { .. } => {
             if let Some(path) = piece.get("path") {
-                paths(file, path, found);
+                paths(file, what, path, found);
             }
         }
         Shape::Alias(_) => {}

@@ -66,7 +66,9 @@ pub fn is_secret(name: &str) -> bool {
     let is_part = |word: &String| SECRETS.iter().any(|part| word.contains(part));
     // The working directory of a shell; no other name is so short.
     let is_word = words.len() > 1 || last != "PWD";
-    words.iter().any(is_part) || (is_word && WORDS.contains(&last.as_str()))
+    // `DBPASS`, and not what only sounds like it.
+    let is_pass = last.ends_with("PASS") && !["COMPASS", "BYPASS"].contains(&last.as_str());
+    words.iter().any(is_part) || is_pass || (is_word && WORDS.contains(&last.as_str()))
 }
 
 /// Whether an option of a command line holds a secret. `--key` is a file more often than not.
@@ -173,6 +175,7 @@ mod tests {
             "APP_KEY",
             "GITHUB_TOKEN",
             "SMTP_PASS",
+            "PAPERLESS_DBPASS",
             "DB_PWD",
             "SENTRY_DSN",
             "REGISTRY_CREDENTIALS",
@@ -195,6 +198,7 @@ mod tests {
             "PWD",
             "KEYCLOAK_HOST",
             "MONKEY",
+            "COMPASS",
             "COMPASS_MODE",
             "",
         ] {

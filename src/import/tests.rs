@@ -238,6 +238,19 @@ fn an_env_file_is_taken_along_for_the_server() {
     says(&found, 1, "env file `gone.env` has to be on the server");
 }
 
+#[test]
+fn the_file_of_a_secret_is_taken_along_for_the_server() {
+    let compose = "\
+services: {web: {image: a:1, secrets: [key]}}
+secrets: {key: {file: ./keys/a.txt}}
+";
+    let found = World::new(compose).with_beside("keys/a.txt", "quite-secret").import();
+    let paths: Vec<&str> = found.server.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(paths, ["shop/keys/a.txt"]);
+    says(&found, 2, "the file of a secret `keys/a.txt` belongs on the server");
+    assert_eq!(found.manifests[0].text, compose);
+}
+
 const WATCHED: &str = "\
 services:
   web:
