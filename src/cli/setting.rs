@@ -54,7 +54,12 @@ fn absolute(repo: &str) -> String {
 /// What the configuration takes from its surroundings.
 pub fn ambient() -> Ambient {
     let hostname = rustix::system::uname().nodename().to_string_lossy().into_owned();
-    Ambient { hostname, docker_host: variable("DOCKER_HOST"), home: std::env::home_dir() }
+    Ambient {
+        hostname,
+        docker_host: variable("DOCKER_HOST"),
+        home: std::env::home_dir(),
+        credentials_dir: variable("CREDENTIALS_DIRECTORY").map(PathBuf::from),
+    }
 }
 
 /// Whether a variable is set to anything but nothing.

@@ -78,6 +78,8 @@ pub(super) struct Source {
     pub(super) interval: Option<Duration>,
     /// How to log in.
     pub(super) credentials: Option<Credentials>,
+    /// What a variable that nothing sets becomes.
+    pub(super) unset_variables: Option<UnsetVariables>,
 }
 
 /// Globs on stack directories, relative to the root of the repository.

@@ -17,6 +17,8 @@ pub struct Ambient {
     pub docker_host: Option<String>,
     /// The home of the user evenkeel runs as.
     pub home: Option<PathBuf>,
+    /// `CREDENTIALS_DIRECTORY`, as systemd sets it.
+    pub credentials_dir: Option<PathBuf>,
 }
 
 impl Config {

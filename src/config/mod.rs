@@ -43,6 +43,8 @@ pub struct Config {
     pub stacks: BTreeMap<StackName, StackSettings>,
     /// The operator's env files.
     pub env_dir: PathBuf,
+    /// Where systemd puts the credentials of the service; `None` where it was not started with any.
+    pub credentials_dir: Option<PathBuf>,
     /// Stacks' own directories and exported files.
     pub data_dir: PathBuf,
     /// Database, mirrors, secrets, lock.
@@ -92,6 +94,8 @@ pub struct Source {
     pub interval: Duration,
     /// How to log in.
     pub credentials: Option<GitCredentials>,
+    /// What a variable that nothing sets becomes, in place of the host's.
+    pub unset_variables: Option<UnsetVariables>,
 }
 
 /// Where a repository is; its `Debug` form holds no password.
@@ -139,7 +143,7 @@ pub struct StackSettings {
     pub profiles: Vec<String>,
     /// Where its untracked directories live, in place of `<data_dir>/<stack>`.
     pub dir: Option<PathBuf>,
-    /// In place of the host's.
+    /// In place of the source's and the host's.
     pub unset_variables: Option<UnsetVariables>,
     /// In place of the host's.
     pub window: Option<Window>,

@@ -13,6 +13,8 @@ use crate::model::{HostName, Problem, StackName};
 const ENV_DIR: &str = "/etc/evenkeel/env";
 const DATA_DIR: &str = "/var/lib/evenkeel/data";
 const STATE_DIR: &str = "/var/lib/evenkeel/state";
+/// Each level takes its share of a thread's stack.
+const MOST_NESTING: u32 = 128;
 const DOCKER_HOST: &str = "unix:///var/run/docker.sock";
 
 /// What was found wrong so far; a file is read to its end, so that all of it is told at once.
@@ -29,6 +31,7 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         sources: sources(file.sources.unwrap_or_default(), &host, &mut problems),
         stacks: stacks(file.stacks.unwrap_or_default(), &mut problems),
         env_dir: directory(file.env_dir, "env_dir", ENV_DIR, &mut problems),
+        credentials_dir: ambient.credentials_dir.clone(),
         data_dir: directory(file.data_dir, "data_dir", DATA_DIR, &mut problems),
         state_dir: directory(file.state_dir, "state_dir", STATE_DIR, &mut problems),
         docker_host: docker_host(file.docker, ambient),
@@ -139,6 +142,10 @@ fn check_numbers(config: &Config, problems: &mut Problems) {
     }
     if config.limits.parallel == 0 {
         problems.push(wrong("limits.parallel", "at least 1 step at a time"));
+    }
+    if !(4..=MOST_NESTING).contains(&config.limits.nesting) {
+        let message = format!("a number from 4 to {MOST_NESTING}");
+        problems.push(wrong("limits.nesting", message).hint("a plain manifest needs about 8"));
     }
     if config.rollout.deadline.is_zero() {
         problems.push(wrong("rollout.deadline", "a container needs time to become healthy"));

@@ -112,13 +112,18 @@ pub struct Limits {
     #[serde(deserialize_with = "scalar::size")]
     #[schemars(with = "scalar::Size")]
     pub file: u64,
+    /// How deep mappings and lists of a manifest may nest, and how many files or services deep `include`
+    /// and `extends` may go.
+    pub nesting: u32,
+    /// How many values aliases may add to a file, and `extends` and `include` to a stack.
+    pub expansion: u32,
     /// Services of all stacks together.
     pub services: u32,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { parallel: 8, file: 1024 * 1024, services: 2000 }
+        Self { parallel: 8, file: 1024 * 1024, nesting: 64, expansion: 100_000, services: 2000 }
     }
 }
 

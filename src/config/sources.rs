@@ -56,6 +56,7 @@ fn source(written: file::Source, path: &str, host: &HostName, problems: &mut Pro
         exclude: globs.exclude.unwrap_or_default(),
         interval: written.interval.unwrap_or(INTERVAL),
         credentials: written.credentials.and_then(|login| git_credentials(login, path, problems)),
+        unset_variables: written.unset_variables,
     };
     for glob in source.include.iter().chain(&source.exclude) {
         if let Err(error) = globset::Glob::new(glob) {

@@ -35,7 +35,7 @@ removals: {max: 50%, allow: false}
 retention: {keep: 3, disk: {high: 80%, low: 70%, build_cache: false}, interval: 1h}
 window: null
 policy: {}
-limits: {parallel: 8, file: 1MiB, services: 2000}
+limits: {parallel: 8, file: 1MiB, nesting: 64, expansion: 100000, services: 2000}
 write_back: {name: evenkeel, email: evenkeel@web-1}
 notify: []
 http: {listen: "127.0.0.1:8420", token_file: /etc/evenkeel/token, webhook_secret_file: /etc/evenkeel/hook}
@@ -44,7 +44,7 @@ http: {listen: "127.0.0.1:8420", token_file: /etc/evenkeel/token, webhook_secret
 const SMALLEST: &str = "sources:\n  - repo: https://github.com/acme/infra.git\n";
 
 fn ambient() -> Ambient {
-    Ambient { hostname: "web-1".into(), docker_host: None, home: Some("/root".into()) }
+    Ambient { hostname: "web-1".into(), home: Some("/root".into()), ..Ambient::default() }
 }
 
 fn read(text: &str) -> Config {
@@ -113,6 +113,20 @@ fn what_is_left_out_has_the_default_that_the_whole_file_writes_out() {
     assert_eq!((source.follow.clone(), source.credentials.clone()), (Follow::DefaultBranch, None));
     assert_eq!((source.interval, &source.include), (Duration::from_secs(30), &vec!["**".into()]));
     assert_eq!(config.not_yet(), Vec::<String>::new());
+}
+
+#[test]
+fn a_source_says_for_itself_what_an_unset_variable_is() {
+    let config = read(&format!("{SMALLEST}    unset_variables: blank\n"));
+    assert_eq!(config.sources[0].unset_variables, Some(UnsetVariables::Blank));
+    assert_eq!(config.unset_variables, UnsetVariables::Error);
+}
+
+#[test]
+fn the_limit_on_nesting_leaves_a_thread_its_stack() {
+    let hint = "(a plain manifest needs about 8)";
+    let told = format!("config.yaml:3:19 limits.nesting: a number from 4 to 128 {hint}");
+    check_key("limits: {nesting: 1000}\n", &told);
 }
 
 #[test]

@@ -70,6 +70,7 @@ fn load(
     let options = Options {
         host,
         env_dir: Path::new("/etc/evenkeel/env"),
+        credentials_dir: None,
         data_dir: Path::new("/var/lib/evenkeel/data"),
         state_dir: Path::new("/var/lib/evenkeel/state"),
         server,

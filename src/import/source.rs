@@ -58,9 +58,11 @@ fn one(file: &File) -> Result<Source, Vec<Problem>> {
 /// # Errors
 /// Places where they do not fit together.
 pub fn merged(sources: &[Source]) -> Result<Node, Vec<Problem>> {
-    let mut trees = sources.iter().flat_map(|source| &source.trees).cloned();
-    let first = trees.next().unwrap_or_else(|| Node::new(Place::file(""), Value::Null));
-    trees.try_fold(first, merge::merge).and_then(merge::settle)
+    let mut problems = Vec::new();
+    let trees = sources.iter().flat_map(|source| &source.trees).cloned();
+    let merged = merge::all(trees, &mut problems);
+    let merged = merged.unwrap_or_else(|| Node::new(Place::file(""), Value::Null));
+    if problems.is_empty() { Ok(merged) } else { Err(problems) }
 }
 
 impl Source {

@@ -51,7 +51,7 @@ fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Box<Prob
             .hint("write the absolute path")
             .into());
     }
-    let Some(inside) = repository::join(scene.directory, path) else {
+    let Some(inside) = repository::join(scene.directory_of(at.node), path) else {
         return Err(at
             .trouble("wrong-path", format!("the path {shown} leaves the repository"))
             .hint("write an absolute path for a directory of the server")
@@ -60,7 +60,8 @@ fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Box<Prob
     if is_tracked(scene, at, &inside)? {
         return export(scene, at, inside).map(Resolved::Tracked);
     }
-    untracked(&scene.working_dir, path).map(Resolved::Untracked).ok_or_else(|| {
+    let path = repository::relative(scene.directory, &inside);
+    untracked(&scene.working_dir, &path).map(Resolved::Untracked).ok_or_else(|| {
         at.trouble("wrong-path", format!("the path {shown} leads out of the stacks' directories"))
             .note("git does not track it, so it would be a directory of the server")
             .hint("write an absolute path, or a path below the stack's directory")

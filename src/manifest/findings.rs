@@ -1,11 +1,12 @@
 //! What was found while reading one stack: everything that is wrong, and what is worth saying.
 
 use std::cell::RefCell;
+use std::collections::BTreeSet;
 
 use super::advice;
 use super::excerpt::SourceTexts;
 use crate::model::stack::Remark;
-use crate::model::{Masks, Problem};
+use crate::model::{Masks, Place, Problem};
 
 /// What was found while reading one stack: everything that is wrong, and what is worth saying.
 #[derive(Debug, Default)]
@@ -13,7 +14,8 @@ pub struct Findings {
     problems: RefCell<Vec<Problem>>,
     remarks: RefCell<Vec<Remark>>,
     texts: SourceTexts,
-    unknown: Vec<String>,
+    unknown: BTreeSet<String>,
+    unknown_at: BTreeSet<Place>,
 }
 
 impl Findings {
@@ -22,14 +24,18 @@ impl Findings {
         Self { texts, ..Self::default() }
     }
 
-    /// The value at `path` is not known without the server: from now on, nothing is wrong with it.
-    pub fn excuse(&mut self, path: String) {
-        self.unknown.push(path);
+    /// The value at `path`, written at `place`, is not known without the server: from now on, nothing is
+    /// wrong with it. Where a service is extended, its path is another one, but not its place.
+    pub fn excuse(&mut self, path: Option<String>, place: Option<Place>) {
+        self.unknown.extend(path);
+        self.unknown_at.extend(place);
     }
 
     /// Adds a problem, with the line it stands on where that is known.
     pub fn problem(&self, mut problem: Problem) {
-        if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path)) {
+        if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path))
+            || problem.place.as_ref().is_some_and(|place| self.unknown_at.contains(place))
+        {
             return;
         }
         self.texts.show_line(&mut problem);

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use super::discover::{self, Candidate};
 use super::options::{Options, ServerFiles};
-use super::understand::understand;
+use super::understand::{too_many, understand};
 use super::written::{Manifest, Unnamed};
 use crate::model::stack::Stack;
 use crate::model::tree::Revision;
@@ -49,7 +49,7 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
         match Manifest::read(candidate, revision, options) {
             Ok(manifest) => {
                 // A key that stands twice may be the name, or say which hosts it is for.
-                loaded.complete &= manifest.flaws.is_empty();
+                loaded.complete &= manifest.files.flaws.is_empty();
                 if manifest.is_for(options) {
                     named.push(manifest);
                 }
@@ -58,16 +58,19 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
         }
     }
     let owners = owners(&named);
-    let mut services = 0;
+    let mut services_left = options.limits.services;
     for manifest in named {
-        services += manifest.service_count();
-        let result = match owners.get(&manifest.name).filter(|files| files.len() > 1) {
+        let (name, candidate) = (manifest.name.clone(), manifest.candidate.clone());
+        let result = match owners.get(&name).filter(|files| files.len() > 1) {
             Some(files) => Err(vec![two_of_a_name(&manifest, files)]),
-            None if services > options.limits.services => Err(vec![too_many(&manifest, options)]),
-            None => understand(&manifest, revision, options),
+            None if manifest.service_count() > services_left => {
+                services_left = 0;
+                Err(vec![too_many(&place(&manifest), options)])
+            }
+            None => understand(manifest, revision, options, &mut services_left),
         };
-        let Candidate { directory, files } = manifest.candidate;
-        loaded.stacks.push(LoadedStack { name: manifest.name, directory, files, result });
+        let Candidate { directory, files } = candidate;
+        loaded.stacks.push(LoadedStack { name, directory, files, result });
     }
     for unnamed in unnamed {
         loaded.add_unnamed(unnamed.with_the_rest(revision, options));
@@ -81,7 +84,9 @@ impl Unnamed {
     /// nobody knows.
     fn with_the_rest(mut self, revision: &Revision, options: &Options<'_>) -> Self {
         let nameless = Options { server: ServerFiles::Offline { env: None }, ..*options };
-        let rest = self.readable.take().map(|manifest| understand(&manifest, revision, &nameless));
+        let mut any = usize::MAX;
+        let manifest = self.readable.take();
+        let rest = manifest.map(|manifest| understand(manifest, revision, &nameless, &mut any));
         self.problems.extend(rest.and_then(Result::err).unwrap_or_default());
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
         self
@@ -121,13 +126,6 @@ fn two_of_a_name(manifest: &Manifest, files: &[String]) -> Problem {
     Problem::new("two-stacks", format!("the name `{name}` is taken twice: {files}"))
         .at(place(manifest))
         .hint("give one of them another `name:`; its volumes and networks are called by it")
-}
-
-fn too_many(manifest: &Manifest, options: &Options<'_>) -> Problem {
-    let limit = options.limits.services;
-    Problem::new("too-many-services", format!("the source has more than {limit} services"))
-        .at(place(manifest))
-        .hint("raise `limits.services` if there have to be so many")
 }
 
 fn place(manifest: &Manifest) -> Place {

@@ -14,6 +14,8 @@ pub struct TextFile {
     pub bytes: Vec<u8>,
     /// Whether it is one of the server's, and so must not be shown.
     pub from_server: bool,
+    /// A remark where it holds secrets and others can get at it.
+    pub exposure: Option<String>,
 }
 
 /// What a search came to.
@@ -89,22 +91,17 @@ fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Prob
     if path.starts_with('/') {
         return on_the_server(scene, path);
     }
-    let mut looked = Vec::new();
-    let mut put = format!("{}/{path}", scene.server.directory.display());
-    // A path that climbs could reach another stack's secrets; it is looked for in the repository only.
-    if let Some(clean) = repository::join("", path) {
-        if let Some(file) = scene.server.file(&clean)? {
+    let (mut looked, mut put) = (Vec::new(), scene.server.directory.join(path));
+    if let Some(below) = below_the_stack(scene, at, path) {
+        if let Some(file) = scene.server.file(&below)? {
             return Ok(Search::Found(server_file(file)));
         }
-        let is_own = clean == ".env";
-        let own = scene.server.env_file().display().to_string();
-        put = if is_own { own } else { scene.server.directory.join(&clean).display().to_string() };
-        looked.push(put.clone());
-        if is_own {
-            looked.push(scene.server.directory.join(".env").display().to_string());
-        }
+        let places = scene.server.places(&below);
+        looked.extend(places.iter().map(|place| place.display().to_string()));
+        put = places.into_iter().next().unwrap_or(put);
     }
-    let Some(inside) = repository::join(scene.directory, path) else {
+    let put = put.display().to_string();
+    let Some(inside) = repository::join(scene.directory_of(at.node), path) else {
         let problem = at.trouble("wrong-path", format!("{} leaves the repository", at.shown()));
         return Err(problem.hint("write an absolute path for a file of the server").into());
     };
@@ -113,6 +110,18 @@ fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Prob
     }
     looked.push(format!("{inside} in the repository"));
     Ok(Search::Missing(Missing { looked, put }))
+}
+
+/// The path below the stack's directory, where the server's files lie as those in git do. A file that is
+/// included or extended from elsewhere means by it what the stack itself would mean.
+///
+/// `None` for a path that climbs: it could reach another stack's secrets.
+fn below_the_stack(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Option<String> {
+    let of_origin = at.node.origin.as_ref().and_then(|origin| {
+        let inside = repository::join(&origin.directory, path)?;
+        repository::beneath(scene.directory, &inside).map(str::to_owned)
+    });
+    of_origin.or_else(|| repository::join("", path))
 }
 
 fn on_the_server(scene: &Scene<'_>, path: &str) -> Result<Search, Box<Problem>> {
@@ -126,7 +135,8 @@ fn on_the_server(scene: &Scene<'_>, path: &str) -> Result<Search, Box<Problem>> 
 }
 
 fn server_file(file: super::server::ServerFile) -> TextFile {
-    TextFile { name: file.path.display().to_string(), bytes: file.bytes, from_server: true }
+    let (name, exposure) = (file.path.display().to_string(), file.exposure());
+    TextFile { name, bytes: file.bytes, from_server: true, exposure }
 }
 
 fn in_the_repository(
@@ -142,7 +152,8 @@ fn in_the_repository(
             let bytes = tree.read(path, limit).map_err(|error| unreadable(&error))?;
             let Some(bytes) = bytes else { return Ok(None) };
             scene.keep(path, &bytes);
-            Ok(Some(TextFile { name: path.to_owned(), bytes, from_server: false }))
+            let name = path.to_owned();
+            Ok(Some(TextFile { name, bytes, from_server: false, exposure: None }))
         }
         Found::Directory => {
             Err(at.trouble("wrong-path", format!("`{path}` is a directory")).into())

@@ -9,8 +9,10 @@ mod options;
 mod schema;
 
 mod discover;
+mod files;
 mod written;
 mod understand;
+mod assemble;
 mod project;
 mod service;
 
@@ -27,6 +29,7 @@ mod read;
 pub mod repository;
 
 pub mod node;
+pub mod origin;
 pub mod path;
 pub mod excerpt;
 pub mod yaml;

@@ -1,7 +1,10 @@
 //! A YAML value that knows where it stands, what was written, and whether a server value went into it.
 
+use std::sync::Arc;
+
 use indexmap::IndexMap;
 
+use super::origin::Origin;
 use crate::model::Place;
 
 /// One value of a parsed manifest.
@@ -15,6 +18,10 @@ pub struct Node {
     pub tag: Option<String>,
     /// Whether interpolation put a value of the server's env files into it. Never its children's doing.
     pub sensitive: bool,
+    /// What is written where a value of the server now stands; this may be shown.
+    pub written: Option<Box<str>>,
+    /// The project it was loaded with; `None` for the stack's own.
+    pub origin: Option<Arc<Origin>>,
 }
 
 /// The shape of a value.
@@ -48,6 +55,11 @@ pub struct Field {
     pub node: Node,
 }
 
+/// A long text counts as several values.
+pub fn text_weight(text: &str) -> usize {
+    text.len() / 256
+}
+
 impl Value {
     /// A text that means nothing but itself, as if it were written in quotes.
     pub fn text(text: impl Into<String>) -> Self {
@@ -78,7 +90,7 @@ impl std::fmt::Debug for Value {
 impl Node {
     /// A value without a tag, into which no server value went.
     pub fn new(place: Place, value: Value) -> Self {
-        Self { place, value, tag: None, sensitive: false }
+        Self { place, value, tag: None, sensitive: false, written: None, origin: None }
     }
 
     /// The field `key` of a mapping.
@@ -87,6 +99,18 @@ impl Node {
             Value::Mapping(fields) => fields.get(key).map(|field| &field.node),
             Value::Null | Value::Scalar(_) | Value::Sequence(_) => None,
         }
+    }
+
+    /// The values in it, itself included, and what its texts take up: the measure of
+    /// [`super::Limits::expansion`].
+    pub fn weight(&self) -> usize {
+        let inside = match &self.value {
+            Value::Null => 0,
+            Value::Scalar(scalar) => text_weight(&scalar.text),
+            Value::Sequence(items) => items.iter().map(Self::weight).sum(),
+            Value::Mapping(fields) => fields.values().map(|field| field.node.weight()).sum(),
+        };
+        1 + inside
     }
 
     /// What people call this kind of value, for "expected …, found …".

@@ -7,6 +7,7 @@ use std::time::Duration;
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
 
 use super::interpolate::Unset;
+use super::yaml;
 use crate::model::{Hidden, HostName, StackName};
 
 /// Everything [`super::load`] needs besides the revision.
@@ -17,6 +18,8 @@ pub struct Options<'a> {
     pub env_dir: &'a Path,
     /// Where server-side directories of stacks and exported files are.
     pub data_dir: &'a Path,
+    /// Where systemd puts the credentials of this service (systemd.exec(5): `$CREDENTIALS_DIRECTORY`).
+    pub credentials_dir: Option<&'a Path>,
     /// Where secrets are written, below `secrets/`.
     pub state_dir: &'a Path,
     /// Whether the server's files are at hand.
@@ -74,13 +77,29 @@ impl Default for RolloutDefaults {
 pub struct Limits {
     /// The size of one manifest, env file, secret or config, in bytes.
     pub file_bytes: u64,
+    /// How deep a manifest may nest.
+    pub nesting: usize,
+    /// How many values aliases, `extends` and `include` may add to what is written.
+    pub expansion: usize,
     /// Services in all stacks of a source.
     pub services: usize,
 }
 
 impl Default for Limits {
     fn default() -> Self {
-        Self { file_bytes: 1024 * 1024, services: 2000 }
+        Self { file_bytes: 1024 * 1024, nesting: 64, expansion: 100_000, services: 2000 }
+    }
+}
+
+impl Limits {
+    /// What one file may cost.
+    pub fn of_yaml(&self) -> yaml::Limits {
+        yaml::Limits {
+            bytes: usize::try_from(self.file_bytes).unwrap_or(usize::MAX),
+            nesting: self.nesting,
+            alias_nodes: self.expansion,
+            ..yaml::Limits::default()
+        }
     }
 }
 

@@ -41,6 +41,24 @@ pub fn join(directory: &str, relative: &str) -> Option<String> {
     Some(parts.join("/"))
 }
 
+/// `path` as seen from `directory`, which holds it; `None` where it lies elsewhere.
+pub fn beneath<'p>(directory: &str, path: &'p str) -> Option<&'p str> {
+    match directory {
+        "" => Some(path),
+        directory => path.strip_prefix(directory)?.strip_prefix('/'),
+    }
+}
+
+/// `path` as seen from `directory`, with a `..` for each directory that has to be left; both in the
+/// repository.
+pub fn relative(directory: &str, path: &str) -> String {
+    let from: Vec<&str> = directory.split('/').filter(|part| !part.is_empty()).collect();
+    let to: Vec<&str> = path.split('/').filter(|part| !part.is_empty()).collect();
+    let shared = from.iter().zip(&to).take_while(|(one, other)| one == other).count();
+    let up = std::iter::repeat_n("..", from.len() - shared);
+    up.chain(to[shared..].iter().copied()).collect::<Vec<_>>().join("/")
+}
+
 /// What stands at `path`, looking at every directory on the way.
 ///
 /// # Errors
@@ -131,6 +149,16 @@ mod tests {
         assert_eq!(join("a/b", "../c/").as_deref(), Some("a/c"));
         assert_eq!(join("a/b", "../..").as_deref(), Some(""));
         assert_eq!(join("a/b", "."), Some("a/b".to_owned()));
+    }
+
+    #[test]
+    fn a_path_is_seen_from_a_directory() {
+        assert_eq!(beneath("a", "a/b/c"), Some("b/c"));
+        assert_eq!(beneath("", "a"), Some("a"));
+        assert_eq!(beneath("a", "ab/c"), None);
+        assert_eq!(relative("a/b", "a/c/d"), "../c/d");
+        assert_eq!(relative("a", "a/b"), "b");
+        assert_eq!(relative("", "a"), "a");
     }
 
     #[test]

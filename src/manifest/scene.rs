@@ -2,15 +2,17 @@
 
 use std::cell::RefCell;
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use indexmap::IndexMap;
 
-use super::node::{Node, Value};
+use super::interpolate::{Lookup as _, Variable};
+use super::node::Node;
 use super::options::Options;
 use super::project::files::TopFile;
 use super::server::Server;
 use super::variables::Variables;
-use crate::model::stack::{Network, StackRecord, Volume};
+use crate::model::stack::{Network, Remark, StackRecord, Volume};
 use crate::model::tree::Revision;
 use crate::model::{Masks, ServiceName, StackName};
 
@@ -27,9 +29,11 @@ pub struct Scene<'a> {
     /// Where untracked relative paths live on this server.
     pub working_dir: PathBuf,
     /// The server's files.
-    pub server: Server,
+    pub server: &'a Server,
     /// What `${…}` and bare names stand for.
     pub variables: Variables,
+    /// Variables of included files.
+    pub included: Vec<Arc<Variables>>,
     /// Profiles that are active.
     pub profiles: Vec<String>,
     /// Declared networks, by key; `default` is always among them.
@@ -40,8 +44,6 @@ pub struct Scene<'a> {
     pub secrets: IndexMap<String, TopFile>,
     /// Declared configs, by key.
     pub configs: IndexMap<String, TopFile>,
-    /// The merged tree before interpolation: what may be shown.
-    pub written: Node,
     /// What was read on the way.
     pub traces: RefCell<Traces>,
 }
@@ -75,17 +77,30 @@ impl Scene<'_> {
     /// Every value of the server that was read.
     pub fn masks(&self) -> Masks {
         let mut masks = self.variables.masks();
+        self.included.iter().for_each(|variables| masks.extend(&variables.masks()));
         masks.extend(&self.traces.borrow().masks);
         masks
     }
 
-    /// The image line of `service` without any value put into it.
-    pub fn image_as_written(&self, service: &ServiceName) -> String {
-        let services = self.written.get("services");
-        let service = services.and_then(|services| services.get(service.as_str()));
-        match service.and_then(|service| service.get("image")).map(|image| &image.value) {
-            Some(Value::Scalar(scalar)) => scalar.text.clone(),
-            Some(Value::Null | Value::Sequence(_) | Value::Mapping(_)) | None => "•••".to_owned(),
+    /// What is worth saying about the files that variables come from.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let mut remarks = self.variables.remarks();
+        for remark in self.included.iter().flat_map(|variables| variables.remarks()) {
+            if !remarks.contains(&remark) {
+                remarks.push(remark);
+            }
         }
+        remarks
+    }
+
+    /// The directory in the repository that a relative path in `node` starts from.
+    pub fn directory_of<'n>(&'n self, node: &'n Node) -> &'n str {
+        node.origin.as_ref().map_or(self.directory, |origin| &origin.directory)
+    }
+
+    /// What a name in `node` stands for.
+    pub fn variable(&self, name: &str, node: &Node) -> Option<Variable> {
+        let own = node.origin.as_ref().and_then(|origin| origin.variables.as_deref());
+        own.unwrap_or(&self.variables).get(name)
     }
 }

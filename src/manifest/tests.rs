@@ -4,12 +4,15 @@
 
 mod bad;
 mod discovery;
+mod extends;
 mod files;
+mod include;
 mod messages;
 mod relations;
 mod services;
 mod variables;
 
+use std::os::unix::fs::PermissionsExt as _;
 use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
@@ -27,6 +30,7 @@ struct World {
     tree: MemoryTree,
     path: &'static str,
     env_dir: tempfile::TempDir,
+    credentials_dir: Option<tempfile::TempDir>,
     server: ServerFiles,
     profiles: Vec<String>,
     dir: Option<PathBuf>,
@@ -41,6 +45,7 @@ impl World {
             tree: MemoryTree::new(files.iter().map(|(path, text)| (*path, *text))),
             path: "",
             env_dir: tempfile::tempdir().unwrap(),
+            credentials_dir: None,
             server: ServerFiles::Disk,
             profiles: Vec::new(),
             dir: None,
@@ -59,7 +64,8 @@ impl World {
     fn with_server_file(self, path: &str, text: &str) -> Self {
         let path = self.env_dir.path().join(path);
         std::fs::create_dir_all(path.parent().unwrap()).unwrap();
-        std::fs::write(path, text).unwrap();
+        std::fs::write(&path, text).unwrap();
+        std::fs::set_permissions(path, std::fs::Permissions::from_mode(0o600)).unwrap();
         self
     }
 
@@ -85,6 +91,7 @@ impl World {
             &Options {
                 host: &HostName::new("web-1"),
                 env_dir: self.env_dir.path(),
+                credentials_dir: self.credentials_dir.as_ref().map(tempfile::TempDir::path),
                 data_dir: "/data".as_ref(),
                 state_dir: "/state".as_ref(),
                 server: self.server.clone(),

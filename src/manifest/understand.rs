@@ -3,139 +3,164 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::assemble::{Assembled, Surroundings, assemble};
+use super::files::Files;
 use super::findings::Findings;
-use super::interpolate::{self, Unset};
-use super::node::Node;
+use super::interpolate::Unset;
+use super::node::{Node, Value};
 use super::options::{Options, StackOptions};
 use super::scene::{Scene, Traces};
 use super::server::Server;
 use super::variables::Variables;
-use super::written::{Manifest, git_env, merge_all};
+use super::written::Manifest;
 use super::{project, repository};
 use crate::model::stack::{Remark, Stack};
 use crate::model::tree::Revision;
-use crate::model::{Problem, StackName};
+use crate::model::{Place, Problem, StackName};
 
 /// Understands the stack that `manifest` describes. May block on the disk.
 ///
 /// # Errors
 /// Everything that is wrong with it.
 pub fn understand(
-    manifest: &Manifest,
+    manifest: Manifest,
     revision: &Revision,
     options: &Options<'_>,
+    services_left: &mut usize,
 ) -> Result<Stack, Vec<Problem>> {
-    let settings = (options.per_stack)(&manifest.name);
-    let server = Server::new(&manifest.name, options);
+    let Manifest { candidate, name, mut files, documents, .. } = manifest;
+    let settings = (options.per_stack)(&name);
+    let server = Server::new(&name, options);
     let mut problems = Vec::new();
-    let mut variables = Variables::default();
-    variables.add_server(&server, &mut problems);
-    let mut scene = Scene {
+    let around = Surroundings {
         options,
         revision,
-        stack: &manifest.name,
-        directory: &manifest.candidate.directory,
-        working_dir: working_dir(&manifest.name, &settings, options),
-        server,
+        server: &server,
+        directory: &candidate.directory,
+        unset: unset(&server, &settings, options),
+    };
+    let variables = variables(&name, &mut files, &around, &mut problems);
+    let assembled = assemble(documents, &mut files, &variables, &around);
+    let scene = Scene {
+        options,
+        revision,
+        stack: &name,
+        directory: &candidate.directory,
+        working_dir: working_dir(&name, &settings, options),
+        server: &server,
         variables,
-        profiles: settings.profiles.clone(),
+        included: assembled.included.clone(),
+        profiles: settings.profiles,
         networks: Default::default(),
         volumes: Default::default(),
         secrets: Default::default(),
         configs: Default::default(),
-        written: manifest.written.clone(),
-        traces: Default::default(),
+        traces: kept(files.bytes).into(),
     };
-    scene.traces = kept(&manifest.bytes).into();
-    add_git_variables(&mut scene, &mut problems);
-    let mut findings = Findings::new(manifest.texts.clone());
-    manifest.flaws.iter().for_each(|problem| findings.problem(problem.clone()));
-    scene.variables.overlaps().into_iter().for_each(|remark| findings.remark(remark));
-    let tree = interpolated(manifest, &scene, &settings, &mut findings, &mut problems);
-    problems.into_iter().for_each(|problem| findings.problem(problem));
+    let mut findings = Findings::new(files.texts);
+    files.flaws.into_iter().for_each(|problem| findings.problem(problem));
+    let tree = tell(assembled, problems, &scene, &mut findings);
     let Some(tree) = tree else { return Err(findings.into_parts(&scene.masks()).0) };
-    project::read(&tree, findings, scene, manifest.candidate.files.clone())
+    check_count(&tree, services_left, options, &findings);
+    project::read(&tree, findings, scene, candidate.files)
 }
 
-fn kept(bytes: &BTreeMap<String, Vec<u8>>) -> Traces {
+fn kept(bytes: BTreeMap<String, Vec<u8>>) -> Traces {
     let mut traces = Traces::default();
-    traces.record.manifest.clone_from(bytes);
+    traces.record.manifest = bytes;
     traces
+}
+
+/// What a variable is that nothing sets. Without the server nobody knows what is set there; a remark then
+/// says what has to be.
+fn unset(server: &Server, settings: &StackOptions, options: &Options<'_>) -> Unset {
+    match server.is_offline() {
+        true => Unset::Blank,
+        false => settings.unset.unwrap_or(options.unset),
+    }
 }
 
 fn working_dir(name: &StackName, settings: &StackOptions, options: &Options<'_>) -> PathBuf {
     settings.dir.clone().unwrap_or_else(|| options.data_dir.join(name.as_str()))
 }
 
-/// The stack's `.env` in git, and what is built in.
-fn add_git_variables(scene: &mut Scene<'_>, problems: &mut Vec<Problem>) {
-    let file = repository::join(scene.directory, ".env").unwrap_or_default();
-    match git_env(&file, scene.revision, scene.options) {
-        Ok(Some(bytes)) => {
-            scene.keep(&file, &bytes);
-            scene.variables.add_git(&file, &bytes, problems);
-        }
+/// The server's values, the stack's `.env` in git, and what is built in.
+fn variables(
+    stack: &StackName,
+    files: &mut Files,
+    around: &Surroundings<'_>,
+    problems: &mut Vec<Problem>,
+) -> Variables {
+    let mut variables = Variables::default();
+    variables.add_server(around.server, problems);
+    let path = repository::join(around.directory, ".env").unwrap_or_default();
+    match files.env(&path, around.revision, around.options) {
+        Ok(Some(bytes)) => variables.add_git(&path, &bytes, problems),
         Ok(None) => {}
         Err(problem) => problems.push(*problem),
     }
-    scene.variables.add_built_in(Some(scene.stack), scene.options.host, scene.revision);
+    variables.add_built_in(Some(stack), around.options.host, around.revision);
+    variables
 }
 
-/// Every document with its variables replaced, then merged.
-fn interpolated(
-    manifest: &Manifest,
-    scene: &Scene<'_>,
-    settings: &StackOptions,
-    findings: &mut Findings,
-    problems: &mut Vec<Problem>,
-) -> Option<Node> {
-    // Without the server nobody knows what is set there; the remark says what has to be.
-    let unset = match scene.server.is_offline() {
-        true => Unset::Blank,
-        false => settings.unset.unwrap_or(scene.options.unset),
-    };
-    let mut remarks = Vec::new();
-    let mut found = Vec::new();
-    let replace = |tree: &Node| {
-        let tree = tree.clone();
-        let texts = &manifest.texts;
-        interpolate::interpolate(tree, &scene.variables, unset, texts, &mut found, &mut remarks)
-    };
-    let trees: Vec<Node> = manifest.trees.iter().map(replace).collect();
-    tell(found, remarks, scene, findings, problems);
-    merge_all(&trees, problems)
-}
-
-/// Sorts what interpolation found into problems and remarks. What a missing variable made of a value is
-/// no further problem.
+/// Sorts what putting the files together found into problems and remarks. What a missing variable made of
+/// a value is no further problem.
 fn tell(
-    found: Vec<Problem>,
-    mut remarks: Vec<Problem>,
+    assembled: Assembled,
+    problems: Vec<Problem>,
     scene: &Scene<'_>,
     findings: &mut Findings,
-    problems: &mut Vec<Problem>,
-) {
+) -> Option<Node> {
     // Where a file with values could not be read, that is the problem, and not what would be in it.
     let unread = !problems.is_empty();
+    scene.remarks().into_iter().for_each(|remark| findings.remark(remark));
+    for (place, text) in assembled.remarks {
+        findings.remark(Remark { place: Some(place), service: None, text });
+    }
+    problems.into_iter().chain(assembled.problems).for_each(|problem| findings.problem(problem));
+    let mut blanks = assembled.blanks;
     let mut unknown = Vec::new();
-    for problem in found {
-        unknown.extend(problem.path.clone());
+    for problem in assembled.variables {
+        unknown.push((problem.path.clone(), problem.place.clone()));
         if problem.code != MISSING_VARIABLE {
-            problems.push(problem);
+            findings.problem(problem);
         } else if scene.server.is_offline() {
-            remarks.push(problem);
+            blanks.push(problem);
         } else if !unread {
-            problems.push(explained(problem, scene));
+            findings.problem(explained(problem, scene));
         }
     }
-    for remark in remarks {
+    for blank in blanks {
         if scene.server.is_offline() {
-            unknown.extend(remark.path);
+            unknown.push((blank.path, blank.place.clone()));
         }
-        findings.remark(Remark { place: remark.place, service: None, text: remark.message });
+        findings.remark(Remark { place: blank.place, service: None, text: blank.message });
     }
-    std::mem::take(problems).into_iter().for_each(|problem| findings.problem(problem));
-    unknown.into_iter().for_each(|path| findings.excuse(path));
+    unknown.into_iter().for_each(|(path, place)| findings.excuse(path, place));
+    assembled.tree
+}
+
+/// Counts the services, those of included files among them.
+fn check_count(tree: &Node, left: &mut usize, options: &Options<'_>, findings: &Findings) {
+    let count = match tree.get("services").map(|services| &services.value) {
+        Some(Value::Mapping(services)) => services.len(),
+        Some(Value::Null | Value::Scalar(_) | Value::Sequence(_)) | None => 0,
+    };
+    match left.checked_sub(count) {
+        Some(rest) => *left = rest,
+        None => {
+            *left = 0;
+            findings.problem(too_many(&tree.place, options));
+        }
+    }
+}
+
+/// A source with more services than it may have.
+pub fn too_many(place: &Place, options: &Options<'_>) -> Problem {
+    let limit = options.limits.services;
+    Problem::new("too-many-services", format!("the source has more than {limit} services"))
+        .at(place.clone())
+        .hint("raise `limits.services` if there have to be so many")
 }
 
 /// The code of a variable that has to be set and is not.

@@ -3,6 +3,7 @@
 //! The process environment is not among them.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use super::dotenv;
 use super::interpolate::{Lookup, Variable};
@@ -14,7 +15,9 @@ use crate::model::{Hidden, HostName, Masks, Place, Problem, StackName};
 /// Where a stack's values come from; the first layer that has a name wins.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
-    layers: Vec<Layer>,
+    layers: Vec<Arc<Layer>>,
+    /// Remarks on files of the server that others can get at.
+    exposed: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
@@ -58,8 +61,10 @@ impl Variables {
         }
     }
 
-    fn add_server_file(&mut self, file: &ServerFile, problems: &mut Vec<Problem>) {
+    /// Adds a file of the server.
+    pub fn add_server_file(&mut self, file: &ServerFile, problems: &mut Vec<Problem>) {
         let name = file.path.display().to_string();
+        self.exposed.extend(file.exposure());
         match dotenv::parse(&name, &file.bytes, &NoVariables) {
             Ok(entries) => {
                 let set = entries.into_iter().filter_map(|(key, value)| Some((key, value?, true)));
@@ -111,7 +116,7 @@ impl Variables {
             let line = line_of(&text, &key);
             (key, Value { variable: Variable { value, from_server }, line })
         });
-        self.layers.push(Layer { file, from_server, values: values.collect() });
+        self.layers.push(Arc::new(Layer { file, from_server, values: values.collect() }));
     }
 
     /// Every value of the server's, to be masked.
@@ -124,10 +129,18 @@ impl Variables {
         masks
     }
 
+    /// What is worth saying: files that others can get at, and names that are set twice.
+    pub fn remarks(&self) -> Vec<Remark> {
+        let exposed = self.exposed.iter();
+        let exposed = exposed.map(|text| Remark { place: None, service: None, text: text.clone() });
+        exposed.chain(self.overlaps()).collect()
+    }
+
     /// Names that are set both on the server and in git, with both lines.
-    pub fn overlaps(&self) -> Vec<Remark> {
-        let (server, git): (Vec<&Layer>, Vec<&Layer>) =
-            self.layers.iter().filter(|layer| !layer.file.is_empty()).partition(|l| l.from_server);
+    fn overlaps(&self) -> Vec<Remark> {
+        let layers = self.layers.iter().filter(|layer| !layer.file.is_empty());
+        let (server, git): (Vec<&Arc<Layer>>, Vec<&Arc<Layer>>) =
+            layers.partition(|layer| layer.from_server);
         let mut remarks = Vec::new();
         for (lower, (name, value)) in
             git.iter().flat_map(|layer| layer.values.iter().map(move |value| (layer, value)))

@@ -1,17 +1,16 @@
 //! The files of one stack, read, parsed and named; nothing in them is understood yet.
 
-use std::collections::BTreeMap;
+use std::collections::BTreeSet;
 
-use super::discover::{Candidate, unreadable};
-use super::excerpt::SourceTexts;
+use super::discover::Candidate;
+use super::files::{self, Files};
 use super::interpolate;
-use super::node::{Node, Value};
+use super::node::{Field, Node, Value};
 use super::options::Options;
-use super::repository::{self, Found};
-use super::schema::lookup;
+use super::repository;
 use super::variables::Variables;
-use super::{merge, names, project, yaml};
-use crate::model::tree::{Revision, Tree};
+use super::{merge, names, project};
+use crate::model::tree::Revision;
 use crate::model::{Place, Problem, StackName};
 
 /// A stack that could not be read far enough to know its name.
@@ -32,17 +31,16 @@ pub struct Manifest {
     pub candidate: Candidate,
     /// The stack's name.
     pub name: StackName,
-    /// The files by line, for excerpts.
-    pub texts: SourceTexts,
-    /// The files as they are in git.
-    pub bytes: BTreeMap<String, Vec<u8>>,
+    /// What was read.
+    pub files: Files,
     /// Every document of every file, in the order they are merged, before interpolation.
-    pub trees: Vec<Node>,
-    /// All of them merged, before interpolation.
-    pub written: Node,
-    /// What is wrong with single keys of the text: the rest can be looked at, but no more.
-    pub flaws: Vec<Problem>,
+    pub documents: Vec<Node>,
+    /// The top of the file without what it describes, merged, before interpolation.
+    heading: Node,
 }
+
+/// What the heading of a manifest says.
+const HEADING: [&str; 2] = ["name", "x-evenkeel"];
 
 impl Manifest {
     /// Reads and names the stack of `candidate`.
@@ -55,119 +53,70 @@ impl Manifest {
         options: &Options<'_>,
     ) -> Result<Self, Box<Unnamed>> {
         let guess = name_of_directory(&candidate.directory, revision);
-        let mut reading = Reading::default();
+        let (mut files, mut documents, mut problems) = (Files::default(), Vec::new(), Vec::new());
         for file in &candidate.files {
-            reading.add(file, revision, options);
+            match files.read(file, revision, options) {
+                Ok(mut more) => documents.append(&mut more),
+                Err(mut why) => problems.append(&mut why),
+            }
         }
-        let written = merge_all(&reading.trees, &mut reading.flaws);
-        let (Some(written), true) = (written, reading.problems.is_empty()) else {
-            let mut problems = [reading.problems, reading.flaws].concat();
-            problems.iter_mut().for_each(|problem| reading.texts.show_line(problem));
+        let heading = heading(&documents, &mut files.flaws);
+        let (Some(heading), true) = (heading, problems.is_empty()) else {
+            problems.append(&mut files.flaws);
+            problems.iter_mut().for_each(|problem| files.texts.show_line(problem));
             return Err(Box::new(Unnamed { candidate, guess, problems, readable: None }));
         };
-        let mut problem = match written_name(&written, &candidate, revision, options) {
-            Ok(name) => return Ok(Self::new(candidate, name, reading, written)),
-            Err(problem) => problem,
+        let (name, problem) = match written_name(&heading, &candidate, revision, options) {
+            Ok(name) => (Some(name), None),
+            Err(mut problem) => {
+                files.texts.show_line(&mut problem);
+                (guess.clone(), Some(*problem))
+            }
         };
-        reading.texts.show_line(&mut problem);
-        let readable =
-            guess.clone().map(|name| Self::new(candidate.clone(), name, reading, written));
-        Err(Box::new(Unnamed { candidate, guess, problems: vec![*problem], readable }))
-    }
-
-    fn new(candidate: Candidate, name: StackName, reading: Reading, written: Node) -> Self {
-        let Reading { texts, bytes, trees, flaws, .. } = reading;
-        Self { candidate, name, texts, bytes, trees, written, flaws }
+        let directory = candidate.clone();
+        let readable = name.map(|name| Self { candidate, name, files, documents, heading });
+        match (readable, problem) {
+            (Some(manifest), None) => Ok(manifest),
+            (readable, problem) => Err(Box::new(Unnamed {
+                candidate: directory,
+                guess,
+                problems: problem.into_iter().collect(),
+                readable,
+            })),
+        }
     }
 
     /// Whether it is meant for this host.
     pub fn is_for(&self, options: &Options<'_>) -> bool {
-        project::evenkeel::is_for(&self.written, options.host)
+        project::evenkeel::is_for(&self.heading, options.host)
     }
 
-    /// How many services it lists, whatever their profiles.
+    /// How many services its own files list, whatever their profiles.
     pub fn service_count(&self) -> usize {
-        match self.written.get("services").map(|services| &services.value) {
-            Some(Value::Mapping(services)) => services.len(),
-            Some(Value::Null | Value::Scalar(_) | Value::Sequence(_)) | None => 0,
+        let mut names = BTreeSet::new();
+        for document in &self.documents {
+            if let Some(Value::Mapping(services)) = document.get("services").map(|node| &node.value)
+            {
+                names.extend(services.keys());
+            }
         }
+        names.len()
     }
 }
 
-/// What reading the files of one stack came to.
-#[derive(Default)]
-struct Reading {
-    texts: SourceTexts,
-    bytes: BTreeMap<String, Vec<u8>>,
-    trees: Vec<Node>,
-    /// Why a file cannot be looked at.
-    problems: Vec<Problem>,
-    /// What is wrong with single keys of those that can.
-    flaws: Vec<Problem>,
-}
-
-impl Reading {
-    fn add(&mut self, file: &str, revision: &Revision, options: &Options<'_>) {
-        match self.parse(file, revision, options) {
-            Ok(mut trees) => self.trees.append(&mut trees),
-            Err(mut problems) => self.problems.append(&mut problems),
-        }
-    }
-
-    fn parse(
-        &mut self,
-        file: &str,
-        revision: &Revision,
-        options: &Options<'_>,
-    ) -> Result<Vec<Node>, Vec<Problem>> {
-        let tree = &*revision.tree;
-        let found = repository::look(tree, file).map_err(|error| vec![unreadable(&error)])?;
-        if let Found::Obstacle { path, what } = found {
-            return Err(vec![link(&path, what)]);
-        }
-        let bytes = read_limited(tree, file, options).map_err(|problem| vec![*problem])?;
-        let bytes = bytes.unwrap_or_default();
-        self.texts.add(file, &String::from_utf8_lossy(&bytes));
-        let limit = usize::try_from(options.limits.file_bytes).unwrap_or(usize::MAX);
-        let limits = yaml::Limits { bytes: limit, ..yaml::Limits::default() };
-        let (trees, mut flaws) = yaml::read(file, &bytes, &limits)?;
-        self.flaws.append(&mut flaws);
-        self.bytes.insert(file.to_owned(), bytes);
-        match trees.iter().any(|tree| !matches!(tree.value, Value::Null)) {
-            true => only_mappings(trees),
-            false => Err(vec![empty(file)]),
-        }
-    }
-}
-
-fn only_mappings(mut trees: Vec<Node>) -> Result<Vec<Node>, Vec<Problem>> {
-    trees.retain(|tree| !matches!(tree.value, Value::Null));
-    let other = trees.iter().find(|tree| !matches!(tree.value, Value::Mapping(_)));
-    match other {
-        Some(tree) => {
-            let message = format!("expected a mapping with `services`, found {}", tree.kind());
-            let problem = Problem::new("wrong-type", message).at(tree.place.clone());
-            let example = lookup::example("services").unwrap_or_default();
-            Err(vec![problem.hint(format!("write it like `{example}`"))])
-        }
-        None => Ok(trees),
-    }
-}
-
-fn empty(file: &str) -> Problem {
-    Problem::new("empty-manifest", format!("`{file}` is empty"))
-        .at(Place::file(file))
-        .hint("write `services:` into it; a stack is removed by removing its directory")
-}
-
-/// Lays all documents over each other; what does not fit is added to `problems`.
-pub fn merge_all(trees: &[Node], problems: &mut Vec<Problem>) -> Option<Node> {
-    let (first, rest) = trees.split_first()?;
-    let mut merged = first.clone();
-    for over in rest {
-        merged = merge::lay(merged, over.clone(), problems);
-    }
-    Some(merge::settled(merged, problems))
+/// What says for whom a manifest is and what it is called; what does not fit is added to `problems`.
+fn heading(documents: &[Node], problems: &mut Vec<Problem>) -> Option<Node> {
+    let headings = documents.iter().map(|document| {
+        let kept = |(key, field): (&String, &Field)| {
+            HEADING.contains(&key.as_str()).then(|| (key.clone(), field.clone()))
+        };
+        let fields = match &document.value {
+            Value::Mapping(fields) => fields.iter().filter_map(kept).collect(),
+            Value::Null | Value::Scalar(_) | Value::Sequence(_) => Default::default(),
+        };
+        Node::new(document.place.clone(), Value::Mapping(fields))
+    });
+    merge::all(headings, problems)
 }
 
 /// What Compose would make of the directory's name. The root is called as its source is: by default as the
@@ -185,13 +134,13 @@ fn name_of_directory(directory: &str, revision: &Revision) -> Option<StackName> 
 ///
 /// The stack's own server file cannot say what the stack is called, since it is found by that name.
 fn written_name(
-    tree: &Node,
+    heading: &Node,
     candidate: &Candidate,
     revision: &Revision,
     options: &Options<'_>,
 ) -> Result<StackName, Box<Problem>> {
     let file = candidate.files.first().cloned().unwrap_or_default();
-    let Some(node) = tree.get("name").filter(|node| !matches!(node.value, Value::Null)) else {
+    let Some(node) = heading.get("name").filter(|node| !matches!(node.value, Value::Null)) else {
         return name_of_directory(&candidate.directory, revision)
             .ok_or_else(|| Box::new(unnamed(&file)));
     };
@@ -202,7 +151,7 @@ fn written_name(
     };
     let mut variables = Variables::default();
     let env = repository::join(&candidate.directory, ".env").unwrap_or_default();
-    if let Some(bytes) = git_env(&env, revision, options)? {
+    if let Some(bytes) = files::look(&env, revision, options)? {
         variables.add_git(&env, &bytes, &mut Vec::new());
     }
     variables.add_built_in(None, options.host, revision);
@@ -234,35 +183,4 @@ fn unnamed(file: &str) -> Problem {
     Problem::new("unnamed-stack", "this stack has no name, and its directory's makes none")
         .at(Place::file(file))
         .hint("write `name:` at the top of the file")
-}
-
-/// The `.env` that lies in git at `file`.
-///
-/// # Errors
-/// It is a link, too large, or cannot be read.
-pub fn git_env(
-    file: &str,
-    revision: &Revision,
-    options: &Options<'_>,
-) -> Result<Option<Vec<u8>>, Box<Problem>> {
-    let tree = &*revision.tree;
-    match repository::look(tree, file).map_err(|error| unreadable(&error))? {
-        Found::Nothing | Found::Directory => Ok(None),
-        Found::File => Ok(read_limited(tree, file, options)?),
-        Found::Obstacle { path, what } => Err(Box::new(link(&path, what))),
-    }
-}
-
-fn read_limited(
-    tree: &dyn Tree,
-    file: &str,
-    options: &Options<'_>,
-) -> Result<Option<Vec<u8>>, Box<Problem>> {
-    tree.read(file, options.limits.file_bytes).map_err(|error| Box::new(unreadable(&error)))
-}
-
-fn link(path: &str, what: &str) -> Problem {
-    Problem::new("wrong-path", format!("`{path}` is {what}, which is not followed"))
-        .at(Place::file(path))
-        .hint("put the file itself there")
 }

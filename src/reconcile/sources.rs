@@ -182,9 +182,12 @@ pub fn load(
             unset: settings.unset_variables.map(unset),
         },
     };
+    let source = config.sources.iter().find(|source| source.name == revision.source);
+    let source = source.and_then(|source| source.unset_variables);
     let options = Options {
         host: &config.host,
         env_dir: &config.env_dir,
+        credentials_dir: config.credentials_dir.as_deref(),
         data_dir: &config.data_dir,
         state_dir: &config.state_dir,
         server,
@@ -193,9 +196,11 @@ pub fn load(
             monitor: config.rollout.monitor,
             deadline: None,
         },
-        unset: unset(config.unset_variables),
+        unset: unset(source.unwrap_or(config.unset_variables)),
         limits: Limits {
             file_bytes: config.limits.file,
+            nesting: config.limits.nesting as usize,
+            expansion: config.limits.expansion as usize,
             services: config.limits.services as usize,
         },
         per_stack: &per_stack,

@@ -85,6 +85,7 @@ fn stack(manifests: &[File], server: BTreeMap<String, Hidden>) -> Result<Stack, 
         |_: &StackName| StackOptions { profiles: vec!["*".into()], ..StackOptions::default() };
     let options = Options {
         host: &HostName::new("web-1"),
+        credentials_dir: None,
         env_dir: Path::new("/env"),
         data_dir: Path::new("/data"),
         state_dir: Path::new("/state"),

@@ -25,6 +25,7 @@ pub fn loaded(tree: MemoryTree, profiles: &[String]) -> Result<Stack, Vec<Proble
         &revision,
         &Options {
             host: &HostName::new("host"),
+            credentials_dir: None,
             env_dir: Path::new("/nonexistent/env"),
             data_dir: Path::new("/data"),
             state_dir: Path::new("/state"),

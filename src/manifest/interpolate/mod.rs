@@ -102,8 +102,10 @@ impl<'t> Pass<'_, 't> {
             Value::Null => {}
             Value::Scalar(scalar) if !scalar.text.contains('$') => {}
             Value::Scalar(scalar) => {
-                let from_server = self.scalar(scalar, &node.place);
-                node.sensitive |= from_server;
+                if let Some(written) = self.scalar(scalar, &node.place) {
+                    node.sensitive = true;
+                    node.written.get_or_insert_with(|| written.into_boxed_str());
+                }
             }
             Value::Sequence(items) => {
                 for (index, item) in items.iter_mut().enumerate() {
@@ -132,8 +134,8 @@ impl<'t> Pass<'_, 't> {
         })
     }
 
-    /// Whether a value of the server went into it.
-    fn scalar(&mut self, scalar: &mut Scalar, place: &Place) -> bool {
+    /// What was written, where a value of the server went into it.
+    fn scalar(&mut self, scalar: &mut Scalar, place: &Place) -> Option<String> {
         match expand(&scalar.text, self.vars) {
             Ok(expanded) => {
                 for name in &expanded.unset {
@@ -141,14 +143,14 @@ impl<'t> Pass<'_, 't> {
                 }
                 let text = self.within_limit(expanded.text.reveal(), place);
                 scalar.plain &= text == scalar.text;
-                scalar.text = text;
-                expanded.from_server
+                let written = std::mem::replace(&mut scalar.text, text);
+                expanded.from_server.then_some(written)
             }
             Err(errors) => {
                 for error in errors {
                     self.malformed(&error, place);
                 }
-                false
+                None
             }
         }
     }

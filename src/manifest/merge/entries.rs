@@ -53,7 +53,8 @@ pub(super) fn list(node: Node) -> Node {
     match node.value {
         Value::Scalar(_) => {
             let place = node.place.clone();
-            Node::new(place, Value::Sequence(vec![node]))
+            let origin = node.origin.clone();
+            Node { origin, ..Node::new(place, Value::Sequence(vec![node])) }
         }
         Value::Null | Value::Sequence(_) | Value::Mapping(_) => node,
     }

@@ -8,6 +8,8 @@ mod rules;
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeSet;
+
 use indexmap::IndexMap;
 
 use self::rules::{Identity, Rule, rule_of};
@@ -21,53 +23,50 @@ const RESET: &str = "reset";
 /// The tag of a value that replaces what the base says.
 const OVERRIDE: &str = "override";
 
-/// `base` with `over` laid over it; `!reset` and `!override` of both are settled.
+/// Every tree laid over those before it; `!reset` and `!override` are settled. `None` where there is none.
 ///
 /// Mappings merge key by key, lists append and drop repeated entries, everything else is replaced. A
-/// mapping or list that `over` leaves empty (`ports:`) is kept.
-///
-/// # Errors
-/// Every place where the two do not fit together, such as a list over a mapping. The problems carry no
-/// excerpt: the caller has the texts.
-pub fn merge(base: Node, over: Node) -> Result<Node, Vec<Problem>> {
-    strict(|problems| lay(base, over, problems))
+/// value that the upper tree leaves empty (`ports:`) is kept. Where two do not fit together, such as a list
+/// over a mapping, the upper one counts, and `problems` says so, as of tags that Compose does not know; the
+/// problems carry no excerpt: the caller has the texts.
+pub fn all(trees: impl IntoIterator<Item = Node>, problems: &mut Vec<Problem>) -> Option<Node> {
+    let mut trees = trees.into_iter();
+    let first = trees.next()?;
+    let mut merger = Merger::default();
+    let first = merger.settled(first);
+    let merged = trees.fold(first, |base, over| merger.node(base, over));
+    problems.append(&mut merger.problems);
+    Some(merged)
 }
 
-/// As [`merge`], but where the two do not fit together `over` counts, and `problems` says so.
-pub fn lay(base: Node, over: Node, problems: &mut Vec<Problem>) -> Node {
-    let mut merger = Merger::default();
-    let base = merger.settled(base);
+/// `over` laid over `base` as in [`all`].
+///
+/// # Errors
+/// All that does not fit together.
+pub fn merge(base: Node, over: Node) -> Result<Node, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let merged = all([base, over], &mut problems);
+    merged.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
+/// `base` with `over` laid over it as in [`all`], both at the path `keys`. The tags of `over` are obeyed and
+/// stay, for what it is laid over in its turn.
+pub fn under(base: Node, over: Node, keys: &[&str], problems: &mut Vec<Problem>) -> Node {
+    let keys: Vec<String> = keys.iter().map(|key| (*key).to_owned()).collect();
+    let mut settling = Merger { keys, ..Merger::default() };
+    let base = settling.settled(base);
+    let mut merger = Merger { keeps_tags: true, ..settling };
     let merged = merger.node(base, over);
     problems.append(&mut merger.problems);
     merged
-}
-
-/// A single file's tree with `!reset` and `!override` settled and repeated list entries made one.
-///
-/// # Errors
-/// As [`merge`], and tags that Compose does not know.
-pub fn settle(tree: Node) -> Result<Node, Vec<Problem>> {
-    strict(|problems| settled(tree, problems))
-}
-
-/// As [`settle`], but an unknown tag is passed over, and `problems` says so.
-pub fn settled(tree: Node, problems: &mut Vec<Problem>) -> Node {
-    let mut merger = Merger::default();
-    let settled = merger.settled(tree);
-    problems.append(&mut merger.problems);
-    settled
-}
-
-fn strict(make: impl FnOnce(&mut Vec<Problem>) -> Node) -> Result<Node, Vec<Problem>> {
-    let mut problems = Vec::new();
-    let tree = make(&mut problems);
-    if problems.is_empty() { Ok(tree) } else { Err(problems) }
 }
 
 #[derive(Default)]
 struct Merger {
     /// The keys and `[n]`s above the value at hand.
     keys: Vec<String>,
+    /// Whether `!reset` and `!override` of the upper tree stay in the result.
+    keeps_tags: bool,
     problems: Vec<Problem>,
 }
 
@@ -84,8 +83,15 @@ impl Merger {
             Some(Rule::Hosts) => self.converted(base, over, entries::hosts),
             Some(Rule::Items(_)) => self.converted(base, over, entries::list),
             Some(Rule::Logging) if entries::other_driver(&base, &over) => self.settled(over),
+            None if over.value == Value::Null && !self.is_pair() => base,
             Some(Rule::Logging) | None => self.by_shape(base, over),
         }
+    }
+
+    /// Whether the value at hand belongs to a `KEY=value`, where nothing means that it is passed through.
+    fn is_pair(&self) -> bool {
+        let parent = self.keys.split_last().and_then(|(_, above)| rule_of(above));
+        matches!(parent, Some(Rule::Pairs))
     }
 
     /// Brings both to one form first; what cannot be is left for the shapes to complain about.
@@ -106,15 +112,14 @@ impl Merger {
         }
         match (base.value, over.value) {
             (Value::Mapping(fields), Value::Mapping(more)) => {
-                Node::new(over.place, Value::Mapping(self.fields(fields, more)))
+                Node { value: Value::Mapping(self.fields(fields, more)), ..over }
             }
             (Value::Sequence(mut items), Value::Sequence(more)) => {
                 items.extend(more);
-                self.settled(Node::new(base.place, Value::Sequence(items)))
+                self.settled(Node { value: Value::Sequence(items), ..base })
             }
             (old, value) => {
-                let base = Node::new(base.place, old);
-                let over = Node { sensitive: over.sensitive, ..Node::new(over.place, value) };
+                let (base, over) = (Node { value: old, ..base }, Node { value, ..over });
                 if !free {
                     self.check_shapes(&base, &over);
                 }
@@ -143,9 +148,10 @@ impl Merger {
         mut fields: IndexMap<String, Field>,
         more: IndexMap<String, Field>,
     ) -> IndexMap<String, Field> {
+        let mut gone = BTreeSet::new();
         for (key, field) in more {
-            if is_reset(&field.node) {
-                fields.shift_remove(&key);
+            if is_reset(&field.node) && !self.keeps_tags {
+                gone.insert(key);
                 continue;
             }
             self.keys.push(key.clone());
@@ -159,6 +165,9 @@ impl Merger {
             self.keys.pop();
             fields.insert(key, Field { node, ..field });
         }
+        if !gone.is_empty() {
+            fields.retain(|key, _| !gone.contains(key));
+        }
         fields
     }
 
@@ -171,7 +180,8 @@ impl Merger {
             Value::Sequence(items) => Value::Sequence(self.items(items)),
             value @ (Value::Null | Value::Scalar(_)) => value,
         };
-        Node { value, tag: None, ..node }
+        let tag = node.tag.filter(|_| self.keeps_tags);
+        Node { value, tag, ..node }
     }
 
     /// Of entries that are the same the last one counts, in the place of the first.

@@ -1,6 +1,12 @@
 use super::super::yaml::{self, Limits};
 use super::*;
 
+fn settle(tree: Node) -> Result<Node, Vec<Problem>> {
+    let mut problems = Vec::new();
+    let settled = all([tree], &mut problems);
+    settled.filter(|_| problems.is_empty()).ok_or(problems)
+}
+
 /// The tree of `text` under the service `s`.
 fn service(file: &str, text: &str) -> Node {
     let indented = text.lines().fold(String::new(), |all, line| all + "    " + line + "\n");

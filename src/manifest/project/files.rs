@@ -2,7 +2,6 @@
 
 use indexmap::IndexMap;
 
-use crate::manifest::interpolate::Lookup as _;
 use crate::manifest::lookup::{self, Missing, Search};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
@@ -108,7 +107,12 @@ fn mask(content: &SecretContent, scene: &Scene<'_>) {
 
 fn from_file(key: &str, at: &At<'_>, kind: Kind, scene: &Scene<'_>) -> TopFile {
     match lookup::find(scene, at) {
-        Search::Found(file) => TopFile::with(file.bytes),
+        Search::Found(file) => {
+            if let (Kind::Secret, Some(text), false) = (kind, file.exposure, at.node.sensitive) {
+                at.remark(None, text);
+            }
+            TopFile::with(file.bytes)
+        }
         Search::Failed => TopFile::default(),
         Search::Missing(missing) if scene.server.is_offline() => {
             let text =
@@ -122,7 +126,7 @@ fn from_file(key: &str, at: &At<'_>, kind: Kind, scene: &Scene<'_>) -> TopFile {
 
 fn from_variable(key: &str, at: &At<'_>, scene: &Scene<'_>) -> TopFile {
     let Some(name) = at.filled() else { return TopFile::default() };
-    if let Some(variable) = scene.variables.get(name) {
+    if let Some(variable) = scene.variable(name, at.node) {
         return TopFile::with(variable.value.reveal().as_bytes().to_vec());
     }
     if scene.server.is_offline() {

@@ -20,10 +20,20 @@ use super::service::{self, Draft};
 use crate::model::stack::{Remark, Service, Stack};
 use crate::model::{Problem, ServiceName};
 
-const KNOWN: [&str; 8] =
-    ["name", "version", "services", "networks", "volumes", "secrets", "configs", "x-evenkeel"];
-const LATER: [(&str, &str); 2] =
-    [("include", "not supported yet"), ("models", "evenkeel runs containers only")];
+/// What may stand at the top of a manifest. `include` has been followed before the rest is read.
+pub const KNOWN: [&str; 9] = [
+    "name",
+    "version",
+    "include",
+    "services",
+    "networks",
+    "volumes",
+    "secrets",
+    "configs",
+    "x-evenkeel",
+];
+/// What Compose knows there besides, and why it cannot be used.
+pub const REFUSED: [(&str, &str); 1] = [("models", "evenkeel runs containers only")];
 
 /// Circles beyond this many say nothing new.
 const MOST_CIRCLES: usize = 20;
@@ -39,7 +49,7 @@ pub fn read(
     files: Vec<String>,
 ) -> Result<Stack, Vec<Problem>> {
     let top = At::root(tree, &findings);
-    top.only(&KNOWN, &LATER);
+    top.only(&KNOWN, &REFUSED);
     evenkeel::check_hosts(&top, scene.options.host);
     let settings = evenkeel::read(&top, scene.stack);
     scene.networks = networks::read(&top, scene.stack);

@@ -22,7 +22,9 @@ mod tests;
 
 use serde_json::{Value, json};
 
-use self::shapes::{Field, closed, definitions, key, named, one_or_more, shape, strict};
+use self::shapes::{
+    FILLED, Field, closed, definitions, key, list, named, one_or_more, shape, short_or, strict,
+};
 
 /// The schema (draft 2020-12) of `compose.yaml`.
 pub fn schema() -> Value {
@@ -51,6 +53,12 @@ fn top() -> Vec<Field> {
             shape("project"),
         ),
         key("version", "Has no effect; today's Compose files do without it.", json!(true)),
+        key(
+            "include",
+            "Other Compose files of the repository whose services, networks, volumes, secrets and configs \
+             belong to this stack, each with its own directory and `.env`.",
+            list(short_or(FILLED, include(), &["path"])),
+        ),
         key("services", "What runs, by name.", services()),
         key(
             "networks",
@@ -71,6 +79,27 @@ fn top() -> Vec<Field> {
         key("configs", "Files that services may read.", files::configs()),
         key("x-evenkeel", "What Compose has no word for: the stack as a whole.", evenkeel()),
     ]
+}
+
+fn include() -> Value {
+    closed(vec![
+        key(
+            "path",
+            "The file, as seen from the directory of this one. Further files are laid over the first.",
+            one_or_more(shape("filled")),
+        ),
+        key(
+            "project_directory",
+            "Where relative paths in these files start. Without it, the directory of the first one.",
+            shape("filled"),
+        ),
+        key(
+            "env_file",
+            "Files of variables for these files, below those of the including one. Without it, the `.env` of \
+             their directory.",
+            one_or_more(shape("filled")),
+        ),
+    ])
 }
 
 fn services() -> Value {

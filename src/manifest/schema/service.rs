@@ -31,6 +31,11 @@ fn image() -> Vec<Field> {
              changes; the digest it had then stays until it changes again.",
             shape("item"),
         ),
+        key(
+            "extends",
+            "Another service that this one begins as a copy of. What is written here is laid over it.",
+            short_or(FILLED, extended(), &["service"]),
+        ),
         key("build", "Has no effect beside `image`: the server never builds.", json!(true)),
         key(
             "platform",
@@ -49,6 +54,17 @@ fn image() -> Vec<Field> {
             ]}),
         ),
     ]
+}
+
+fn extended() -> Value {
+    closed(vec![
+        key("service", "Its name.", shape("filled")),
+        key(
+            "file",
+            "The file it is in, as seen from the directory of this one. Without it, this file.",
+            shape("filled"),
+        ),
+    ])
 }
 
 fn environment() -> Vec<Field> {

@@ -225,6 +225,7 @@ fn problems(manifest: &str) -> Vec<Problem> {
         &Options {
             host: &HostName::new("web-1"),
             env_dir: "/nowhere".as_ref(),
+            credentials_dir: None,
             data_dir: "/nowhere".as_ref(),
             state_dir: "/nowhere".as_ref(),
             server: ServerFiles::Offline { env: None },

@@ -37,15 +37,22 @@ impl<'a> EnvFile<'a> {
 }
 
 /// `environment`
-pub fn environment(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+pub fn environment(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
     for pair in at.pairs() {
         match pair.key.contains('\0') || pair.value.as_ref().is_some_and(|v| v.contains('\0')) {
             true => pair.at.problem("wrong-value", format!("`{}` holds a NUL", pair.key)),
             false => {
-                draft.environment.insert(pair.key, pair.value);
+                let value = pair.value.or_else(|| of_included_file(&pair.key, &pair.at, scene));
+                draft.environment.insert(pair.key, value);
             }
         }
     }
+}
+
+/// What a bare name stands for in an included file, which has variables of its own.
+fn of_included_file(name: &str, at: &At<'_>, scene: &Scene<'_>) -> Option<String> {
+    at.node.origin.as_ref()?;
+    Some(scene.variable(name, at.node)?.value.reveal().to_owned())
 }
 
 /// `env_file`
@@ -136,6 +143,11 @@ fn parsed(
         problems.into_iter().for_each(|problem| file.at.report(problem));
         Vec::new()
     });
+    if let Some(text) = &found.exposure
+        && !file.at.node.sensitive
+    {
+        file.at.remark(None, text);
+    }
     if found.from_server {
         let values = entries.iter().filter_map(|(_, value)| value.as_ref());
         values.for_each(|value| scene.mask(value.reveal()));

@@ -9,10 +9,10 @@ use crate::manifest::units;
 use crate::model::{ImageRef, Platform, PullPolicy};
 
 /// `image`
-pub fn image(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
+pub fn image(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
     let Some(image) = at.parse(ImageRef::parse) else { return };
     let shown = match at.node.sensitive {
-        true => scene.image_as_written(&draft.name),
+        true => at.node.written.as_deref().unwrap_or("•••").to_owned(),
         false => image.to_string(),
     };
     draft.image = Some((image, shown));

@@ -91,7 +91,8 @@ const KEYS: &[(&str, Rule)] = {
         ("env_file", Read(environment::env_file)),
         ("environment", Read(environment::environment)),
         ("expose", Read(ports::expose)),
-        ("extends", Refuse(YET)),
+        // Followed before a service is read.
+        ("extends", Ignore),
         ("external_links", Refuse(YET)),
         ("extra_hosts", Read(networks::extra_hosts)),
         ("gpus", Read(devices::gpus)),

@@ -1,5 +1,7 @@
 //! Where values come from, who wins, and that the server's are never shown.
 
+use std::os::unix::fs::PermissionsExt as _;
+
 use super::super::ServerFiles;
 use super::super::interpolate::Unset;
 use super::{World, manifest, remarks, web};
@@ -33,6 +35,59 @@ fn two_names_for_the_server_file_are_refused() {
     let world = uses_a().with_server_file("shop.env", "A=1").with_server_file("shop/.env", "A=1");
     let problems = world.problems();
     assert!(problems.contains("both `/env/shop.env` and `/env/shop/.env` are there"), "{problems}");
+}
+
+#[test]
+fn credentials_of_systemd_are_looked_at_behind_the_env_dir_and_before_git() {
+    let world = || {
+        let mut world = uses_a().with_file("shop/.env", "A=git");
+        let directory = tempfile::tempdir().unwrap();
+        std::fs::write(directory.path().join("shop.env"), "A=credential").unwrap();
+        std::fs::write(directory.path().join("own.env"), "A=other").unwrap();
+        world.credentials_dir = Some(directory);
+        world
+    };
+    check(world(), Some("credential"));
+    let twice = world().with_server_file("shop.env", "A=1").problems();
+    assert!(twice.contains("are there") && twice.contains("two names"), "{twice}");
+
+    let credentials = world().credentials_dir;
+    let named = |file: &str| {
+        let mut world = World::shop(&manifest(&format!("env_file: {file}")));
+        world.credentials_dir = Some(tempfile::tempdir().unwrap());
+        world
+    };
+    let mut world = named("own.env").with_file("shop/own.env", "A=git");
+    world.credentials_dir = credentials;
+    check(world, Some("other"));
+    let missing = named("none.env").problems();
+    assert!(missing.contains("looked for /env/shop/none.env, then /"), "{missing}");
+    let nested = named("a/none.env").problems();
+    let looked = "looked for /env/shop/a/none.env, then shop/a/none.env in the repository";
+    assert!(nested.contains(looked), "{nested}");
+}
+
+#[test]
+fn a_file_with_secrets_that_others_can_get_at_is_remarked() {
+    let text = "services: {web: {image: a, env_file: a.env, secrets: [s], configs: [c]}}\nsecrets: {s: {file: s.txt}}\nconfigs: {c: {file: c.txt}}";
+    let world = || {
+        let files = ["shop/a.env", "shop/s.txt", "shop/c.txt", "shop.env", "common.env"];
+        files.into_iter().fold(World::shop(text), |world, file| world.with_server_file(file, "A=1"))
+    };
+    assert_eq!(remarks(&world().stack()), "");
+    for (mode, told) in [
+        (0o644, "can be read by every user of this server (mode 0644)"),
+        (0o620, "can be written to by others than its owner (mode 0620)"),
+        (0o666, "and written to by others than its owner (mode 0666)"),
+    ] {
+        let world = world();
+        for file in ["shop/a.env", "shop/s.txt", "shop/c.txt", "shop.env", "common.env"] {
+            let path = world.env_dir.path().join(file);
+            std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
+        }
+        let remarks = remarks(&world.stack());
+        assert_eq!(remarks.matches(told).count(), 4, "all but the config: {remarks}");
+    }
 }
 
 #[test]
