@@ -16,6 +16,10 @@ test *names:
 all *names:
     tests/run {{names}}
 
+# A million made-up texts for everything that reads texts of others; about half an hour on two cores.
+fuzz cases="1000000" *names:
+    EVENKEEL_FUZZ_CASES={{cases}} cargo test --locked --release --test fuzz {{names}}
+
 # The scenarios on a real engine.
 e2e *names:
     tests/support/engine

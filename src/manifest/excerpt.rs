@@ -20,7 +20,7 @@ pub struct SourceText {
 impl SourceText {
     /// Cuts `text` into lines. `file` is the name that places carry.
     pub fn new(file: impl Into<Arc<str>>, text: &str) -> Self {
-        let lines = text.lines().map(excerpt).collect();
+        let lines = text.lines().flat_map(|line| line.split('\r')).map(excerpt).collect();
         Self { file: file.into(), lines }
     }
 
@@ -115,6 +115,12 @@ mod tests {
         texts.add("compose.yaml", "services:\r\n  api:\r\n");
         let problem = texts.problem_at("unknown-key", "no", &place(2));
         assert_eq!(problem.excerpt.as_deref(), Some("  api:"));
+    }
+
+    #[test]
+    fn a_lone_carriage_return_ends_a_line_too() {
+        let text = SourceText::new("compose.yaml", "a\rb\r\nc\n");
+        assert_eq!((1..4).filter_map(|line| text.line(line)).collect::<Vec<_>>(), ["a", "b", "c"]);
     }
 
     #[test]
