@@ -93,7 +93,10 @@ impl Variables {
 
     /// Adds the names that evenkeel defines; they override nothing.
     pub fn add_built_in(&mut self, stack: Option<&StackName>, host: &HostName, at: &Revision) {
-        let stack = stack.map(|stack| ("EVENKEEL_STACK", stack.as_str()));
+        let stack = stack.into_iter().flat_map(|stack| {
+            // The second is Compose's own name for it.
+            ["EVENKEEL_STACK", "COMPOSE_PROJECT_NAME"].map(|name| (name, stack.as_str()))
+        });
         let values = [
             ("EVENKEEL_HOST", host.as_str()),
             ("EVENKEEL_COMMIT", at.commit.as_str()),

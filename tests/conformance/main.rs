@@ -10,6 +10,7 @@
 mod dotenv;
 mod import;
 mod interpolation;
+mod loads;
 mod merging;
 mod reasons;
 mod records;

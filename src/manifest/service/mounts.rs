@@ -159,11 +159,21 @@ fn bind_options(at: &At<'_>, wish: &mut Wish<'_>) {
 fn tmpfs_options(at: &At<'_>) -> String {
     let Some(tmpfs) = at.value("tmpfs") else { return String::new() };
     tmpfs.only(&["size", "mode"], &[]);
-    let size = tmpfs.value("size").and_then(|at| at.bytes()).filter(|size| *size > 0);
+    let size = tmpfs.value("size").and_then(|at| whole_bytes(&at)).filter(|size| *size > 0);
     let mode = tmpfs.value("mode").and_then(|at| at.mode());
     let size = size.map(|size| format!("size={size}"));
     let mode = mode.map(|mode| format!("mode={mode:o}"));
     size.into_iter().chain(mode).collect::<Vec<_>>().join(",")
+}
+
+/// A number of bytes; without a unit, Compose takes no fraction.
+fn whole_bytes(at: &At<'_>) -> Option<i64> {
+    let text = at.text()?;
+    if text.contains('.') && text.ends_with(|c: char| c.is_ascii_digit()) {
+        at.wrong("is no whole number of bytes");
+        return None;
+    }
+    at.bytes()
 }
 
 /// The path in the container: absolute, without `.`, `..` or a trailing slash.

@@ -140,6 +140,7 @@ fn another_stacks_server_files_cannot_be_reached_by_climbing() {
 fn built_in_names_override_nothing() {
     let keys = "environment: {A: '$EVENKEEL_STACK $EVENKEEL_HOST $EVENKEEL_COMMIT_SHORT'}";
     check(World::shop(&manifest(keys)), Some("shop web-1 0123456"));
+    check(World::shop(&manifest("environment: {A: $COMPOSE_PROJECT_NAME}")), Some("shop"));
     let own = World::shop(&manifest(keys)).with_server_file("shop.env", "EVENKEEL_HOST=mine");
     check(own, Some("shop mine 0123456"));
 }

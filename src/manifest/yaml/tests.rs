@@ -56,8 +56,17 @@ fn core_tags_say_what_a_scalar_is_and_local_ones_stay() {
 
 #[test]
 fn keys_are_texts_whatever_they_look_like() {
-    check("8080: a\ntrue: b\n'': c", "{8080: a, true: b, : c}");
+    check("'8080': a\n\"true\": b\n'': c\nyes: d", "{8080: a, true: b, : c, yes: d}");
+    check("!!str 1: a\n1.2.3: b\n08a: c", "{1: a, 1.2.3: b, 08a: c}");
     check_wrong("[a]: b", "bad-key", &["compose.yaml:1:1: a key has to be a single value"]);
+}
+
+#[test]
+fn a_key_that_is_a_number_a_boolean_or_nothing_is_refused_as_in_compose() {
+    for key in ["1", "0x1F", "-1.5", ".5", "1e3", "true", "False", "~", "null"] {
+        let message = format!("compose.yaml:1:1: the key `{key}` is no text to Compose");
+        check_wrong(&format!("{key}: a"), "bad-key", &[&message]);
+    }
 }
 
 #[test]

@@ -6,7 +6,7 @@ use indexmap::IndexMap;
 
 use super::super::excerpt::SourceText;
 use super::super::node::{Field, Node, Scalar, Value};
-use super::super::path;
+use super::super::{path, units};
 use super::steps::{Kind, Step, Steps};
 use crate::model::{Place, Problem};
 
@@ -126,6 +126,15 @@ impl Builder<'_> {
                     None => *plain,
                     Some(tag) => tag == "!!merge",
                 };
+            if *plain && meant.tag.is_none() && is_no_text(text) {
+                let message = format!("the key `{text}` is no text to Compose");
+                self.report(
+                    "bad-key",
+                    &message,
+                    &place,
+                    Some(&format!("write it in quotes: \"{text}\"")),
+                );
+            }
             return Some(Key { text: text.to_string(), place, merge });
         }
         self.node(cursor);
@@ -251,6 +260,14 @@ impl Fields {
             }
         }
     }
+}
+
+/// Whether a plain text is a boolean, a number or nothing: as a key, Compose refuses it.
+fn is_no_text(text: &str) -> bool {
+    let is_boolean = matches!(text, "true" | "True" | "TRUE" | "false" | "False" | "FALSE");
+    let begins = text.trim_start_matches(['+', '-', '.']).starts_with(|c: char| c.is_ascii_digit());
+    let is_number = || units::integer(text).is_ok() || text.parse::<f64>().is_ok();
+    is_null(text) || is_boolean || (begins && is_number())
 }
 
 /// YAML 1.2 core schema, section 10.3.2.
