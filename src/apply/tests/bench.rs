@@ -253,9 +253,12 @@ impl Bench {
         let stacks: Vec<StackName> = self.desired.stacks.keys().cloned().collect();
         let mut observed = self.world.observe(&stacks).await.ok()?;
         let memory = self.memory();
+        let engine = self.world.defaults().await.ok()?;
+        observed.without_defaults(&engine);
         for image in plan::images_to_inspect(&self.situation(&observed, &memory)) {
             // An image that was removed has nothing to tell.
-            if let Ok(defaults) = self.world.image_defaults(&image).await {
+            if let Ok(mut defaults) = self.world.image_defaults(&image).await {
+                engine.add_to(&mut defaults);
                 observed.image_defaults.insert(image, defaults);
             }
         }

@@ -6,6 +6,7 @@ mod deploy;
 mod drift;
 mod failures;
 mod guards;
+mod keys;
 mod moved;
 mod properties;
 mod relations;

@@ -26,7 +26,7 @@ impl Host {
         self.check_name(&request.name)?;
         check_request(request)?;
         let id = ContainerId::new(self.new_id());
-        let mut settings = complete(&request.settings, &behaviour.defaults);
+        let mut settings = complete(&request.settings, &behaviour.defaults, &self.defaults);
         self.complete_by_engine(&mut settings);
         let mut labels = behaviour.defaults.labels.clone();
         labels.extend(request.labels.clone());
@@ -230,6 +230,10 @@ fn check_resources(resources: &Resources) -> Result<(), EngineError> {
     if (1..LEAST_MEMORY).contains(&resources.memory) {
         return Err(EngineError::Refused("Minimum memory limit allowed is 6MB".into()));
     }
+    if resources.nano_cpus != 0 && (resources.cpu_period != 0 || resources.cpu_quota > 0) {
+        let text = "Conflicting options: Nano CPUs and CPU Period cannot both be set";
+        return Err(EngineError::Refused(text.into()));
+    }
     Ok(())
 }
 
@@ -242,6 +246,16 @@ fn set_resources(current: &mut Resources, wanted: &Resources) {
     };
     set(&mut current.memory, wanted.memory);
     set(&mut current.memory_reservation, wanted.memory_reservation);
+    set(&mut current.memory_swap, wanted.memory_swap);
     set(&mut current.nano_cpus, wanted.nano_cpus);
+    set(&mut current.cpu_shares, wanted.cpu_shares);
+    set(&mut current.cpu_period, wanted.cpu_period);
+    set(&mut current.cpu_quota, wanted.cpu_quota);
+    set(&mut current.cpu_realtime_period, wanted.cpu_realtime_period);
+    set(&mut current.cpu_realtime_runtime, wanted.cpu_realtime_runtime);
     set(&mut current.pids_limit, wanted.pids_limit);
+    set(&mut current.block_io.weight, wanted.block_io.weight);
+    if !wanted.cpuset.is_empty() {
+        current.cpuset.clone_from(&wanted.cpuset);
+    }
 }

@@ -3,6 +3,7 @@
 use super::behaviour::ImageBehaviour;
 use super::world::{Host, HostImage, RegistryImage};
 use crate::engine::EngineError;
+use crate::model::observed::EngineDefaults;
 use crate::model::spec::{MountSource, RestartPolicy};
 use crate::model::{ContainerSpec, Digest, ImageId, PinnedImage};
 
@@ -67,8 +68,12 @@ fn is_reference(found: &RegistryImage, reference: &str, image: &PinnedImage) -> 
     *reference == format!("{}@{}", found.repository, image.digest())
 }
 
-/// Settings as the engine shows them: the request's, completed by the image's.
-pub(super) fn complete(request: &ContainerSpec, image: &ContainerSpec) -> ContainerSpec {
+/// Settings as the engine shows them: the request's, completed by the image's and the engine's own.
+pub(super) fn complete(
+    request: &ContainerSpec,
+    image: &ContainerSpec,
+    engine: &EngineDefaults,
+) -> ContainerSpec {
     let mut settings = request.clone();
     complete_program(&mut settings, image);
     for (name, value) in &image.environment {
@@ -84,9 +89,23 @@ pub(super) fn complete(request: &ContainerSpec, image: &ContainerSpec) -> Contai
     if settings.restart == RestartPolicy::Unset {
         settings.restart = RestartPolicy::No;
     }
+    complete_surroundings(&mut settings, engine);
     settings.platform = None;
     settings.contents.clear();
     settings
+}
+
+fn complete_surroundings(settings: &mut ContainerSpec, engine: &EngineDefaults) {
+    let mut usual = ContainerSpec::default();
+    engine.add_to(&mut usual);
+    settings.runtime = settings.runtime.take().or(usual.runtime);
+    let namespaces = &mut settings.namespaces;
+    namespaces.cgroup = namespaces.cgroup.take().or(usual.namespaces.cgroup);
+    namespaces.ipc = namespaces.ipc.take().or(usual.namespaces.ipc);
+    settings.kernel.shm_size = settings.kernel.shm_size.or(usual.kernel.shm_size);
+    if settings.resources.effective_swap() == settings.resources.memory.saturating_mul(2) {
+        settings.resources.memory_swap = 0;
+    }
 }
 
 /// A container with its own entrypoint does not take the image's command.

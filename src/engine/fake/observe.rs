@@ -210,7 +210,8 @@ impl Container {
             .iter()
             .filter(|(name, _)| !asked.is_empty() || name.as_str() != "bridge")
             .map(|(name, place)| {
-                let own = |alias: &&String| *alias != self.id.short();
+                let own =
+                    |alias: &&String| *alias != self.id.short() && *alias != self.name.as_str();
                 let asked = place.asked.clone();
                 Endpoint {
                     aliases: place.aliases.iter().filter(own).cloned().collect(),

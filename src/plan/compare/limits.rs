@@ -97,6 +97,8 @@ fn compare_fixed(wanted: &Resources, has: &Resources, found: &mut Found<'_>) {
         found.shown("mem_swappiness", &number(has), &number(wanted));
     }
     let suspects = found.suspects();
+    let is_unlimited = has.memory_swap == -1 && wanted.memory_swap != -1;
+    found.hidden("memswap_limit", suspects && is_unlimited);
     let differ = |wanted: &BTreeMap<String, i64>, has: &BTreeMap<String, i64>| {
         // What the kernel cannot do is dropped too.
         wanted != has && (suspects || !has.is_empty())
