@@ -114,6 +114,7 @@ fn everything(world: &World) -> ContainerSpec {
             volume("/named", &world.named("data"), true),
             volume("/plain", &world.named("plain"), false),
         ],
+        volumes_from: Vec::new(),
         tmpfs: map(&[("/run", "size=65536k"), ("/tmp", "")]),
         network: Attachment::Networks(vec![first, world.endpoint("back", &["web"])]),
         extra_hosts: words(&["peer:10.0.0.9", "other:10.0.0.8"]),

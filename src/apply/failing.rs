@@ -46,6 +46,7 @@ fn changes_containers(step: &Step) -> bool {
         | Step::Restore { .. }
         | Step::UpdateContainer { .. }
         | Step::StopContainer(_)
+        | Step::LetGo { .. }
         | Step::RenameContainer { .. }
         | Step::StartContainer(_)
         | Step::UnpauseContainer(_)

@@ -11,7 +11,7 @@ use super::{Event, Hands};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    ContainerName, ContainerState, ObservedContainer, PinnedImage, StackName, labels,
+    ContainerId, ContainerName, ContainerState, ObservedContainer, PinnedImage, StackName, labels,
 };
 use crate::plan::{Gate, PlannedStep, Step, StepId, Target};
 
@@ -69,6 +69,7 @@ pub async fn step(
         | Step::CreateContainer(_)
         | Step::UpdateContainer { .. }
         | Step::StopContainer(_)
+        | Step::LetGo { .. }
         | Step::RenameContainer { .. }
         | Step::StartContainer(_)
         | Step::UnpauseContainer(_)
@@ -96,6 +97,7 @@ async fn call(hands: &Hands<'_>, step: &Step) -> Result<(), EngineError> {
             Some(found) => gone_is_done(engine.stop(&found).await),
             None => Ok(()),
         },
+        Step::LetGo { container, peers } => let_go(hands, container, peers).await,
         Step::RemoveContainer(container) => match find(hands, container).await? {
             Some(found) => remove(hands, &found).await,
             None => Ok(()),
@@ -131,11 +133,48 @@ fn gone_is_done(result: Result<(), EngineError>) -> Result<(), EngineError> {
 const NAME_TRIES: u32 = 50;
 const NAME_PAUSE: Duration = Duration::from_millis(100);
 
+/// Stops a container that was started before one of `peers` was.
+async fn let_go(
+    hands: &Hands<'_>,
+    container: &ContainerId,
+    peers: &[ContainerId],
+) -> Result<(), EngineError> {
+    let container = ContainerRef::Id(container.clone());
+    let Some(own) = hands.engine.inspect(&container).await?.filter(|own| own.is_up()) else {
+        return Ok(());
+    };
+    for peer in peers {
+        let peer = hands.engine.inspect(&ContainerRef::Id(peer.clone())).await?;
+        if peer.is_none_or(|peer| peer.started_at > own.started_at) {
+            return gone_is_done(hands.engine.stop(&container).await);
+        }
+    }
+    Ok(())
+}
+
+/// The request with the ids of those whom its settings name.
+async fn joined(
+    hands: &Hands<'_>,
+    request: &ContainerRequest,
+) -> Result<ContainerRequest, EngineError> {
+    let mut request = request.clone();
+    for (words, container) in std::mem::take(&mut request.joined) {
+        let found = hands.engine.inspect(&container).await?.ok_or_else(|| {
+            EngineError::NotFound(format!(
+                "there is no container {container}, which it shares with"
+            ))
+        })?;
+        request.settings.join(&words, &found.id);
+    }
+    Ok(request)
+}
+
 /// Makes a container, unless just that one is there: a request can outlive the program that sent it, and
 /// the engine then carries it out after the next pass has looked.
 async fn create(hands: &Hands<'_>, request: &ContainerRequest) -> Result<(), EngineError> {
     let name = ContainerRef::Name(request.name.clone());
     let mut tries = 0;
+    let request = &joined(hands, request).await?;
     loop {
         let Err(error) = hands.engine.create_container(request).await else { return Ok(()) };
         if !matches!(error, EngineError::Conflict(_)) {

@@ -126,15 +126,22 @@ impl<'p> Schedule<'p> {
 
     /// A way back is walked once nothing else of its service is under way.
     fn next_way_back(&mut self) -> Option<Work<'p>> {
-        let is_idle = |service: &&ServiceId| {
-            self.services.get(service).is_some_and(|progress| progress.running == 0)
+        let is_still = |service: &ServiceId| {
+            self.services.get(service).is_none_or(|progress| progress.running == 0)
         };
+        let is_idle =
+            |service: &&ServiceId| is_still(service) && self.together(service).iter().all(is_still);
         let service = self.to_go_back.iter().copied().find(is_idle)?;
         self.to_go_back.remove(service);
         let progress = self.services.get_mut(service)?;
         let failed = progress.to_go_back.take()?;
         progress.running += 1;
         Some(Work::WayBack(self.changes.get(service).copied()?, failed))
+    }
+
+    /// The services that go back with this one.
+    fn together(&self, service: &ServiceId) -> &'p [ServiceId] {
+        self.changes.get(service).map_or(&[], |change| &change.together)
     }
 
     fn begin(&mut self, place: usize) -> Work<'p> {
@@ -224,12 +231,36 @@ impl<'p> Schedule<'p> {
             self.shared_failures.push(failure);
             return;
         };
-        let Some(progress) = self.services.get_mut(service) else { return };
-        if failure.half_done && leads_back {
-            progress.to_go_back = step;
+        let goes_back = failure.half_done && leads_back;
+        let members = self.together(service);
+        if goes_back && members.iter().all(|member| !self.goes_back_already(member)) {
             self.to_go_back.insert(service);
+            if let Some(progress) = self.services.get_mut(service) {
+                progress.to_go_back = step;
+            }
         }
-        progress.failure.get_or_insert(failure);
+        if goes_back {
+            // A container that is replaced for another one's sake alone has that one to blame.
+            let keeps_spec = change.is_some_and(|change| change.keeps_spec);
+            let with = Failure {
+                message: format!("it goes back with {service}: {}", failure.message),
+                blames_spec: failure.blames_spec && keeps_spec,
+                ..Failure::of_the_world("")
+            };
+            for member in members.iter().filter(|member| *member != service) {
+                if let Some(progress) = self.services.get_mut(member) {
+                    progress.failure.get_or_insert_with(|| with.clone());
+                }
+            }
+        }
+        if let Some(progress) = self.services.get_mut(service) {
+            progress.failure.get_or_insert(failure);
+        }
+    }
+
+    fn goes_back_already(&self, service: &ServiceId) -> bool {
+        let has_gone = |progress: &Progress<'_>| progress.went_back.is_some();
+        self.to_go_back.contains(service) || self.services.get(service).is_some_and(has_gone)
     }
 
     fn went_back(&mut self, service: &ServiceId, result: Result<(), Failure>) {
@@ -237,8 +268,15 @@ impl<'p> Schedule<'p> {
         progress.running = progress.running.saturating_sub(1);
         progress.ended = Some(Instant::now());
         progress.went_back = Some(result.is_ok());
+        let is_back = result.is_ok();
         if let (Err(second), Some(first)) = (result, &mut progress.failure) {
             first.message = format!("{}; and going back failed: {}", first.message, second.message);
+        }
+        for member in self.together(service) {
+            if let Some(progress) = self.services.get_mut(member) {
+                progress.ended = Some(Instant::now());
+                progress.went_back = Some(is_back);
+            }
         }
     }
 

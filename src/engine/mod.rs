@@ -161,6 +161,9 @@ pub struct ContainerRequest {
     /// Volumes to mount where the settings or the image declare an anonymous one, by target: those of the
     /// container it replaces.
     pub inherited_volumes: std::collections::BTreeMap<String, VolumeName>,
+    /// The containers that the settings name by words of the manifest ([`crate::model::spec::Peer`]). Whoever
+    /// hands the request over puts their ids in place of the words; none is left when it gets here.
+    pub joined: std::collections::BTreeMap<String, ContainerRef>,
 }
 
 /// What Docker can change on an existing container.

@@ -19,6 +19,9 @@ pub const COMPOSE_NUMBER: &str = "com.docker.compose.container-number";
 pub const COMPOSE_ONEOFF: &str = "com.docker.compose.oneoff";
 /// Compose's `ps` shows nothing without it; ours holds the spec hash.
 pub const COMPOSE_CONFIG_HASH: &str = "com.docker.compose.config-hash";
+/// What it depends on: `db:service_healthy:false,cache:service_started:true`; the last word is whether it is
+/// restarted with it.
+pub const COMPOSE_DEPENDS_ON: &str = "com.docker.compose.depends_on";
 /// The directory relative paths are resolved against.
 pub const COMPOSE_WORKING_DIR: &str = "com.docker.compose.project.working_dir";
 /// The manifest's files, separated by commas.

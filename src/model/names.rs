@@ -121,6 +121,13 @@ pub struct ServiceId {
     pub service: ServiceName,
 }
 
+impl ContainerName {
+    /// The name of a service's replica, as Compose makes it.
+    pub fn numbered(stack: &StackName, service: &ServiceName, number: u32) -> Self {
+        Self::new(format!("{stack}-{service}-{number}"))
+    }
+}
+
 impl ServiceId {
     /// Joins the two names.
     pub fn new(stack: &StackName, service: &ServiceName) -> Self {

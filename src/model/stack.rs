@@ -115,7 +115,7 @@ impl Service {
     pub fn container(&self, stack: &StackName, number: u32) -> ContainerName {
         match &self.container_name {
             Some(name) => name.clone(),
-            None => ContainerName::new(format!("{stack}-{}-{number}", self.name)),
+            None => ContainerName::numbered(stack, &self.name, number),
         }
     }
 }

@@ -11,8 +11,9 @@ use super::removal::Removal;
 use super::stack_order::StackOrder;
 use super::step::{Step, StepId, Target};
 use super::{Block, Plan, Verdict};
-use super::{clearing, rollout};
+use super::{clearing, following, rollout, together};
 use crate::model::observed::Health;
+use crate::model::spec::Peer;
 use crate::model::stack::Condition;
 use crate::model::{ServiceId, ServiceName};
 
@@ -26,41 +27,85 @@ pub fn build<'a>(
     let mut groundwork = Groundwork::default();
     let conflicts = clearing::first_of_all(&mut builder, &removals, &judged);
     let mut stacks = StackOrder::new(situation.desired);
-    let mut left_alone: BTreeSet<ServiceId> = BTreeSet::new();
-    for mut service in stacks.sort(judged) {
-        let blocked =
-            blocked_by(situation, &left_alone, &service).or_else(|| stacks.blocks(&service));
-        if let Some(block) = blocked
-            && service.verdict != Verdict::InSync
-            && !service.verdict.is_left_alone()
-        {
-            service.verdict = Verdict::Blocked(block);
-            service.replicas.clear();
-        }
-        stacks.note(&service);
-        let mut waits = dependencies(&mut builder, situation, &service);
-        if needs_start(&service) {
+    let mut judged = stacks.sort(judged);
+    settle_blocks(situation, &mut stacks, &mut judged);
+    let (mut groups, group_of) = together::of(&judged);
+    for place in 0..judged.len() {
+        let service = &judged[place];
+        let mut waits = dependencies(&mut builder, situation, service);
+        if needs_start(service) {
             waits.after.extend(stacks.waits(&service.id.stack));
         }
-        let mut ground = groundwork.lay(&mut builder, situation, &service);
+        let mut ground = groundwork.lay(&mut builder, situation, service);
         // Who goes may hold the name as well as the port.
         let conflicts = conflicts.get(&service.id).into_iter().flatten();
         ground.before_create.extend(conflicts.clone());
         waits.after.extend(conflicts);
-        let change = rollout::emit(&mut builder, situation, &service, &ground, waits);
+        ground.before_create.extend(before_sharing(&builder, service));
+        let together = group_of.get(&place).map(|group| &mut groups[*group]);
+        if let Some(together) = &together {
+            // Nothing is switched before those that have to follow can.
+            for other in together.members.iter().filter(|other| **other > place) {
+                let other = groundwork.lay(&mut builder, situation, &judged[*other]);
+                waits.after.extend(other.before_create);
+            }
+            ground.before_create.extend(&together.passed);
+            ground.before_connect.extend(&together.passed);
+        }
+        let change = rollout::emit(&mut builder, situation, service, &ground, waits, together);
         if let Some(milestones) = builder.milestones.get(&service.id) {
             stacks.reached(&service.id.stack, milestones);
         }
         builder.plan.changes.push(change);
-        builder.plan.matches.append(&mut service.matches);
-        let completed = service.completed.take();
-        builder.plan.completed.extend(completed.map(|spec| (service.id.clone(), spec)));
-        if service.verdict.is_left_alone() {
-            left_alone.insert(service.id);
-        }
+    }
+    groups.into_iter().for_each(|together| together.finish(&mut builder));
+    for service in judged {
+        builder.plan.matches.extend(service.matches);
+        let completed = service.completed;
+        builder.plan.completed.extend(completed.map(|spec| (service.id, spec)));
     }
     clearing::last_of_all(&mut builder, situation, removals);
     builder.plan
+}
+
+/// Blocks what cannot be had in this pass, and what would take something from those that are left alone.
+fn settle_blocks<'a>(situation: &Survey<'a>, stacks: &mut StackOrder, judged: &mut [Judged<'a>]) {
+    loop {
+        let mut left_alone: BTreeSet<ServiceId> = BTreeSet::new();
+        for service in judged.iter_mut() {
+            following::let_be(service, &left_alone);
+            let blocked =
+                blocked_by(situation, &left_alone, service).or_else(|| stacks.blocks(service));
+            if let Some(block) = blocked
+                && service.verdict != Verdict::InSync
+                && !service.verdict.is_left_alone()
+            {
+                service.verdict = Verdict::Blocked(block);
+                service.replicas.clear();
+            }
+            stacks.note(service);
+            if service.verdict.is_left_alone() {
+                left_alone.insert(service.id.clone());
+            }
+        }
+        if left_alone.is_empty() || !following::spare(situation, judged) {
+            return;
+        }
+    }
+}
+
+/// The steps after which those that `service` shares with are as they are to be.
+fn before_sharing(builder: &Builder, service: &Judged<'_>) -> Vec<StepId> {
+    let mut steps = Vec::new();
+    for words in service.desired.service.settings.peers() {
+        let Some(Peer::Service(name)) = Peer::parse(&words) else { continue };
+        let id = ServiceId::new(&service.id.stack, &name);
+        let Some(milestones) = builder.milestones.get(&id) else { continue };
+        let ready =
+            if milestones.passed.is_empty() { &milestones.started } else { &milestones.passed };
+        steps.extend(ready);
+    }
+    steps
 }
 
 /// Required dependencies that cannot be had in this pass and do not serve either.
@@ -109,6 +154,9 @@ fn dependencies(builder: &mut Builder, situation: &Survey<'_>, service: &Judged<
                     Condition::Started => &milestones.started,
                     Condition::Healthy | Condition::Completed => &milestones.good,
                 };
+                if dependency.restart {
+                    waits.after.extend(&milestones.passed);
+                }
                 match dependency.required {
                     true => waits.after.extend(reached),
                     false => waits.behind.extend(reached),

@@ -22,6 +22,11 @@ pub struct Milestones {
     pub started: Vec<StepId>,
     /// Its containers have passed their gates.
     pub good: Vec<StepId>,
+    /// Its containers have taken over for good: they have passed and were watched. Empty where none was
+    /// replaced.
+    pub passed: Vec<StepId>,
+    /// Whether its first container is made in this plan.
+    pub makes_first: bool,
 }
 
 /// What must be over before a container of a service starts.
@@ -127,6 +132,13 @@ impl Builder {
     }
 }
 
+impl Builder {
+    /// Notes that a container of `service` has taken over for good.
+    pub fn passed(&mut self, service: &ServiceId, passed: StepId) {
+        self.milestones.entry(service.clone()).or_default().passed.push(passed);
+    }
+}
+
 /// A change that is only an explanation.
 pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
     Change {
@@ -136,6 +148,8 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         way_back: Vec::new(),
         way_back_networks: BTreeSet::new(),
         has_way_back: false,
+        together: Vec::new(),
+        keeps_spec: false,
         remarks: Vec::new(),
     }
 }

@@ -3,6 +3,8 @@
 //! What stands against a change is in [`super::guards`], what a service that is left alone still gets in
 //! [`super::alive`]. How a change is carried out is decided in [`super::rollout`].
 
+use std::collections::BTreeSet;
+
 use super::compare::Depth;
 use super::drift::{self, Drift};
 use super::index::Survey;
@@ -12,7 +14,7 @@ use crate::model::desired::{Deployment, Pinned};
 use crate::model::spec::RestartPolicy;
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, DesiredService, ObservedContainer, ServiceId,
-    SpecHash,
+    ServiceName, SpecHash,
 };
 
 /// The verdict on one service, with all that carrying it out needs.
@@ -31,6 +33,10 @@ pub struct Judged<'a> {
     pub matches: Vec<(ContainerId, SpecHash)>,
     /// The spec with which it is seen to have completed, unless that is known already: a job.
     pub completed: Option<SpecHash>,
+    /// Services whose new containers its own have to join.
+    pub follows: BTreeSet<ServiceName>,
+    /// Whether it would be in sync but for those it follows.
+    pub only_follows: bool,
     /// Things worth saying.
     pub remarks: Vec<String>,
 }
@@ -95,6 +101,8 @@ fn judge<'a>(
         replicas: Vec::new(),
         matches: Vec::new(),
         completed: None,
+        follows: BTreeSet::new(),
+        only_follows: false,
         remarks: Vec::new(),
     };
     let pinned = match &desired.image {
@@ -113,21 +121,26 @@ fn judge<'a>(
     judged.replicas =
         replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
     judged.completed = completed(situation, &judged, pinned);
+    conclude(situation, &mut judged, pinned);
+    judged
+}
+
+/// The verdict that follows from what the replicas need, and from what stands against it.
+pub fn conclude<'a>(situation: &Survey<'a>, judged: &mut Judged<'a>, pinned: &Pinned) {
     judged.verdict = verdict(&judged.replicas, |container| {
         let found = (container.id.clone(), pinned.hash.clone());
         compare::is_known_to_match(container, &pinned.hash, situation.memory)
             || judged.matches.contains(&found)
     });
-    if judged.verdict == Verdict::InSync && lacks_image(situation, &judged) {
+    if judged.verdict == Verdict::InSync && lacks_image(situation, judged) {
         judged.verdict =
             Verdict::Mend(vec![Difference::shown("image", "removed from this host", "pulled")]);
     }
-    judged.verdict = guards::overrule(situation, &judged, pinned);
+    judged.verdict = guards::overrule(situation, judged, pinned);
     if judged.verdict.is_left_alone() {
         judged.replicas = alive::keep_alive(situation, &judged.id, Some(pinned));
-        alive::respect_stops(&mut judged);
+        alive::respect_stops(judged);
     }
-    judged
 }
 
 fn replicas<'a>(

@@ -17,6 +17,8 @@ pub struct Drift {
     pub differences: Vec<Difference>,
     /// What mends it while the container goes on, in order.
     pub mends: Vec<(Step, String)>,
+    /// Whether it must be stopped first, to be started again.
+    pub stop: bool,
     /// Whether it must be started (after the mends).
     pub start: bool,
     /// Whether only a new container can be right.

@@ -7,6 +7,7 @@ use super::{Block, Difference, Held, Verdict};
 use crate::model::ContainerName;
 use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
+use crate::model::spec::Peer;
 
 /// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
 pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
@@ -125,7 +126,23 @@ fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
             });
         }
     }
-    super::abilities::lacking(situation, judged).or_else(|| missing_external(situation, judged))
+    super::abilities::lacking(situation, judged)
+        .or_else(|| missing_peer(situation, judged))
+        .or_else(|| missing_external(situation, judged))
+}
+
+/// A container that the manifest names and whose network or volumes are to be shared.
+fn missing_peer(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
+    let stack = &judged.id.stack;
+    judged.desired.service.settings.peers().iter().find_map(|words| match Peer::parse(words)? {
+        Peer::Service(_) => None,
+        Peer::Container(name) => {
+            super::peers::find(situation, stack, words).is_none().then(|| Block::World {
+                message: format!("the container {name}, which it shares with, is not on this host"),
+                hint: Some("start it, or name the service it belongs to".to_owned()),
+            })
+        }
+    })
 }
 
 fn owner_of_name(

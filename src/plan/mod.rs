@@ -14,6 +14,8 @@ pub mod index;
 pub mod networks;
 pub mod volumes;
 pub mod change;
+pub mod peers;
+pub mod following;
 pub mod guards;
 pub mod abilities;
 pub mod moved;
@@ -23,6 +25,7 @@ pub mod stack_order;
 pub mod build;
 pub mod rollout;
 pub mod way_back;
+pub mod together;
 pub mod groundwork;
 pub mod removal;
 pub mod clearing;
@@ -70,6 +73,11 @@ pub struct Change {
     pub way_back_networks: BTreeSet<crate::model::NetworkName>,
     /// Whether the way back leads to a container that serves.
     pub has_way_back: bool,
+    /// The services that go back as one, this one among them; empty where it goes back alone.
+    pub together: Vec<ServiceId>,
+    /// Whether its containers are replaced for another service's sake, with the spec they have: a failure
+    /// says nothing against that spec.
+    pub keeps_spec: bool,
     /// Things worth saying.
     pub remarks: Vec<String>,
 }
@@ -133,7 +141,8 @@ pub struct Situation<'a> {
 /// back before anything new is planned.
 pub fn plan(situation: &Situation<'_>) -> Plan {
     let (survey, removals) = index::survey(situation);
-    let verdicts = change::verdicts(&survey);
+    let mut verdicts = change::verdicts(&survey);
+    following::settle(&survey, &mut verdicts);
     build::build(&survey, verdicts, removals)
 }
 

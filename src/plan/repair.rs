@@ -9,7 +9,7 @@ use super::gate::{Gate, Until};
 use super::index::{self, Survey};
 use super::slots::{Slot, final_name};
 use super::step::{Step, StepId, Target};
-use super::{Plan, Situation, Verdict, way_back};
+use super::{Plan, Situation, Verdict, peers, way_back};
 use crate::model::desired::Pinned;
 use crate::model::observed::ObservedNetwork;
 use crate::model::spec::RestartPolicy;
@@ -20,6 +20,8 @@ use crate::model::{
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+/// No chain of shared networks is followed further than this.
+const DEEPEST: usize = 8;
 const BECAUSE: &str = "an earlier pass did not end";
 
 /// The steps that put every half-done switch in order; empty on a host without one.
@@ -27,7 +29,11 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
     let (situation, _) = index::survey(situation);
     let situation = &situation;
     let mut builder = Builder::default();
-    for (id, containers) in situation.services() {
+    let mut repaired = Repaired::default();
+    let mut services: Vec<_> = situation.services().collect();
+    // Who is in the network of another one comes after that one.
+    services.sort_by_cached_key(|(_, containers)| depth(situation, containers, 0));
+    for (id, containers) in services {
         let is_included = situation.rules.includes(id) && is_ours(situation, id, containers);
         if !is_included || situation.is_removed(id) {
             continue;
@@ -38,7 +44,7 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
         }
         let planned = builder.plan.steps.len();
         for containers in replicas.into_values() {
-            repair_replica(&mut builder, situation, id, &Slot::of(containers));
+            repair_replica(&mut builder, situation, &mut repaired, id, &Slot::of(containers));
         }
         if builder.plan.steps.len() > planned {
             builder.plan.changes.push(explanation(id.clone(), Verdict::CleanUp));
@@ -46,6 +52,47 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
     }
     remove_twins(&mut builder, situation);
     builder.plan
+}
+
+/// What has become of containers in whose network others may be.
+#[derive(Default)]
+struct Repaired {
+    /// Started again, by this step.
+    up: BTreeMap<String, StepId>,
+    /// Removed.
+    down: BTreeSet<String>,
+}
+
+impl Repaired {
+    /// Whether all those run in whose network `container` is, once everything is put in order.
+    fn has_peers(&self, situation: &Survey<'_>, container: &ObservedContainer) -> bool {
+        peers::joined(&container.settings).iter().all(|id| {
+            let runs = || peers::by_id(situation, id).is_some_and(|there| there.is_running);
+            self.up.contains_key(id) || (!self.down.contains(id) && runs())
+        })
+    }
+
+    /// Whether one of those in whose network `container` is goes.
+    fn loses_peers(&self, container: &ObservedContainer) -> bool {
+        peers::joined(&container.settings).iter().any(|id| self.down.contains(id))
+    }
+
+    /// The steps after which those run in whose network `container` is.
+    fn waits(&self, container: &ObservedContainer) -> Vec<StepId> {
+        let joined = peers::joined(&container.settings);
+        joined.iter().filter_map(|id| self.up.get(id).copied()).collect()
+    }
+}
+
+/// How many containers stand behind each other, each in the network of the next; circles are none.
+fn depth(situation: &Survey<'_>, containers: &[&ObservedContainer], so_far: usize) -> usize {
+    let deeper = containers.iter().flat_map(|container| peers::joined(&container.settings));
+    let deeper = deeper.filter(|_| so_far < DEEPEST).map(|id| {
+        let all = situation.observed.containers.iter();
+        let found: Vec<_> = all.filter(|container| container.id.as_str() == id).collect();
+        depth(situation, &found, so_far + 1)
+    });
+    deeper.max().unwrap_or(so_far)
 }
 
 /// Two networks of one name, one of them made by a request that outlived its program: nothing can be
@@ -100,20 +147,32 @@ fn is_ours(situation: &Survey<'_>, id: &ServiceId, containers: &[&ObservedContai
     })
 }
 
-fn repair_replica(builder: &mut Builder, situation: &Survey<'_>, id: &ServiceId, slot: &Slot<'_>) {
+fn repair_replica(
+    builder: &mut Builder,
+    situation: &Survey<'_>,
+    repaired: &mut Repaired,
+    id: &ServiceId,
+    slot: &Slot<'_>,
+) {
     let desired = situation.desired.deployment(&id.stack).and_then(|d| d.services.get(&id.service));
     match (slot.current, slot.previous, slot.next) {
         (Some(current), Some(previous), _) => {
-            if !is_worth_finishing(situation, id, desired, current) {
-                go_back(builder, situation, id, desired, previous);
+            if repaired.loses_peers(current) || !is_worth_finishing(situation, id, desired, current)
+            {
+                repaired.down.insert(current.id.to_string());
+                go_back(builder, situation, repaired, id, desired, previous);
             }
         }
-        (None, Some(previous), _) => go_back(builder, situation, id, desired, previous),
+        (None, Some(previous), _) => {
+            go_back(builder, situation, repaired, id, desired, previous);
+        }
         (current, None, Some(next)) => {
             remove_next(builder, id, next);
-            current.into_iter().for_each(|current| restore(builder, situation, id, current));
+            if let Some(current) = current {
+                restore(builder, situation, repaired, id, current);
+            }
         }
-        (Some(current), None, None) => restore(builder, situation, id, current),
+        (Some(current), None, None) => restore(builder, situation, repaired, id, current),
         (None, None, None) => {}
     }
     for container in slot.surplus.iter().filter(|container| container.source().is_some()) {
@@ -135,6 +194,7 @@ fn is_worth_finishing(
 fn go_back(
     builder: &mut Builder,
     situation: &Survey<'_>,
+    repaired: &mut Repaired,
     id: &ServiceId,
     desired: Option<&DesiredService>,
     previous: &ObservedContainer,
@@ -142,24 +202,31 @@ fn go_back(
     let recorded = situation.memory.set_aside.get(&previous.id).copied();
     let manifest = desired.map(|desired| desired.service.settings.restart);
     let policy = recorded.or(manifest).unwrap_or(RestartPolicy::UnlessStopped);
-    let is_job = situation.is_job(id);
+    // One that cannot be in the network it was in is put in its place all the same: a plan then replaces it.
+    let serves = !situation.is_job(id) && repaired.has_peers(situation, previous);
     let steps = way_back::way_back(
         id,
         &final_name(&previous.name),
         previous,
         policy,
-        !is_job,
+        serves,
         settled(situation),
-    );
+    )
+    .into_steps();
     let networks: BTreeSet<_> = previous.attached.keys().cloned().collect();
     let purpose = For { stack: &id.stack, service: Some(id) };
-    builder.add_section(&purpose, steps, BECAUSE, Vec::new(), &networks);
+    let waits = repaired.waits(previous);
+    let last = builder.add_section(&purpose, steps, BECAUSE, waits, &networks);
+    if let Some(last) = last.filter(|_| serves) {
+        repaired.up.insert(previous.id.to_string(), last);
+    }
 }
 
 /// A container whose restart policy was taken away and that was not replaced after all.
 fn restore(
     builder: &mut Builder,
     situation: &Survey<'_>,
+    repaired: &mut Repaired,
     id: &ServiceId,
     current: &ObservedContainer,
 ) {
@@ -167,12 +234,17 @@ fn restore(
     let purpose = For { stack: &id.stack, service: Some(id) };
     let step = Step::Restore { container: current.id.clone(), policy };
     let restored = builder.add(&purpose, step, BECAUSE, Vec::new());
-    if situation.is_job(id) {
+    if situation.is_job(id) || !repaired.has_peers(situation, current) {
         return;
+    }
+    let mut after = [vec![restored], repaired.waits(current)].concat();
+    if let Some(step) = way_back::let_go(current) {
+        after = vec![builder.add(&purpose, step, BECAUSE, after)];
     }
     let networks: BTreeSet<_> = current.attached.keys().cloned().collect();
     let step = Step::StartContainer(Target::Id(current.id.clone()));
-    builder.add_on(&purpose, step, BECAUSE, vec![restored], &networks);
+    let started = builder.add_on(&purpose, step, BECAUSE, after, &networks);
+    repaired.up.insert(current.id.to_string(), started);
 }
 
 fn remove_next(builder: &mut Builder, id: &ServiceId, next: &ObservedContainer) -> StepId {

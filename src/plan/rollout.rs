@@ -14,12 +14,17 @@ use super::groundwork::{Ground, ownership};
 use super::index::Survey;
 use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
-use super::way_back::{own, way_back};
-use super::{Change, Difference};
-use crate::engine::{ContainerRequest, ContainerUpdate};
+use super::together::Together;
+use super::way_back::{WayBack, own, way_back};
+use super::{Change, Difference, peers};
+use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate};
 use crate::model::desired::Pinned;
-use crate::model::spec::RestartPolicy;
-use crate::model::{ContainerName, NetworkName, ObservedContainer, labels};
+use crate::model::spec::{Peer, RestartPolicy};
+use crate::model::stack::{Condition, Dependency};
+use crate::model::{
+    ContainerId, ContainerName, NetworkName, ObservedContainer, Service, ServiceId, ServiceName,
+    labels,
+};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
 pub fn emit<'a>(
@@ -28,6 +33,7 @@ pub fn emit<'a>(
     service: &Judged<'a>,
     ground: &Ground,
     waits: Waits,
+    together: Option<&mut Together>,
 ) -> Change {
     let mut change = explanation(service.id.clone(), service.verdict.clone());
     change.spec = service.desired.image.as_ref().ok().map(|pinned| pinned.hash.clone());
@@ -40,12 +46,23 @@ pub fn emit<'a>(
         waits: waits.after,
         behind: waits.behind,
         set_aside: Vec::new(),
+        is_together: together.is_some(),
     };
-    for replica in &service.replicas {
-        let way_back = emission.replica(replica);
-        change.has_way_back |= way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));
-        change.way_back.extend(way_back);
+    change.keeps_spec = service.only_follows;
+    let ways: Vec<WayBack> =
+        service.replicas.iter().map(|replica| emission.replica(replica)).collect();
+    if let Some(together) = together {
+        let mut all = WayBack::default();
+        for way in ways {
+            all.undo.extend(way.undo);
+            all.redo.extend(way.redo);
+        }
+        together.add(&service.id, all, networks_of(service), emission.set_aside);
+        return change;
     }
+    change.way_back = ways.into_iter().flat_map(WayBack::into_steps).collect();
+    change.has_way_back =
+        change.way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));
     emission.remove_set_aside();
     if !change.way_back.is_empty() {
         change.way_back_networks = networks_of(service);
@@ -77,13 +94,15 @@ struct Emission<'e, 'a> {
     behind: Vec<StepId>,
     /// Containers to remove once every replica has passed, with the step they wait for.
     set_aside: Vec<(Target, StepId)>,
+    /// Whether it is rolled out as one with others.
+    is_together: bool,
 }
 
 impl Emission<'_, '_> {
     /// Plans one replica and gives the steps that lead back.
-    fn replica(&mut self, replica: &Replica<'_>) -> Vec<Step> {
+    fn replica(&mut self, replica: &Replica<'_>) -> WayBack {
         match &replica.need {
-            Need::Nothing => Vec::new(),
+            Need::Nothing => WayBack::default(),
             Need::Create => self.create(replica),
             Need::Mend(container, drift) => self.mend(replica, container, drift),
             Need::Replace(old, differences) => self.replace(replica, old, differences),
@@ -93,17 +112,22 @@ impl Emission<'_, '_> {
         }
     }
 
-    fn create(&mut self, replica: &Replica<'_>) -> Vec<Step> {
-        let Ok(pinned) = &self.service.desired.image else { return Vec::new() };
+    fn create(&mut self, replica: &Replica<'_>) -> WayBack {
+        let Ok(pinned) = &self.service.desired.image else { return WayBack::default() };
         let request = self.request(replica, pinned, replica.name.clone(), BTreeMap::new());
         let because = "it is not there";
         let after = self.ground.before_create.clone();
         let created = self.add(Step::CreateContainer(Box::new(request)), because, after);
         let started = self.start(Target::Name(replica.name.clone()), because, vec![created]);
+        self.makes(replica);
         self.gate(Target::Name(replica.name.clone()), started);
         let name = own(&self.service.id, &replica.name, None);
         let update = ContainerUpdate { restart: Some(RestartPolicy::No), resources: None };
-        vec![Step::UpdateContainer { container: name.clone(), update }, Step::StopContainer(name)]
+        let undo = vec![
+            Step::UpdateContainer { container: name.clone(), update },
+            Step::StopContainer(name),
+        ];
+        WayBack { undo, redo: Vec::new() }
     }
 
     fn mend(
@@ -111,7 +135,7 @@ impl Emission<'_, '_> {
         replica: &Replica<'_>,
         container: &ObservedContainer,
         drift: &Drift,
-    ) -> Vec<Step> {
+    ) -> WayBack {
         let mut after = self.ground.before_connect.clone();
         for (step, because) in &drift.mends {
             let id = self.add_on_networks(step.clone(), because.clone(), after);
@@ -120,9 +144,16 @@ impl Emission<'_, '_> {
         let target = Target::Id(container.id.clone());
         if drift.start {
             let because = summary(&drift.differences);
+            if drift.stop {
+                let ready = [after, self.waits.clone()].concat();
+                let stopped =
+                    self.add_on_networks(Step::StopContainer(target.clone()), &because, ready);
+                self.builder.put_behind(stopped, self.behind.clone());
+                after = vec![stopped];
+            }
             let started = self.start(target.clone(), &because, after);
             self.gate(target, started);
-            return Vec::new();
+            return WayBack::default();
         }
         let gated = drift.mends.iter().any(|(step, _)| {
             matches!(step, Step::UnpauseContainer(_) | Step::ConnectNetwork { .. })
@@ -130,16 +161,16 @@ impl Emission<'_, '_> {
         if let (true, Some(last)) = (gated, after.first()) {
             self.gate(Target::Name(replica.name.clone()), *last);
         }
-        Vec::new()
+        WayBack::default()
     }
 
     /// Nothing is done to a job that runs; what depends on it waits.
-    fn wait_for(&mut self, container: &ObservedContainer) -> Vec<Step> {
+    fn wait_for(&mut self, container: &ObservedContainer) -> WayBack {
         let step =
             Step::AwaitGate { container: Target::Id(container.id.clone()), gate: self.gate_of() };
         let good = self.add(step, "an earlier pass started it", Vec::new());
         self.builder.reached(&self.service.id, good, good);
-        Vec::new()
+        WayBack::default()
     }
 
     fn replace(
@@ -147,8 +178,8 @@ impl Emission<'_, '_> {
         replica: &Replica<'_>,
         old: &ObservedContainer,
         differences: &[Difference],
-    ) -> Vec<Step> {
-        let Ok(pinned) = &self.service.desired.image else { return Vec::new() };
+    ) -> WayBack {
+        let Ok(pinned) = &self.service.desired.image else { return WayBack::default() };
         let because = summary(differences);
         let next = next_name(&replica.name);
         let request = self.request(replica, pinned, next.clone(), old.anonymous_volumes.clone());
@@ -178,9 +209,10 @@ impl Emission<'_, '_> {
         let first = self.builder.next_id();
         let Some(started) = self.builder.add_section(&purpose, steps, &because, after, &networks)
         else {
-            return Vec::new();
+            return WayBack::default();
         };
         self.builder.put_behind(first, self.behind.clone());
+        self.makes(replica);
         self.pass(replica, old_id, started);
         self.way_back(replica, old)
     }
@@ -190,13 +222,19 @@ impl Emission<'_, '_> {
         replica: &Replica<'_>,
         new: &ObservedContainer,
         previous: &ObservedContainer,
-    ) -> Vec<Step> {
+    ) -> WayBack {
         let because = "an earlier rollout did not end";
         let target = Target::Id(new.id.clone());
         let after = self.ground.before_connect.clone();
         let started = self.start(target, because, after);
         self.pass(replica, Target::Id(previous.id.clone()), started);
         self.way_back(replica, previous)
+    }
+
+    fn makes(&mut self, replica: &Replica<'_>) {
+        if replica.number == 1 {
+            self.builder.milestones.entry(self.service.id.clone()).or_default().makes_first = true;
+        }
     }
 
     /// The gate, the time in which the new container is watched, and what goes afterwards.
@@ -210,10 +248,11 @@ impl Emission<'_, '_> {
             last =
                 self.add(step, "the old container is kept until it has proved itself", vec![last]);
         }
+        self.builder.passed(&self.service.id, last);
         self.set_aside.push((old, last));
     }
 
-    fn retire(&mut self, replica: &Replica<'_>) -> Vec<Step> {
+    fn retire(&mut self, replica: &Replica<'_>) -> WayBack {
         for container in replica.slot.all() {
             let target = Target::Id(container.id.clone());
             let because = "fewer replicas are wanted";
@@ -221,7 +260,7 @@ impl Emission<'_, '_> {
                 self.add_on_networks(Step::StopContainer(target.clone()), because, Vec::new());
             self.add(Step::RemoveContainer(target), because, vec![stopped]);
         }
-        Vec::new()
+        WayBack::default()
     }
 
     /// What was set aside goes when every replica has passed: until then it is the way back.
@@ -233,12 +272,20 @@ impl Emission<'_, '_> {
     }
 
     /// From wherever the rollout of this replica failed back to `old`. Each step may find its work done.
-    fn way_back(&self, replica: &Replica<'_>, old: &ObservedContainer) -> Vec<Step> {
+    fn way_back(&self, replica: &Replica<'_>, old: &ObservedContainer) -> WayBack {
         let is_job = self.gate_of().until == Until::Completed;
-        let serves = old.is_up() || old.name != replica.name;
-        let serves = serves && !is_job;
+        // One of several that go together may have been stopped by a rollout of theirs that did not end.
+        let serves = self.is_together || old.is_up() || old.name != replica.name;
+        let serves = serves && !is_job && self.has_its_peers(old);
         let policy = self.policy_of(old);
         way_back(&self.service.id, &replica.name, old, policy, serves, self.gate_of())
+    }
+
+    /// Whether a container can be started as it is: those whose network it is in are there, be it only until
+    /// this rollout has passed.
+    fn has_its_peers(&self, container: &ObservedContainer) -> bool {
+        let joined = peers::joined(&container.settings);
+        joined.iter().all(|id| peers::by_id(self.situation, id).is_some())
     }
 
     fn policy_of(&self, container: &ObservedContainer) -> RestartPolicy {
@@ -260,6 +307,7 @@ impl Emission<'_, '_> {
             (labels::COMPOSE_SERVICE.to_owned(), wanted.name.to_string()),
             (labels::COMPOSE_NUMBER.to_owned(), replica.number.to_string()),
             (labels::COMPOSE_ONEOFF.to_owned(), "False".to_owned()),
+            (labels::COMPOSE_DEPENDS_ON.to_owned(), dependencies(wanted)),
             (labels::COMPOSE_CONFIG_HASH.to_owned(), pinned.hash.to_string()),
             (labels::SPEC.to_owned(), pinned.hash.to_string()),
         ]);
@@ -270,7 +318,35 @@ impl Emission<'_, '_> {
             labels: all,
             own_alias: replica.name.clone(),
             inherited_volumes,
+            joined: self.joined(),
         }
+    }
+
+    /// The containers that the manifest's words mean once this one is made: one that this plan makes too is
+    /// known by its name alone.
+    fn joined(&self) -> BTreeMap<String, ContainerRef> {
+        let stack = &self.service.id.stack;
+        let mut joined = BTreeMap::new();
+        for words in self.service.desired.service.settings.peers() {
+            let planned = match Peer::parse(&words) {
+                Some(Peer::Service(name)) => self.planned(&name),
+                Some(Peer::Container(_)) | None => None,
+            };
+            let there = || peers::find(self.situation, stack, &words);
+            let found = planned
+                .or_else(|| there().map(|there| ContainerRef::Id(ContainerId::new(there.id))));
+            if let Some(container) = found {
+                joined.insert(words, container);
+            }
+        }
+        joined
+    }
+
+    fn planned(&self, name: &ServiceName) -> Option<ContainerRef> {
+        let id = ServiceId::new(&self.service.id.stack, name);
+        self.builder.milestones.get(&id).filter(|milestones| milestones.makes_first)?;
+        let other = self.service.deployment.services.get(name)?;
+        Some(ContainerRef::Name(other.service.container(&id.stack, 1)))
     }
 
     fn start(&mut self, target: Target, because: &str, mut after: Vec<StepId>) -> StepId {
@@ -322,6 +398,19 @@ impl Emission<'_, '_> {
         let purpose = For { stack: &self.service.id.stack, service: Some(&self.service.id) };
         self.builder.add_on(&purpose, step, because, after, &networks)
     }
+}
+
+/// What a service depends on, as Compose writes it on its containers.
+fn dependencies(service: &Service) -> String {
+    let one = |(name, dependency): (&ServiceName, &Dependency)| {
+        let condition = match dependency.condition {
+            Condition::Started => "service_started",
+            Condition::Healthy => "service_healthy",
+            Condition::Completed => "service_completed_successfully",
+        };
+        format!("{name}:{condition}:{}", dependency.restart)
+    };
+    service.depends_on.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
 /// The differences in one line.

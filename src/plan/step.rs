@@ -138,6 +138,13 @@ pub enum Step {
     },
     /// Stop a container, with its own signal and grace period.
     StopContainer(Target),
+    /// Stop a container that runs in what is left of another one's network: that one was started after it.
+    LetGo {
+        /// The container.
+        container: ContainerId,
+        /// Those whose network it is in.
+        peers: Vec<ContainerId>,
+    },
     /// Rename a container.
     RenameContainer {
         /// The container.
@@ -200,7 +207,7 @@ impl Step {
             Self::SetAside { .. } => "set-aside",
             Self::Restore { .. } => "restore",
             Self::UpdateContainer { .. } => "update-container",
-            Self::StopContainer(_) => "stop-container",
+            Self::StopContainer(_) | Self::LetGo { .. } => "stop-container",
             Self::RenameContainer { .. } => "rename-container",
             Self::StartContainer(_) => "start-container",
             Self::UnpauseContainer(_) => "unpause-container",
@@ -223,9 +230,9 @@ impl Step {
             Self::RemoveNetwork(name) => name.to_string(),
             Self::CreateVolume { volume, .. } => volume.name.to_string(),
             Self::CreateContainer(request) => request.name.to_string(),
-            Self::SetAside { container, .. } | Self::Restore { container, .. } => {
-                container.short().to_owned()
-            }
+            Self::SetAside { container, .. }
+            | Self::Restore { container, .. }
+            | Self::LetGo { container, .. } => container.short().to_owned(),
             Self::RenameContainer { container, to } => format!("{container} → {to}"),
             Self::ConnectNetwork { container, endpoint, .. } => {
                 format!("{container} → {}", endpoint.network)

@@ -276,7 +276,7 @@ fn remember(
         | Verdict::Blocked(_) => false,
     };
     match &result.failure {
-        Some(failure) if failure.blames_spec && is_rollout => {
+        Some(failure) if failure.blames_spec && is_rollout && !change.keeps_spec => {
             history.reject(&change.service, spec, now, &failure.message)
         }
         Some(_) | None => Ok(()),

@@ -30,6 +30,7 @@ mod killed;
 mod labels;
 mod logins;
 mod outages;
+mod relations;
 mod removal;
 mod secrets;
 mod seed;

@@ -132,6 +132,25 @@ impl Wanted {
         })
     }
 
+    /// In the network of the first container of that service.
+    pub fn within(self, other: &str) -> Self {
+        let dependency =
+            Dependency { condition: Condition::Started, restart: true, required: true };
+        self.with(|service| {
+            service.settings.network = Attachment::Mode(format!("service:{other}"));
+            service.depends_on.insert(other.into(), dependency);
+        })
+    }
+
+    /// Restarted when that service is replaced.
+    pub fn restarts_with(self, other: &str) -> Self {
+        let dependency =
+            Dependency { condition: Condition::Started, restart: true, required: true };
+        self.with(|service| {
+            service.depends_on.insert(other.into(), dependency);
+        })
+    }
+
     pub fn likes(self, other: &str, condition: Condition) -> Self {
         let dependency = Dependency { condition, restart: false, required: false };
         self.with(|service| {
@@ -341,7 +360,9 @@ impl Bench {
                 change.verdict,
                 Verdict::Create | Verdict::Update(_) | Verdict::Recreate(_) | Verdict::CleanUp
             );
-            if let Some(failure) = result.failure.as_ref().filter(|f| f.blames_spec && is_rollout) {
+            let blames =
+                |failure: &&apply::Failure| failure.blames_spec && is_rollout && !change.keeps_spec;
+            if let Some(failure) = result.failure.as_ref().filter(blames) {
                 let rejection = Rejection { since: self.now, error: failure.message.clone() };
                 memory.rejected.insert(key, rejection);
             }

@@ -2,9 +2,9 @@
 
 use super::bench::*;
 use crate::engine::fake::{HealthStory, ImageBehaviour};
-use crate::model::ContainerState;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Condition;
+use crate::model::{ContainerState, PinnedImage};
 use crate::plan::{PlannedStep, Step};
 
 /// Passes until stable, at most so many.
@@ -17,6 +17,8 @@ async fn settle(host: &Bench) -> String {
     host.world.forget_calls();
     host.pass().await;
     assert_eq!(host.calls(), [""; 0], "not stable after {PASSES} passes");
+    // Nobody waits for the health of what was not changed.
+    tokio::time::advance(SECOND * 10).await;
     host.world.normalised()
 }
 
@@ -70,6 +72,49 @@ async fn an_update_may_die_anywhere() {
     three(&mut host, "1");
     host.converge().await;
     three(&mut host, "2");
+    check(&host).await;
+}
+
+/// A service, one in its network, and one in the network of that one.
+fn nested(host: &mut Bench, app: &PinnedImage, value: &str, inner: &str, image: &PinnedImage) {
+    host.want(
+        "shop",
+        [
+            service("vpn", app).env("V", value).checked().port("80"),
+            service("web", app).env("V", inner).within("vpn"),
+            service("side", image).checked().within("web"),
+        ],
+    );
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_first_deploy_into_anothers_network_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    nested(&mut host, &app, "1", "1", &app);
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_whom_others_are_in_the_network_of_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    nested(&mut host, &app, "1", "1", &app);
+    host.converge().await;
+    nested(&mut host, &app, "2", "1", &app);
+    check(&host).await;
+    nested(&mut host, &app, "2", "2", &app);
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_that_fails_in_anothers_network_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+    nested(&mut host, &app, "1", "1", &app);
+    host.converge().await;
+    nested(&mut host, &app, "2", "1", &sick);
     check(&host).await;
 }
 

@@ -1,7 +1,12 @@
 //! What relates services to each other and to networks, as passes carry it out.
 
 use super::bench::*;
+use crate::engine::EngineError;
+use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
+use crate::model::memory::{HeldBy, Hold, HoldScope};
 use crate::model::spec::{Attachment, Endpoint};
+use crate::model::stack::Condition;
+use crate::model::{PinnedImage, ServiceOutcome};
 use crate::plan::{Block, Verdict};
 
 #[tokio::test(start_paused = true)]
@@ -26,4 +31,223 @@ async fn what_the_engine_is_too_old_for_is_told_with_both_versions_and_nothing_i
     assert_eq!(plan.steps.len(), 0);
     host.want("shop", [on(named("any.other"))]);
     assert_eq!(*verdict(&host.plan().await, "shop/web"), Verdict::Create);
+}
+
+/// One service, and one in its network.
+fn want(host: &mut Bench, app: &PinnedImage, value: &str, inner: &str) {
+    let vpn = service("vpn", app).env("V", value);
+    host.want("shop", [vpn, service("web", app).env("V", inner).within("vpn")]);
+}
+
+/// A host on which both run.
+async fn deployed() -> (Bench, PinnedImage) {
+    let mut host = Bench::new();
+    let app = host.app();
+    want(&mut host, &app, "1", "1");
+    host.converge().await;
+    (host, app)
+}
+
+fn sick(host: &Bench) -> PinnedImage {
+    host.image("sick", ImageBehaviour::health(HealthStory::Never))
+}
+
+/// The container in whose network another one is; it says so itself where that one was started later.
+fn network_of(host: &Bench, name: &str) -> String {
+    let normal = host.world.normalised();
+    let (_, own) = normal.split_once(&format!("container {name}\n")).unwrap();
+    let line = own.lines().find_map(|line| line.trim().strip_prefix("network of "));
+    line.unwrap().to_owned()
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_anothers_network_is_made_after_it_and_joins_it_by_its_id() {
+    let (host, _) = deployed().await;
+    let joined = host.container("shop-web-1").settings.joined("network_mode").unwrap().to_owned();
+    assert_eq!(joined, host.container_id("shop-vpn-1").to_string());
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_anothers_network_follows_when_that_one_is_replaced() {
+    let (mut host, app) = deployed().await;
+    let (hash, before) = (host.hash("shop/web"), host.container_id("shop-web-1"));
+    want(&mut host, &app, "2", "1");
+    assert_eq!(host.hash("shop/web"), hash, "the hash holds the service's name");
+    let pass = host.converge().await;
+    let Verdict::Recreate(reasons) = pass.verdict("shop/web") else { panic!() };
+    assert_eq!(reasons[0].field, "network_mode.container");
+    assert_eq!(reasons[0].to.as_deref(), Some("a new one of service vpn"));
+    assert_ne!(host.container_id("shop-web-1"), before);
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_container_that_is_no_longer_the_current_one_is_left() {
+    let (host, app) = deployed().await;
+    host.world.docker_rm_force("shop-vpn-1").unwrap();
+    host.converge().await;
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+    // Somebody made it anew, of the same settings.
+    let vpn = host.container("shop-vpn-1");
+    host.world.docker_rm_force("shop-vpn-1").unwrap();
+    host.world.add_foreign("shop-vpn-1", &app, vpn.settings, (*vpn.labels).clone()).unwrap();
+    let pass = host.converge().await;
+    assert!(
+        matches!(pass.verdict("shop/web"), Verdict::Recreate(_)),
+        "{:?}",
+        pass.verdict("shop/web")
+    );
+    assert_eq!(*pass.verdict("shop/vpn"), Verdict::InSync);
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_cut_off_is_started_again() {
+    let (host, _) = deployed().await;
+    let before = host.container_id("shop-web-1");
+    tokio::time::advance(SECOND).await;
+    host.world.docker_stop("shop-vpn-1").unwrap();
+    host.world.docker_start("shop-vpn-1").unwrap();
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1 (cut off)");
+    let pass = host.converge().await;
+    assert!(
+        matches!(pass.verdict("shop/web"), Verdict::Start(_)),
+        "{:?}",
+        pass.verdict("shop/web")
+    );
+    tokio::time::advance(SECOND).await;
+    host.world.docker_stop("shop-vpn-1").unwrap();
+    host.converge().await;
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+    assert_eq!(host.container_id("shop-web-1"), before, "a restart is enough");
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_the_network_of_one_that_fails_is_back_in_that_of_the_old_one() {
+    let (mut host, app) = deployed().await;
+    let before = (host.container_id("shop-vpn-1"), host.container_id("shop-web-1"));
+    let sick = sick(&host);
+    host.want("shop", [service("vpn", &sick), service("web", &app).env("V", "1").within("vpn")]);
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/vpn"), ServiceOutcome::RolledBack);
+    assert_eq!((host.container_id("shop-vpn-1"), host.container_id("shop-web-1")), before);
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+    let rejected: Vec<_> = host.memory().rejected.keys().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(rejected, ["shop/vpn"]);
+    host.assert_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_that_fails_in_anothers_network_takes_that_one_back_with_it() {
+    let (mut host, app) = deployed().await;
+    let before = (host.container_id("shop-vpn-1"), host.container_id("shop-web-1"));
+    let sick = sick(&host);
+    host.want("shop", [service("vpn", &app).env("V", "2"), service("web", &sick).within("vpn")]);
+    let pass = host.pass().await;
+    for one in ["shop/vpn", "shop/web"] {
+        assert_eq!(pass.outcome(one), ServiceOutcome::RolledBack, "{one}");
+    }
+    assert_eq!((host.container_id("shop-vpn-1"), host.container_id("shop-web-1")), before);
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+    let rejected: Vec<_> = host.memory().rejected.keys().map(|(id, _)| id.to_string()).collect();
+    assert_eq!(rejected, ["shop/web"], "the other one may be right");
+    // Replacing the one would cut off the other, which is left as it is.
+    host.assert_quiet().await;
+    let on = Verdict::Blocked(Block::On(vec![id("shop/web")]));
+    assert_eq!(*verdict(&host.plan().await, "shop/vpn"), on);
+    want(&mut host, &app, "2", "2");
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_cannot_be_had_for_who_follows_stops_all_before_anything_is_switched() {
+    let (mut host, app) = deployed().await;
+    let before = host.container_id("shop-vpn-1");
+    let new = host.image("new", ImageBehaviour::default());
+    host.want("shop", [service("vpn", &app).env("V", "2"), service("web", &new).within("vpn")]);
+    host.world.fail_next(Matcher::any(Verb::Pull), Fault::Refused(EngineError::Other("no".into())));
+    host.pass().await;
+    assert_eq!(host.container_id("shop-vpn-1"), before);
+    assert_eq!(network_of(&host, "shop-web-1"), "shop-vpn-1");
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn whom_a_held_one_is_in_the_network_of_is_held_too() {
+    let (mut host, app) = deployed().await;
+    let hold = Hold {
+        scope: HoldScope::Service(id("shop/web")),
+        by: HeldBy::Operator,
+        since: host.now,
+        until: None,
+        reason: Some("on call".into()),
+    };
+    host.memory.lock().unwrap().holds.push(hold);
+    want(&mut host, &app, "2", "1");
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    let Verdict::Held(held) = verdict(&plan, "shop/vpn") else { panic!() };
+    assert!(held.why.contains("shop/web, which is in its network, is held: on call"), "{held:?}");
+    assert!(held.desired);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_network_of_somebody_elses_container_can_be_joined_once_it_is_there() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let mode = Attachment::Mode("container:tunnel".into());
+    host.want("shop", [service("web", &app).with(|service| service.settings.network = mode)]);
+    let plan = host.plan().await;
+    let Verdict::Blocked(Block::World { message, .. }) = verdict(&plan, "shop/web") else {
+        panic!()
+    };
+    assert!(message.contains("the container tunnel, which it shares with, is not on this host"));
+    let make = |host: &Bench| {
+        let settings = crate::model::ContainerSpec::default();
+        host.world.add_foreign("tunnel", &app, settings, Default::default()).unwrap()
+    };
+    let pulled = host.image("other", ImageBehaviour::default());
+    host.want("other", [service("any", &pulled), service("app", &app)]);
+    host.pass().await;
+    make(&host);
+    host.converge().await;
+    host.world.docker_rm_force("tunnel").unwrap();
+    let again = make(&host);
+    host.converge().await;
+    let web = host.container("shop-web-1");
+    assert_eq!(web.settings.joined("network_mode"), Some(again.as_str()));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dependant_that_says_so_is_restarted_when_whom_it_needs_was_replaced() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let want = |host: &mut Bench, value: &str| {
+        let db = service("db", &app).env("V", value).replicas(2);
+        host.want(
+            "shop",
+            [
+                db,
+                service("web", &app).restarts_with("db"),
+                service("other", &app).needs("db", Condition::Started),
+            ],
+        );
+    };
+    want(&mut host, "1");
+    host.converge().await;
+    let started = |host: &Bench, name: &str| host.container(name).started_at;
+    let before = (
+        started(&host, "shop-web-1"),
+        started(&host, "shop-other-1"),
+        host.container_id("shop-web-1"),
+    );
+    want(&mut host, "2");
+    host.converge().await;
+    assert!(started(&host, "shop-web-1") > before.0);
+    assert_eq!(started(&host, "shop-other-1"), before.1);
+    assert_eq!(host.container_id("shop-web-1"), before.2);
+    // One replica of two made anew by hand is no replacement.
+    host.world.docker_rm_force("shop-db-2").unwrap();
+    let pass = host.converge().await;
+    assert_eq!(*pass.verdict("shop/web"), Verdict::InSync);
 }

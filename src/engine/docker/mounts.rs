@@ -135,6 +135,15 @@ pub(super) fn observe(host: &HostConfig, declared: &[String], shown: &[MountPoin
             observed.mounts.extend(parse_object(mount));
         }
     }
+    if host.volumes_from.as_ref().is_some_and(|others| !others.is_empty()) {
+        // The others' volumes are shown among its own.
+        let mounts = &observed.mounts;
+        let own = |target: &String| {
+            mounts.iter().any(|mount| mount.target == *target)
+                || declared.iter().any(|declared| normal(declared) == *target)
+        };
+        observed.anonymous.retain(|target, _| own(target));
+    }
     let taken: BTreeSet<String> =
         observed.mounts.iter().map(|mount| mount.target.clone()).collect();
     let declared = declared.iter().map(|target| normal(target));

@@ -13,7 +13,9 @@ use super::networks::endpoint_settings;
 use super::{devices, resources, surroundings};
 use crate::engine::{ContainerRequest, ContainerUpdate, Labels};
 use crate::model::ContainerSpec;
-use crate::model::spec::{Attachment, Endpoint, Healthcheck, Logging, PortBinding, RestartPolicy};
+use crate::model::spec::{
+    Attachment, Endpoint, Healthcheck, Logging, PortBinding, RestartPolicy, VolumesFrom,
+};
 use crate::model::stack::{Network, Volume};
 
 /// The body of `POST /containers/create` (Docker Engine API), attached to `endpoints`.
@@ -88,6 +90,8 @@ fn host_config(settings: &ContainerSpec) -> HostConfig {
         port_bindings: Some(port_map(&settings.ports)),
         tmpfs: Some(settings.tmpfs.clone().into_iter().collect()),
         network_mode: network_mode(&settings.network),
+        volumes_from: (!settings.volumes_from.is_empty())
+            .then(|| settings.volumes_from.iter().map(volumes_from).collect()),
         extra_hosts: Some(settings.extra_hosts.clone()),
         restart_policy: Some(restart_policy(settings.restart)),
         init: settings.init,
@@ -101,6 +105,12 @@ fn host_config(settings: &ContainerSpec) -> HostConfig {
     devices::request(&settings.devices, &mut host);
     surroundings::request(settings, &mut host);
     host
+}
+
+/// `<id>[:ro]`
+fn volumes_from(volumes: &VolumesFrom) -> String {
+    let id = volumes.from.trim_start_matches("container:");
+    if volumes.read_only { format!("{id}:ro") } else { id.to_owned() }
 }
 
 fn network_mode(attachment: &Attachment) -> Option<String> {

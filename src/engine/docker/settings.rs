@@ -10,7 +10,9 @@ use bollard::models::{
 
 use super::mounts::{anonymous_mount, normal};
 use super::{devices, resources, surroundings};
-use crate::model::spec::{ExposedPort, Healthcheck, Logging, PortBinding, Protocol, RestartPolicy};
+use crate::model::spec::{
+    ExposedPort, Healthcheck, Logging, PortBinding, Protocol, RestartPolicy, VolumesFrom,
+};
 use crate::model::{ContainerSpec, Hidden, labels};
 
 /// What an image brings along.
@@ -59,6 +61,7 @@ pub(super) fn of_config(config: &ContainerConfig) -> ContainerSpec {
 pub(super) fn add_host_config(spec: &mut ContainerSpec, host: &HostConfig) {
     spec.ports = ports(host.port_bindings.as_ref());
     spec.expose.retain(|port| !spec.ports.iter().any(|binding| binding.target == *port));
+    spec.volumes_from = host.volumes_from.iter().flatten().map(|from| volumes_from(from)).collect();
     spec.extra_hosts = host.extra_hosts.clone().unwrap_or_default();
     spec.restart = host.restart_policy.as_ref().map(restart).unwrap_or_default();
     spec.init = host.init;
@@ -150,6 +153,12 @@ fn restart(policy: &EngineRestartPolicy) -> RestartPolicy {
             RestartPolicy::OnFailure(u32::try_from(times).unwrap_or(0))
         }
     }
+}
+
+/// `<id>[:mode]`
+fn volumes_from(text: &str) -> VolumesFrom {
+    let (id, mode) = text.split_once(':').unwrap_or((text, "rw"));
+    VolumesFrom { from: format!("container:{id}"), read_only: mode == "ro" }
 }
 
 fn capabilities(names: Option<&[String]>) -> BTreeSet<String> {

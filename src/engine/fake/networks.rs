@@ -157,11 +157,15 @@ impl Host {
         Ok((name, network, address))
     }
 
-    /// `container:<id>` needs that container, running.
+    /// `container:<id>` needs that container, running, whatever is shared with it.
     pub(super) fn check_joined_network(&self, id: &ContainerId) -> Result<(), EngineError> {
-        let mode = self.containers.get(id).map(|one| &one.settings.network);
-        let Some(Attachment::Mode(mode)) = mode else { return Ok(()) };
-        let Some(other) = mode.strip_prefix("container:") else { return Ok(()) };
+        let settings = self.containers.get(id).map(|one| one.settings.clone()).unwrap_or_default();
+        let joined = settings.shared().into_iter();
+        let mut joined = joined.filter_map(|(_, words)| words.strip_prefix("container:"));
+        joined.try_for_each(|other| self.check_joined(other))
+    }
+
+    fn check_joined(&self, other: &str) -> Result<(), EngineError> {
         let by_id = self.find(&ContainerRef::Id(ContainerId::new(other)));
         match by_id.or_else(|| self.find(&ContainerRef::Name(ContainerName::new(other)))) {
             None => Err(EngineError::NotFound(format!("No such container: {other}"))),

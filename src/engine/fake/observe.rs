@@ -139,6 +139,16 @@ impl Host {
         text
     }
 
+    /// Whose network a container is in, and whether that is still the one it was started in.
+    fn joined_network(&self, container: &Container, id: &str) -> String {
+        let Some(other) = self.containers.get(&ContainerId::new(id)) else {
+            return "(gone)".into();
+        };
+        let is_cut_off = container.life.has_process()
+            && (!other.life.has_process() || other.life.started_at > container.life.started_at);
+        format!("{}{}", other.name, if is_cut_off { " (cut off)" } else { "" })
+    }
+
     fn describe(&self, container: &Container, text: &mut String) {
         let _ = writeln!(text, "container {}", container.name);
         let _ = writeln!(text, "  image {}", container.image);
@@ -146,6 +156,9 @@ impl Host {
         let _ = writeln!(text, "  health {:?}", container.health(self.now()));
         let _ = writeln!(text, "  restart {}", container.settings.restart);
         let _ = writeln!(text, "  resources {:?}", container.settings.resources);
+        if let Some(id) = container.settings.joined("network_mode") {
+            let _ = writeln!(text, "  network of {}", self.joined_network(container, id));
+        }
         for (network, place) in &container.attached {
             let gone = place.id.as_ref().is_some_and(|id| !self.networks.contains_key(id));
             let aliases: Vec<&str> = place

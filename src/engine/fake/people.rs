@@ -107,6 +107,7 @@ impl FakeEngine {
             image: image.clone(),
             settings,
             labels,
+            joined: std::collections::BTreeMap::new(),
             inherited_volumes: std::collections::BTreeMap::new(),
         })?;
         host.start(&ContainerRef::Id(id.clone()))?;

@@ -5,6 +5,7 @@ pub mod evenkeel;
 pub mod files;
 pub mod networks;
 pub mod order;
+pub mod relations;
 pub mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -78,6 +79,7 @@ fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
     for draft in &mut drafts {
         draft.settle(scene);
     }
+    relations::settle(&mut drafts, scene.stack);
     consistency::check(&mut drafts, &inactive);
     let order = ordered(&drafts);
     let mut used = Used::default();

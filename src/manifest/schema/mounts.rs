@@ -28,6 +28,11 @@ pub fn fields() -> Vec<Field> {
             list(short_or(FILLED, mount(), &["type", "target"])),
         ),
         key(
+            "volumes_from",
+            "Services, or `container:name`, all of whose volumes it mounts too; `:ro` to read only.",
+            list(shape("item")),
+        ),
+        key(
             "tmpfs",
             "Paths in memory, with options after a colon: `/run:size=16m`.",
             one_or_more(json!({"type": "string", "pattern": "^/|[$]"})),

@@ -3,8 +3,8 @@
 use serde_json::{Value, json};
 
 use super::shapes::{
-    Field, PROTOCOL, closed, key, key_or, list, list_or_named, mapping, one_or_more, shape,
-    short_or, words,
+    Field, PROTOCOL, closed, key, key_or, list, list_or_named, mapping, one_or_more, or_anothers,
+    shape, short_or,
 };
 
 /// One entry of `networks` at the top.
@@ -64,9 +64,19 @@ pub fn fields() -> Vec<Field> {
         ),
         key(
             "network_mode",
-            "In place of `networks`: none at all, the host's, or the engine's own bridge, \
-             which is also its `default`.",
-            words(&["none", "host", "bridge", "default"]),
+            "In place of `networks`: none at all, the host's, the engine's own bridge, which is also its \
+             `default`, or that of another service or container.",
+            or_anothers(&["none", "host", "bridge", "default"]),
+        ),
+        key(
+            "links",
+            "Services it depends on, with a further name it knows them by: `service:alias`.",
+            list(shape("item")),
+        ),
+        key(
+            "external_links",
+            "Containers of others on its networks, with a name it knows them by: `container:alias`.",
+            list(shape("item")),
         ),
         key(
             "extra_hosts",

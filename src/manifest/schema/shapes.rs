@@ -89,6 +89,12 @@ pub fn words(words: &[&str]) -> Value {
     json!({"anyOf": [{"enum": words}, {"type": "string", "pattern": "[$]"}, {"type": "null"}]})
 }
 
+/// One of a few words, or another service or container.
+pub fn or_anothers(words: &[&str]) -> Value {
+    let another = json!({"type": "string", "pattern": "^(service|container):.|[$]"});
+    json!({"anyOf": [{"enum": words}, another, {"type": "null"}]})
+}
+
 /// One of the shapes in [`definitions`].
 pub fn shape(name: &str) -> Value {
     json!({"$ref": format!("#/$defs/{name}")})

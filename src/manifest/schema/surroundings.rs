@@ -3,7 +3,9 @@
 use serde_json::{Value, json};
 
 use super::limits::within;
-use super::shapes::{Field, closed, key, key_or, list, mapping, one_or_more, shape, words};
+use super::shapes::{
+    Field, closed, key, key_or, list, mapping, one_or_more, or_anothers, shape, words,
+};
 
 /// `privileged`, `security_opt`, `pid`, `dns`, `sysctls`, `runtime` and their like.
 pub fn fields() -> Vec<Field> {
@@ -42,10 +44,14 @@ fn namespaces() -> Vec<Field> {
         key(
             "ipc",
             "Whose shared memory and semaphores it uses: its own, which others may join if it is \
-             `shareable`, or the host's.",
-            words(&["none", "private", "shareable", "host"]),
+             `shareable`, the host's, or that of another service or container.",
+            or_anothers(&["none", "private", "shareable", "host"]),
         ),
-        key("pid", "Sees the host's processes.", words(&["host"])),
+        key(
+            "pid",
+            "Sees the host's processes, or those of another service or container.",
+            or_anothers(&["host"]),
+        ),
         key("userns_mode", "Its users are those of the host.", words(&["host"])),
         key("uts", "Its host name is that of the host.", words(&["host"])),
     ]

@@ -8,12 +8,15 @@ use indexmap::IndexMap;
 
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
+use super::sharing::{Link, Shared};
 use super::{health, image, label_file, limits, networks, ports, sensitive};
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::stack::{Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service};
-use crate::model::{ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName};
+use crate::model::{
+    ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName, StackName,
+};
 
 /// A service while it is read.
 pub struct Draft<'a> {
@@ -47,6 +50,12 @@ pub struct Draft<'a> {
     pub label_files: Vec<EnvFile<'a>>,
     /// `networks`; `None` where nothing is written.
     pub networks: Option<Vec<Joined<'a>>>,
+    /// `links`
+    pub links: Vec<Link<'a>>,
+    /// `external_links`
+    pub external_links: Vec<Link<'a>>,
+    /// What it shares with other services.
+    pub shared: Vec<Shared<'a>>,
     /// `network_mode`
     pub network_mode: Option<(String, At<'a>)>,
     /// Limits written twice, under different names.
@@ -82,6 +91,9 @@ impl<'a> Draft<'a> {
             env_files: Vec::new(),
             label_files: Vec::new(),
             networks: None,
+            links: Vec::new(),
+            external_links: Vec::new(),
+            shared: Vec::new(),
             network_mode: None,
             limits: limits::Written::default(),
             exports: Vec::new(),
@@ -117,6 +129,14 @@ impl<'a> Draft<'a> {
     pub fn quoted(&self, keys: &[&str], text: &str) -> String {
         let is_hidden = |key: &&str| self.at.value(key).is_some_and(|at| sensitive::is_in(at.node));
         if keys.iter().any(is_hidden) { "the value".to_owned() } else { format!("`{text}`") }
+    }
+
+    /// The name of replica `number` (from 1).
+    pub fn container(&self, stack: &StackName, number: u32) -> ContainerName {
+        match &self.container_name {
+            Some(name) => name.clone(),
+            None => ContainerName::numbered(stack, &self.name, number),
+        }
     }
 
     /// How many containers.

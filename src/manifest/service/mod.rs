@@ -25,12 +25,14 @@ mod runtime;
 mod security;
 mod sensitive;
 mod settings;
+mod sharing;
 mod shorthand;
 
 pub use draft::Draft;
 pub use evenkeel::strict;
 pub use ports::short as short_port;
 pub use settings::{label_map, options};
+pub use sharing::Link;
 pub use shorthand::{ShortVolume, volume as short_volume};
 
 use super::read::At;
@@ -93,7 +95,7 @@ const KEYS: &[(&str, Rule)] = {
         ("expose", Read(ports::expose)),
         // Followed before a service is read.
         ("extends", Ignore),
-        ("external_links", Refuse(YET)),
+        ("external_links", Read(sharing::external_links)),
         ("extra_hosts", Read(networks::extra_hosts)),
         ("gpus", Read(devices::gpus)),
         ("group_add", Read(security::group_add)),
@@ -105,7 +107,7 @@ const KEYS: &[(&str, Rule)] = {
         ("isolation", Refuse(WINDOWS)),
         ("label_file", Read(label_file::label_file)),
         ("labels", Read(settings::labels)),
-        ("links", Refuse("not supported yet; services of a stack reach each other by name")),
+        ("links", Read(sharing::links)),
         ("logging", Read(settings::logging)),
         ("mac_address", Refuse(YET)),
         ("mem_limit", Read(limits::mem_limit)),
@@ -154,7 +156,7 @@ const KEYS: &[(&str, Rule)] = {
             Refuse("it is no part of Compose any more; write `driver` on the volume"),
         ),
         ("volumes", Read(mounts::volumes)),
-        ("volumes_from", Refuse(YET)),
+        ("volumes_from", Read(sharing::volumes_from)),
         ("working_dir", Read(process::working_dir)),
         ("x-evenkeel", Read(evenkeel::evenkeel)),
     ]

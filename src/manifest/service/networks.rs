@@ -6,6 +6,7 @@ use std::str::FromStr;
 use super::Draft;
 use super::process::texts;
 use super::settings::options;
+use super::sharing::share;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::NetworkName;
@@ -117,14 +118,12 @@ pub fn network_mode<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) 
         }
         // The engine's default network, not the stack's.
         "default" => draft.network_mode = Some(("bridge".to_owned(), at.clone())),
-        _ if mode.starts_with("service:") || mode.starts_with("container:") => {
-            at.unsupported(
-                "network_mode",
-                "sharing another container's network is not supported yet",
-            );
+        _ if share("network_mode", mode, at, draft) => {
+            draft.network_mode = Some((mode.to_owned(), at.clone()));
         }
         _ => {
-            at.other_than(&["none", "host", "bridge"], "is no network mode");
+            let known = ["none", "host", "bridge", "service:<name>", "container:<name>"];
+            at.other_than(&known, "is no network mode");
         }
     }
 }

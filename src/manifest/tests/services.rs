@@ -101,7 +101,6 @@ fn the_primary_network_is_chosen_by_priority_then_name() {
 fn a_network_mode_stands_alone() {
     assert_eq!(settings("network_mode: host").network, Attachment::Mode("host".into()));
     refused("network_mode: host\nnetworks: [back]", "exclude each other");
-    refused("network_mode: service:db", "is not supported");
     refused("networks: [nowhere]", "joins network `nowhere`, which is not declared");
     refused("networks: {back: {ipv4_address: x}}", "`x` is no address");
 }

@@ -9,6 +9,7 @@ mod health;
 mod restart;
 mod security;
 mod surroundings;
+mod sharing;
 mod logging;
 mod mounts;
 mod network;
@@ -34,6 +35,7 @@ pub use ports::{ExposedPort, PortBinding, Protocol};
 pub use resources::{BlockIo, Resources};
 pub use restart::RestartPolicy;
 pub use security::{OPEN_SYSTEM_PATHS, security_option};
+pub use sharing::{Peer, VolumesFrom};
 pub use surroundings::{Dns, Kernel, Namespaces, USUAL_SHM_SIZE, Ulimit};
 
 /// Raised when the meaning of the hash changes; containers with another version are compared field by
@@ -97,6 +99,9 @@ pub struct ContainerSpec {
     /// Where it is attached.
     #[serde(skip_serializing_if = "Attachment::is_default")]
     pub network: Attachment,
+    /// `HostConfig.VolumesFrom`, in the manifest's order.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub volumes_from: Vec<VolumesFrom>,
     /// `HostConfig.ExtraHosts`: `host:address`, as the engine takes them.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub extra_hosts: Vec<String>,

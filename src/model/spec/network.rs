@@ -10,7 +10,8 @@ use crate::model::NetworkName;
 #[derive(Clone, Debug, PartialEq, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Attachment {
-    /// `HostConfig.NetworkMode` without networks of the stack: `none`, `host`, `bridge`, `container:<id>`.
+    /// `HostConfig.NetworkMode` without networks of the stack: `none`, `host`, `bridge`; or the network of
+    /// another container ([`super::Peer`]), which is `container:<id>` at the engine.
     Mode(String),
     /// Networks by their name at the engine, the primary one first.
     Networks(Vec<Endpoint>),

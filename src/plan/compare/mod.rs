@@ -59,7 +59,8 @@ pub fn differences(
 ) -> Vec<Difference> {
     let mut found = Found { sensitive: &service.sensitive, depth, differences: Vec::new() };
     compare_image(service, pinned, container, images, &mut found);
-    let (wanted, has) = (&service.settings, &container.settings);
+    let has = &container.settings;
+    let wanted = &in_the_engines_words(&service.settings, has);
     program::compare_program(wanted, has, defaults, &mut found);
     program::compare_maps(wanted, has, defaults, &mut found);
     surroundings::compare_surroundings(wanted, has, defaults, &mut found);
@@ -69,6 +70,21 @@ pub fn differences(
     surroundings::compare_endpoints(wanted, has, &mut found);
     found.differences.sort();
     found.differences
+}
+
+/// What is wanted, with the ids that the engine shows in place of the manifest's words for other containers:
+/// which those are now is looked at for itself ([`super::following`]).
+fn in_the_engines_words<'a>(
+    wanted: &'a ContainerSpec,
+    has: &ContainerSpec,
+) -> std::borrow::Cow<'a, ContainerSpec> {
+    let shared = wanted.shared().into_iter();
+    let known = shared.filter_map(|(key, words)| Some((words, has.joined(key)?)));
+    known.fold(std::borrow::Cow::Borrowed(wanted), |all, (words, id)| {
+        let mut all = all.into_owned();
+        all.join(words, &crate::model::ContainerId::new(id));
+        std::borrow::Cow::Owned(all)
+    })
 }
 
 struct Found<'a> {

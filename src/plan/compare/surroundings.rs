@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use super::Found;
 use crate::model::ContainerSpec;
-use crate::model::spec::Attachment;
+use crate::model::spec::{Attachment, VolumesFrom};
 
 pub(super) fn compare_surroundings(
     wanted: &ContainerSpec,
@@ -16,7 +16,9 @@ pub(super) fn compare_surroundings(
         found.hidden("platform", wanted.platform != has.platform);
     }
     let on_host_network = wanted.network == Attachment::Mode("host".to_owned());
-    if !on_host_network {
+    // There the engine shows the name of the container whose network it is.
+    let on_anothers = wanted.shared().iter().any(|(key, _)| *key == "network_mode");
+    if !on_host_network && !on_anothers {
         found.hidden("hostname", wanted.hostname != has.hostname);
     }
     let sorted =
@@ -32,6 +34,9 @@ pub(super) fn compare_surroundings(
         wanted.expose.union(&image.expose).filter(|port| !bound.contains(port)).collect();
     let has_exposed: BTreeSet<_> = has.expose.iter().filter(|port| !bound.contains(port)).collect();
     found.hidden("expose", wanted_exposed != has_exposed);
+    let read_only =
+        |all: &[VolumesFrom]| all.iter().map(|volumes| volumes.read_only).collect::<Vec<_>>();
+    found.hidden("volumes_from", read_only(&wanted.volumes_from) != read_only(&has.volumes_from));
     found.hidden("extra_hosts", wanted.extra_hosts != has.extra_hosts);
     found.hidden("init", wanted.init.unwrap_or(false) != has.init.unwrap_or(false));
     let word = |value: bool| value.to_string();
@@ -73,7 +78,7 @@ pub(super) fn compare_endpoints(
 ) {
     match (&wanted.network, &has.network) {
         (Attachment::Mode(wanted), Attachment::Mode(has)) => {
-            found.hidden("network_mode", wanted != has)
+            found.hidden("network_mode", wanted != has);
         }
         (Attachment::Mode(_), Attachment::Networks(_))
         | (Attachment::Networks(_), Attachment::Mode(_)) => {

@@ -146,6 +146,8 @@ pub fn plan(verdicts: impl IntoIterator<Item = (&'static str, Verdict)>) -> Plan
             way_back: Vec::new(),
             way_back_networks: BTreeSet::new(),
             has_way_back: false,
+            together: Vec::new(),
+            keeps_spec: false,
             remarks: Vec::new(),
         })
         .collect();
@@ -183,6 +185,7 @@ pub fn create(name: &str) -> Step {
         labels: BTreeMap::new(),
         own_alias: name.into(),
         inherited_volumes: BTreeMap::new(),
+        joined: BTreeMap::new(),
     }))
 }
 
