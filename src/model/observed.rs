@@ -50,6 +50,8 @@ pub struct EngineDefaults {
     pub cgroup: Option<String>,
     /// The host's name, which containers in the host's network carry.
     pub host_name: String,
+    /// The directory of its host in which it keeps images and containers.
+    pub root: Option<String>,
 }
 
 impl EngineDefaults {

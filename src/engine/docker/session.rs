@@ -108,6 +108,7 @@ impl Session {
             runtime: info.default_runtime,
             cgroup: info.cgroup_version.and_then(usual_cgroup).map(str::to_owned),
             host_name: info.name.unwrap_or_default(),
+            root: info.docker_root_dir,
         })
     }
 

@@ -126,6 +126,7 @@ impl Host {
                 runtime: Some("runc".into()),
                 cgroup: Some("private".into()),
                 host_name: "fake".into(),
+                root: None,
             },
             registry: BTreeMap::new(),
             registry_down: false,
