@@ -7,6 +7,7 @@ use std::time::Duration;
 
 use super::findings::Findings;
 use super::node::{Node, Value};
+use super::path::Step;
 use super::{advice, path, units};
 use crate::model::stack::Remark;
 use crate::model::{Place, Problem, ServiceName};
@@ -371,11 +372,17 @@ impl<'a> At<'a> {
         self.findings.problem(problem);
     }
 
-    /// Adds a remark at this value.
+    /// Adds a remark at this value; without `service`, it is about the one that the path leads into.
     pub fn remark(&self, service: Option<&ServiceName>, text: impl Into<String>) {
+        let of_path = || match path::steps(&self.path).as_slice() {
+            [Step::Key(top), Step::Key(name), ..] if top == "services" => {
+                Some(ServiceName::new(name))
+            }
+            _ => None,
+        };
         self.findings.remark(Remark {
             place: Some(self.place().clone()),
-            service: service.cloned(),
+            service: service.cloned().or_else(of_path),
             text: text.into(),
         });
     }

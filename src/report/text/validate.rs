@@ -86,7 +86,7 @@ fn gate(rollout: &ValidateRollout) -> String {
         "completed" => "a job: has to end with 0".to_owned(),
         "stable" => running,
         "healthy-or-stable" => {
-            format!("healthy (or {running}, where its image has no health check)")
+            format!("healthy (without a health check: {running})")
         }
         _ => "healthy".to_owned(),
     };
