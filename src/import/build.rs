@@ -1,7 +1,7 @@
 //! `build:`: a server never builds, so an image has to be named. Which one, only a person can say.
 
 use super::edits::{Edits, indent, line_break};
-use super::{Note, Source, Weight};
+use super::{Note, Source, Weight, source};
 use crate::manifest::node::Node;
 use crate::model::{ServiceName, StackName};
 
@@ -13,7 +13,8 @@ pub fn propose(
     edits: &mut [Edits],
     notes: &mut Vec<Note>,
 ) {
-    for (number, source) in sources.iter().enumerate() {
+    // Whether a part that others take gets an image, only they know.
+    for (number, source) in source::main(sources).enumerate() {
         for (service, piece) in source.services() {
             let Some(build) = piece.entry("build") else { continue };
             let at = build.key.span.start;

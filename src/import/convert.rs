@@ -31,7 +31,7 @@ pub fn convert(input: &Input<'_>, sources: &[Source]) -> Result<Imported, Vec<Pr
     name::settle(&stack, sources, &mut edits, &mut notes);
     watchtower::convert(sources, &mut edits, &mut notes);
     build::propose(&stack, &merged, sources, &mut edits, &mut notes);
-    let moved = move_secrets(&stack, &env, &merged, sources, &mut edits, &mut notes);
+    let moved = move_secrets(&stack, &env, sources, &mut edits, &mut notes);
     let grows = !moved.is_empty();
     let mut server = env_files::take_along(input, &stack, grows, sources, &mut edits, &mut notes);
     server.extend(stack_env(&stack, input.env, &moved));
@@ -109,7 +109,6 @@ impl Lookup for Env {
 fn move_secrets(
     stack: &StackName,
     env: &Env,
-    merged: &Node,
     sources: &[Source],
     edits: &mut [Edits],
     notes: &mut Vec<Note>,
@@ -119,7 +118,7 @@ fn move_secrets(
         source.search(number, &mut finds);
     }
     let set: BTreeMap<String, Hidden> = env.0.iter().cloned().collect();
-    let mut names = Names::new(set, used(merged));
+    let mut names = Names::new(set, used(sources));
     let chosen = names.choose(&finds.secrets);
     let mut rewrite = Rewrite::default();
     for (found, name) in finds.secrets.iter().zip(&chosen) {
@@ -159,9 +158,12 @@ fn note(
 }
 
 /// Names that the files use as variables, by `${…}` or by passing them through.
-fn used(merged: &Node) -> BTreeSet<String> {
-    let mut used: BTreeSet<String> = interpolate::variables(merged).into_keys().collect();
-    passed_through(merged, &mut used);
+fn used(sources: &[Source]) -> BTreeSet<String> {
+    let mut used: BTreeSet<String> = BTreeSet::new();
+    for tree in sources.iter().flat_map(|source| &source.trees) {
+        used.extend(interpolate::variables(tree).into_keys());
+        passed_through(tree, &mut used);
+    }
     used
 }
 
@@ -216,6 +218,11 @@ fn texts(stack: &StackName, sources: &[Source], edits: &[Edits]) -> (Vec<File>, 
     let mut placed = Vec::new();
     for (number, (source, edits)) in sources.iter().zip(edits).enumerate() {
         let text = edits.apply(&source.text);
+        if let Some(path) = &source.attached {
+            placed.push((manifests.len(), 0));
+            manifests.push(File { name: format!("{stack}/{path}"), text });
+            continue;
+        }
         let name = match number {
             0 => format!("{stack}/compose.yaml"),
             _ => format!("{stack}/compose.override.yaml"),

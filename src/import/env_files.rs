@@ -79,39 +79,45 @@ pub fn take_along(
 fn asked(sources: &[Source]) -> Vec<Asked<'_>> {
     let mut found = Vec::new();
     for (file, source) in sources.iter().enumerate() {
+        let directory = source.directory();
         for document in &source.documents {
-            walk(file, document, &mut found);
+            walk((file, directory), document, &mut found);
             let secrets = document.get("secrets").map(Piece::entries).unwrap_or_default();
             for path in secrets.iter().filter_map(|secret| secret.value.get("file")) {
-                paths(file, "the file of a secret", path, &mut found);
+                paths((file, directory), "the file of a secret", path, &mut found);
             }
         }
     }
     found
 }
 
-fn walk<'p>(file: usize, piece: &'p Piece, found: &mut Vec<Asked<'p>>) {
+fn walk<'p>(from: (usize, &str), piece: &'p Piece, found: &mut Vec<Asked<'p>>) {
     for entry in piece.entries() {
         match entry.key.text() {
-            Some("env_file") => paths(file, "env file", &entry.value, found),
-            Some(_) | None => walk(file, &entry.value, found),
+            Some("env_file") => paths(from, "env file", &entry.value, found),
+            Some(_) | None => walk(from, &entry.value, found),
         }
     }
 }
 
-fn paths<'p>(file: usize, what: &'static str, piece: &'p Piece, found: &mut Vec<Asked<'p>>) {
+fn paths<'p>(
+    from: (usize, &str),
+    what: &'static str,
+    piece: &'p Piece,
+    found: &mut Vec<Asked<'p>>,
+) {
     match &piece.shape {
         Shape::Scalar(written) => {
-            let path = literal(&written.text).and_then(|path| repository::join("", &path));
+            let path = literal(&written.text).and_then(|path| repository::join(from.1, &path));
             let path = path.filter(|path| !path.is_empty());
-            found.extend(path.map(|path| Asked { file, what, piece, path }));
+            found.extend(path.map(|path| Asked { file: from.0, what, piece, path }));
         }
         Shape::Sequence { items, .. } => {
-            items.iter().for_each(|item| paths(file, what, item, found))
+            items.iter().for_each(|item| paths(from, what, item, found))
         }
         Shape::Mapping { .. } => {
             if let Some(path) = piece.get("path") {
-                paths(file, what, path, found);
+                paths(from, what, path, found);
             }
         }
         Shape::Alias(_) => {}

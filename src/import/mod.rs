@@ -155,6 +155,7 @@ impl Note {
 /// # Errors
 /// The files are no YAML, hold no mapping, do not fit together, or give the project no name.
 pub fn import(input: &Input<'_>) -> Result<Imported, Vec<Problem>> {
-    let sources = source::read(input.files)?;
+    let mut sources = source::read(input.files)?;
+    source::attach(&mut sources, input.beside)?;
     convert::convert(input, &sources)
 }

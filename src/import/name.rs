@@ -2,7 +2,7 @@
 
 use super::edits::Edits;
 use super::find::literal;
-use super::{Note, Source, Weight};
+use super::{Note, Source, Weight, source};
 use crate::manifest::interpolate::{self, Lookup};
 use crate::manifest::names;
 use crate::model::{Place, Problem, StackName};
@@ -26,7 +26,7 @@ pub fn decide(
         return checked(name, Place::file(".env"));
     }
     let mut written = None;
-    for (source, entry) in sources.iter().flat_map(Source::names) {
+    for (source, entry) in source::main(sources).flat_map(Source::names) {
         let template = entry.text().unwrap_or_default();
         let expanded = interpolate::expand(template, variables).ok();
         let name = expanded.map(|expanded| expanded.text.reveal().to_owned()).unwrap_or_default();
@@ -49,13 +49,20 @@ pub fn decide(
 fn checked(name: String, place: Place) -> Result<StackName, Box<Problem>> {
     match names::check_project(&name) {
         Ok(()) => Ok(StackName::new(name)),
-        Err(why) => Err(Problem::new("wrong-name", why).at(place).into()),
+        // What is written may come from a file of values, and is not quoted.
+        Err(_) => {
+            let message = "what is written here makes no project name";
+            Err(Problem::new("wrong-name", message)
+                .at(place)
+                .hint("a name takes lower-case letters, digits, `-` and `_`, and begins with a letter or a digit")
+                .into())
+        }
     }
 }
 
 /// Writes the name where a file says another, or one that only the server's variables would tell.
 pub fn settle(stack: &StackName, sources: &[Source], edits: &mut [Edits], notes: &mut Vec<Note>) {
-    for (number, source) in sources.iter().enumerate() {
+    for (number, source) in source::main(sources).enumerate() {
         for (_, name) in source.names() {
             let says = name.text().and_then(literal);
             if says.as_deref() == Some(stack.as_str()) || name.text().is_none() {

@@ -1,11 +1,14 @@
 //! A Compose file as it was given: its text, its layout, and the places in it.
 
+use super::File;
 use super::edits::position;
-use super::{File, find};
+use super::find::{self, literal};
 use crate::manifest::merge;
 use crate::manifest::node::{Node, Value};
+use crate::manifest::repository;
 use crate::manifest::yaml::layout::{Piece, Shape, layout};
 use crate::manifest::yaml::{self};
+use crate::model::tree::Tree;
 use crate::model::{Place, Problem};
 
 /// A file that could be read.
@@ -18,7 +21,12 @@ pub struct Source {
     pub documents: Vec<Piece>,
     /// What it means, before anything is put in.
     pub trees: Vec<Node>,
+    /// Where it lies beside the others, if they take parts of it with `extends` or `include`.
+    pub attached: Option<String>,
 }
+
+/// The largest file that is read, in bytes; the loader takes no larger one.
+const LARGEST: u64 = 1024 * 1024;
 
 /// Reads `files`.
 ///
@@ -33,6 +41,31 @@ pub fn read(files: &[File]) -> Result<Vec<Source>, Vec<Problem>> {
         }
     }
     if problems.is_empty() { Ok(sources) } else { Err(problems) }
+}
+
+/// Adds the files that `sources` take parts of, as far as they lie beside them.
+///
+/// # Errors
+/// All that is wrong with them as YAML.
+pub fn attach(sources: &mut Vec<Source>, beside: &dyn Tree) -> Result<(), Vec<Problem>> {
+    let mut number = 0;
+    while let Some(source) = sources.get(number) {
+        for path in source.parts() {
+            let is_there = |other: &Source| other.attached.as_ref() == Some(&path);
+            // Under these names, the result itself would be found in its place.
+            if path.starts_with("compose.") || sources.iter().any(is_there) {
+                continue;
+            }
+            let bytes = beside.read(&path, LARGEST).ok().flatten();
+            let Some(text) = bytes.and_then(|bytes| String::from_utf8(bytes).ok()) else {
+                continue;
+            };
+            let source = one(&File { name: path.clone(), text })?;
+            sources.push(Source { attached: Some(path), ..source });
+        }
+        number += 1;
+    }
+    Ok(())
 }
 
 fn one(file: &File) -> Result<Source, Vec<Problem>> {
@@ -50,22 +83,51 @@ fn one(file: &File) -> Result<Source, Vec<Problem>> {
         text: file.text.clone(),
         documents: layout(&file.text),
         trees,
+        attached: None,
     })
 }
 
-/// All documents of all files laid over each other.
+/// All documents of all files laid over each other, but of those that are attached.
 ///
 /// # Errors
 /// Places where they do not fit together.
 pub fn merged(sources: &[Source]) -> Result<Node, Vec<Problem>> {
     let mut problems = Vec::new();
-    let trees = sources.iter().flat_map(|source| &source.trees).cloned();
+    let trees = main(sources).flat_map(|source| &source.trees).cloned();
     let merged = merge::all(trees, &mut problems);
     let merged = merged.unwrap_or_else(|| Node::new(Place::file(""), Value::Null));
     if problems.is_empty() { Ok(merged) } else { Err(problems) }
 }
 
+/// The files that are merged.
+pub fn main(sources: &[Source]) -> impl Iterator<Item = &Source> {
+    sources.iter().filter(|source| source.attached.is_none())
+}
+
 impl Source {
+    /// The directory its paths are seen from, beside the others.
+    pub fn directory(&self) -> &str {
+        let path = self.attached.as_deref().unwrap_or_default();
+        path.rsplit_once('/').map_or("", |(directory, _)| directory)
+    }
+
+    /// The files it takes parts of (Compose Specification, chapters "extends" and "Include").
+    fn parts(&self) -> Vec<String> {
+        let mut written = Vec::new();
+        for (_, service) in self.services() {
+            written.extend(service.get("extends").and_then(|extends| extends.get("file")));
+        }
+        for include in self.documents.iter().filter_map(|document| document.get("include")) {
+            for item in include.items() {
+                let path = item.get("path").unwrap_or(item);
+                written.push(path);
+                written.extend(path.items());
+            }
+        }
+        let paths = written.into_iter().filter_map(|piece| literal(piece.text()?));
+        paths.filter_map(|path| repository::join(self.directory(), &path)).collect()
+    }
+
     /// The place of the byte `at`.
     pub fn place(&self, at: usize) -> Place {
         let (line, column) = position(&self.text, at);

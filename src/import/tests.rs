@@ -374,6 +374,38 @@ fn several_files_become_a_manifest_and_what_is_laid_over_it() {
 }
 
 #[test]
+fn a_file_of_which_parts_are_taken_comes_along() {
+    let world = World::new(
+        "\
+services:
+  web: {extends: {file: parts/common.yml, service: base}, environment: {TOKEN: word-123}}
+include: [{path: more/compose.yaml}]
+",
+    )
+    .with_beside(
+        "parts/common.yml",
+        "\
+services:
+  base:
+    image: a:1
+    env_file: base.env
+    environment:
+      TOKEN: word-456   # its own
+",
+    )
+    .with_beside("parts/base.env", "A=1\n")
+    .with_beside("more/compose.yaml", "services: {more: {image: b:1}}\n");
+    let found = world.import();
+    let names: Vec<&str> = found.manifests.iter().map(|file| file.name.as_str()).collect();
+    assert_eq!(names, ["shop/compose.yaml", "shop/parts/common.yml", "shop/more/compose.yaml"]);
+    assert!(found.manifests[1].text.contains("      TOKEN: ${BASE_TOKEN}   # its own\n"));
+    assert!(found.manifests[0].text.contains("${WEB_TOKEN}"));
+    let server: Vec<&str> = found.server.iter().map(|file| file.path.as_str()).collect();
+    assert_eq!(server, ["shop/parts/base.env", "shop.env"]);
+    says(&found, 4, "env file `parts/base.env`");
+}
+
+#[test]
 fn every_kind_of_surprise_is_told_with_its_line() {
     let found = World::new(
         "\

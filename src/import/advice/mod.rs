@@ -15,7 +15,13 @@ use crate::model::{Place, ServiceName, StackName};
 
 /// All that is worth a word about `manifests`.
 pub fn advise(stack: &StackName, manifests: &[File], env: &Env, input: &Input<'_>) -> Vec<Advice> {
-    let Ok(sources) = source::read(manifests) else { return Vec::new() };
+    // What is attached is told of where it is taken in.
+    let is_own = |file: &&File| {
+        let name = file.name.strip_prefix(stack.as_str()).unwrap_or_default();
+        matches!(name, "/compose.yaml" | "/compose.override.yaml")
+    };
+    let own: Vec<File> = manifests.iter().filter(is_own).cloned().collect();
+    let Ok(sources) = source::read(&own) else { return Vec::new() };
     let Ok(tree) = source::merged(&sources) else { return Vec::new() };
     let mut told = Told { env, advice: Vec::new() };
     let jobs = services::awaited_jobs(&tree);
