@@ -38,3 +38,4 @@ mod state;
 mod takeover;
 mod tour;
 mod turns;
+mod vocabulary;

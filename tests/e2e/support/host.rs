@@ -178,6 +178,25 @@ impl Host {
         docker::docker(&filled.iter().map(String::as_str).collect::<Vec<_>>())
     }
 
+    /// Fills in ports of this host that are free (`@PORT1@` to `@PORT3@`), and the first three numbers of a
+    /// network's addresses that no other host takes (`@NET@`).
+    pub fn fill_ports(&self, text: &str) -> String {
+        let sum = self.id.bytes().fold(0_u32, |sum, byte| sum.wrapping_mul(31) + u32::from(byte));
+        let net = format!("10.{}.{}", 214 + sum % 40, sum / 40 % 256);
+        let ports = ["@PORT1@", "@PORT2@", "@PORT3@"];
+        let filled = ports.iter().fold(text.to_owned(), |text, port| match text.contains(port) {
+            true => text.replace(port, &super::free_port().to_string()),
+            false => text,
+        });
+        filled.replace("@NET@", &net)
+    }
+
+    /// Loses the state directory.
+    #[cfg(feature = "compose-oracle")]
+    pub fn forget(&self) {
+        std::fs::remove_dir_all(self.path("state")).unwrap();
+    }
+
     fn fill(&self, text: &str) -> String {
         text.replace("@ID@", &self.id).replace("@REGISTRY@", &self.registry.host)
     }

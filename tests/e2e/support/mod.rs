@@ -2,6 +2,8 @@
 //!
 //! Nothing is asserted here but that the set-up itself worked.
 
+#[cfg(feature = "compose-oracle")]
+pub mod compose;
 pub mod docker;
 pub mod host;
 pub mod proxy;
