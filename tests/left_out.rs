@@ -6,3 +6,10 @@
 fn scenarios_on_a_real_engine() {
     panic!("cargo cannot bring an engine up; run tests/run");
 }
+
+#[cfg(not(feature = "compose-oracle"))]
+#[test]
+#[ignore = "needs Docker Compose beside the engine: tests/run switches it on where it can be had"]
+fn comparisons_with_docker_compose() {
+    panic!("run tests/run where benches/find-compose finds a program");
+}

@@ -47,7 +47,13 @@ pub(super) fn of_config(config: &ContainerConfig) -> ContainerSpec {
         user: written(&config.user),
         working_dir: written(&config.working_dir),
         healthcheck: config.healthcheck.as_ref().map(healthcheck),
-        expose: config.exposed_ports.iter().flatten().filter_map(|port| parse_port(port)).collect(),
+        expose: config
+            .exposed_ports
+            .iter()
+            .flatten()
+            .filter_map(|port| parse_ports(port))
+            .flatten()
+            .collect(),
         stop_grace_period: config.stop_timeout.and_then(seconds),
         stop_signal: written(&config.stop_signal),
         domainname: written(&config.domainname),
@@ -117,14 +123,21 @@ fn seconds(seconds: i64) -> Option<Duration> {
 }
 
 fn parse_port(text: &str) -> Option<ExposedPort> {
-    let (port, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
+    parse_ports(text)?.next()
+}
+
+/// `8000/tcp`; Compose has the engine write `8000` and `8000-8010` as well.
+fn parse_ports(text: &str) -> Option<impl Iterator<Item = ExposedPort> + use<>> {
+    let (ports, protocol) = text.split_once('/').unwrap_or((text, "tcp"));
     let protocol = match protocol {
         "tcp" => Protocol::Tcp,
         "udp" => Protocol::Udp,
         "sctp" => Protocol::Sctp,
         _ => return None,
     };
-    Some(ExposedPort { port: port.parse().ok()?, protocol })
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let (first, last) = (first.parse::<u16>().ok()?, last.parse::<u16>().ok()?);
+    Some((first..=last).map(move |port| ExposedPort { port, protocol }))
 }
 
 fn ports(bindings: Option<&PortMap>) -> Vec<PortBinding> {
@@ -176,6 +189,14 @@ fn logging(config: &HostConfigLogConfig) -> Option<Logging> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_range_of_exposed_ports_is_each_of_them() {
+        let ports = |text| parse_ports(text).into_iter().flatten().map(|port| port.to_string());
+        assert_eq!(ports("9001-9003").collect::<Vec<_>>(), ["9001/tcp", "9002/tcp", "9003/tcp"]);
+        assert_eq!(ports("53/udp").collect::<Vec<_>>(), ["53/udp"]);
+        assert_eq!(ports("dream").count() + ports("1/dream").count(), 0);
+    }
 
     #[test]
     fn bookkeeping_labels_are_not_compared() {

@@ -167,6 +167,9 @@ fn add_facts(path: &str, value: &Value, facts: &mut BTreeSet<String>) {
             }
             other => add_facts(path, other, facts),
         }),
+        Value::Object(ports) if path == "Config.ExposedPorts" => {
+            facts.extend(ports.keys().flat_map(|port| exposed(port)));
+        }
         Value::Object(targets) if path == "HostConfig.Tmpfs" => {
             facts.extend(targets.keys().map(|target| format!("Mounts = tmpfs at {target}")));
         }
@@ -181,6 +184,14 @@ fn add_facts(path: &str, value: &Value, facts: &mut BTreeSet<String>) {
             }
         }
     }
+}
+
+/// `9001-9003` is what Compose makes of a range, and the engine keeps it.
+fn exposed(port: &str) -> Vec<String> {
+    let (ports, protocol) = port.split_once('/').unwrap_or((port, "tcp"));
+    let (first, last) = ports.split_once('-').unwrap_or((ports, ports));
+    let (first, last): (u16, u16) = (first.parse().unwrap(), last.parse().unwrap());
+    (first..=last).map(|port| format!("exposes {port}/{protocol}")).collect()
 }
 
 /// A mount; the engine makes up the names of anonymous volumes.
