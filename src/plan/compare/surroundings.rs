@@ -37,7 +37,9 @@ pub(super) fn compare_surroundings(
     let read_only =
         |all: &[VolumesFrom]| all.iter().map(|volumes| volumes.read_only).collect::<Vec<_>>();
     found.hidden("volumes_from", read_only(&wanted.volumes_from) != read_only(&has.volumes_from));
-    found.hidden("extra_hosts", wanted.extra_hosts != has.extra_hosts);
+    // Compose writes a mapping's in any order.
+    let hosts = |spec: &ContainerSpec| spec.extra_hosts.iter().cloned().collect::<BTreeSet<_>>();
+    found.hidden("extra_hosts", hosts(wanted) != hosts(has));
     found.hidden("init", wanted.init.unwrap_or(false) != has.init.unwrap_or(false));
     let word = |value: bool| value.to_string();
     found.shown("read_only", &word(has.read_only), &word(wanted.read_only));
