@@ -85,6 +85,7 @@ fn loading(criterion: &mut Criterion) {
         env_dir: Path::new("/nonexistent/env"),
         data_dir: Path::new("/data"),
         state_dir: Path::new("/state"),
+        credentials_dir: None,
         server: ServerFiles::Disk,
         defaults: RolloutDefaults::default(),
         unset: Unset::Error,

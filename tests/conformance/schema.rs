@@ -42,6 +42,7 @@ fn problems(text: &str) -> Vec<Problem> {
         env_dir: Path::new("/env"),
         data_dir: Path::new("/data"),
         state_dir: Path::new("/state"),
+        credentials_dir: None,
         server: ServerFiles::Offline { env: None },
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,

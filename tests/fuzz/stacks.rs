@@ -204,6 +204,7 @@ fn loaded(manifest: &str) -> Loaded {
                 env_dir: Path::new("/nonexistent/env"),
                 data_dir: Path::new("/data"),
                 state_dir: Path::new("/state"),
+                credentials_dir: None,
                 server: ServerFiles::Disk,
                 defaults: RolloutDefaults::default(),
                 unset: Unset::Error,

@@ -180,6 +180,7 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         env_dir: server.path(),
         data_dir: "/data".as_ref(),
         state_dir: "/state".as_ref(),
+        credentials_dir: None,
         server: ServerFiles::Disk,
         // Nothing is waited for.
         defaults: RolloutDefaults {

@@ -161,11 +161,12 @@ fn add_facts(path: &str, value: &Value, facts: &mut BTreeSet<String>) {
         Value::Array(items) if path == "Mounts" => {
             facts.extend(items.iter().map(mount));
         }
-        Value::Array(items) => items.iter().for_each(|item| match item {
-            Value::Object(_) => {
+        Value::Array(items) => items.iter().for_each(|item| {
+            if item.is_object() {
                 facts.insert(format!("{path} = {item}"));
+            } else {
+                add_facts(path, item, facts);
             }
-            other => add_facts(path, other, facts),
         }),
         Value::Object(ports) if path == "Config.ExposedPorts" => {
             facts.extend(ports.keys().flat_map(|port| exposed(port)));
