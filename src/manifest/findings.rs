@@ -8,6 +8,9 @@ use super::excerpt::SourceTexts;
 use crate::model::stack::Remark;
 use crate::model::{Masks, Place, Problem};
 
+/// Problems beyond this many are left out.
+const MOST: usize = 5000;
+
 /// What was found while reading one stack: everything that is wrong, and what is worth saying.
 #[derive(Debug, Default)]
 pub struct Findings {
@@ -38,9 +41,17 @@ impl Findings {
         {
             return;
         }
+        if self.is_full() {
+            return;
+        }
         self.texts.show_line(&mut problem);
         advice::complete(&mut problem);
         self.problems.borrow_mut().push(problem);
+    }
+
+    /// Whether so much is wrong already that more of it says nothing new.
+    pub fn is_full(&self) -> bool {
+        self.problems.borrow().len() >= MOST
     }
 
     /// Adds a remark.
@@ -53,6 +64,10 @@ impl Findings {
     /// Readers take care not to quote the server's values; `masks` catches what slips through.
     pub fn into_parts(self, masks: &Masks) -> (Vec<Problem>, Vec<Remark>) {
         let mut problems = self.problems.into_inner();
+        if problems.len() >= MOST {
+            let message = format!("more than {MOST} problems; those beyond are left out");
+            problems.push(Problem::new("too-large", message).hint("mend these first"));
+        }
         problems.iter_mut().for_each(|problem| masked(problem, masks));
         problems.sort_by(|a, b| (&a.place, &a.path, a.code).cmp(&(&b.place, &b.path, b.code)));
         problems.dedup();

@@ -1,8 +1,18 @@
 //! A Compose file and `x-evenkeel` become a [`crate::model::Stack`].
 //!
-//! In reading order: [`load`] finds the stacks of a revision (`discover`), reads and names each (`written`),
-//! puts the server's values in (`understand`), and makes sense of the top of the file (`project`) and of its
-//! services (`service`). Below lie the server's files, typed reading (`read`), and the text layer.
+//! The stages are Compose's own, in its order, and so is the order of the modules:
+//!
+//! 1. `discover` finds the directories of a revision that are stacks; `files` reads them within the limits.
+//! 2. [`yaml`] makes trees of the text: places, anchors, merge keys.
+//! 3. `written` names the stack, which tells where the server has its values (`server`, `variables`).
+//! 4. `assemble` puts the values into each document ([`interpolate`]), follows its `include` and its `extends`,
+//!    and lays it over those before it ([`merge`]), where `!reset` and `!override` are obeyed.
+//! 5. `project` makes sense of the top of the tree and leaves out what no active profile names; `service` reads
+//!    each service, every short form as its long one.
+//! 6. `project::consistency` says whether the services fit together, and env files become environment.
+//!
+//! `understand` is stages 4 to 6 for one stack, [`load`] is all of them for a revision. Everything that is wrong is
+//! told at once (`findings`); below lie typed reading (`read`) and the text layer.
 
 mod load;
 mod options;

@@ -302,6 +302,9 @@ impl<'a> At<'a> {
 
     /// An unknown key, with the known one that looks most like it, or where it belongs.
     pub fn unknown<'k>(&self, key: &str, known: impl Iterator<Item = &'k str>) {
+        if self.findings.is_full() {
+            return;
+        }
         let known: Vec<&str> = known.collect();
         let problem = Problem::new("unknown-key", format!("unknown key `{key}`"));
         let problem = problem.at(self.key_place().clone()).path(&self.path);

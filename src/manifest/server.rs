@@ -44,7 +44,7 @@ const OTHERS_READ: u32 = 0o004;
 const OTHERS_WRITE: u32 = 0o022;
 
 /// What is wrong with the permissions of a file that holds secrets, in words that complete "`<file>` …".
-pub fn exposure(mode: u32) -> Option<String> {
+fn exposure(mode: u32) -> Option<String> {
     let who = match (mode & OTHERS_READ, mode & OTHERS_WRITE) {
         (0, 0) => return None,
         (0, _) => "can be written to by others than its owner",

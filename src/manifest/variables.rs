@@ -12,6 +12,12 @@ use crate::model::stack::Remark;
 use crate::model::tree::Revision;
 use crate::model::{Hidden, HostName, Masks, Place, Problem, StackName};
 
+/// What `docker compose` reads from `.env` about itself, and where the same is said here.
+const UNHEARD: [(&str, &str); 2] = [
+    ("COMPOSE_PROFILES", "the server's configuration names profiles, in `stacks.<name>.profiles`"),
+    ("COMPOSE_FILE", "a stack is made of the files in its directory, and of what they include"),
+];
+
 /// Where a stack's values come from; the first layer that has a name wins.
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
@@ -136,7 +142,21 @@ impl Variables {
     pub fn remarks(&self) -> Vec<Remark> {
         let exposed = self.exposed.iter();
         let exposed = exposed.map(|text| Remark { place: None, service: None, text: text.clone() });
-        exposed.chain(self.overlaps()).collect()
+        exposed.chain(self.unheard()).chain(self.overlaps()).collect()
+    }
+
+    /// Settings of `docker compose` that have no effect here, and what has.
+    fn unheard(&self) -> Vec<Remark> {
+        let mut remarks = Vec::new();
+        for layer in &self.layers {
+            for (name, instead) in UNHEARD {
+                let Some(value) = layer.values.get(name) else { continue };
+                let (file, line) = (&layer.file, value.line);
+                let text = format!("`{name}` ({file}:{line}) has no effect here; {instead}");
+                remarks.push(Remark { place: None, service: None, text });
+            }
+        }
+        remarks
     }
 
     /// Names that are set both on the server and in git, with both lines.

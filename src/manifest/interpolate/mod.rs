@@ -17,6 +17,9 @@ use crate::model::{Hidden, Place, Problem};
 /// What all values of a tree may come to, in bytes: a long variable can be used many times.
 const LARGEST_TREE: usize = 16 * 1024 * 1024;
 
+/// Unset variables beyond this many say nothing new.
+const MOST_UNSET: usize = 50_000;
+
 /// Where variables come from.
 pub trait Lookup {
     /// The variable `name`, if it is set; it may be set to nothing.
@@ -170,6 +173,9 @@ impl<'t> Pass<'_, 't> {
     }
 
     fn unset(&mut self, name: &str, place: &Place) {
+        if self.problems.len() + self.remarks.len() >= MOST_UNSET {
+            return;
+        }
         let message = match self.unset {
             Unset::Error => format!("variable `{name}` is not set and has no default"),
             Unset::Blank => format!("variable `{name}` is not set; nothing is put in its place"),

@@ -5,6 +5,8 @@
 
 use std::collections::BTreeMap;
 
+use indexmap::IndexSet;
+
 use super::Lookup;
 use crate::model::Hidden;
 
@@ -75,6 +77,7 @@ pub fn expand(text: &str, vars: &dyn Lookup) -> Result<Expanded, Vec<TemplateErr
     out.template(text, 0);
     if out.errors.is_empty() {
         let Output { text, from_server, unset, .. } = out;
+        let unset = unset.into_iter().collect();
         return Ok(Expanded { text: Hidden::new(text), from_server, unset });
     }
     out.errors.extend(out.unset.into_iter().map(|name| TemplateError::Unset { name }));
@@ -249,7 +252,7 @@ struct Output<'v> {
     vars: &'v dyn Lookup,
     text: String,
     from_server: bool,
-    unset: Vec<String>,
+    unset: IndexSet<String>,
     errors: Vec<TemplateError>,
 }
 
@@ -259,7 +262,7 @@ impl<'v> Output<'v> {
             vars,
             text: String::new(),
             from_server: false,
-            unset: Vec::new(),
+            unset: IndexSet::new(),
             errors: Vec::new(),
         }
     }
@@ -299,7 +302,9 @@ impl<'v> Output<'v> {
                 self.template(variable.text, depth + 1);
             }
             (Operator::Required, None) => self.required(variable, depth),
-            (Operator::None, None) => self.unset.push(variable.name.to_owned()),
+            (Operator::None, None) => {
+                self.unset.insert(variable.name.to_owned());
+            }
             (Operator::None | Operator::Default | Operator::Required, Some(found)) => {
                 self.from_server |= found.from_server;
                 self.put(found.value.reveal());

@@ -13,11 +13,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::findings::Findings;
-use super::names;
 use super::node::Node;
 use super::read::At;
 use super::scene::Scene;
 use super::service::{self, Draft};
+use super::{keys, names};
 use crate::model::stack::{Remark, Service, Stack};
 use crate::model::{Problem, ServiceName};
 
@@ -124,6 +124,7 @@ fn drafts<'a>(top: &At<'a>, scene: &Scene<'_>) -> (Vec<Draft<'a>>, BTreeSet<Serv
                 .hint("write them below `services:`; a stack is removed by removing its directory"),
         );
     }
+    unknown_profiles(top, &fields, scene);
     for (key, at) in fields {
         check_key(&at, key);
         let name = ServiceName::new(key);
@@ -136,6 +137,24 @@ fn drafts<'a>(top: &At<'a>, scene: &Scene<'_>) -> (Vec<Draft<'a>>, BTreeSet<Serv
         }
     }
     (drafts, inactive)
+}
+
+/// A profile that the host names and no service has does nothing, and is perhaps misspelt.
+fn unknown_profiles(top: &At<'_>, services: &[(&str, At<'_>)], scene: &Scene<'_>) {
+    let known: BTreeSet<&str> =
+        services.iter().flat_map(|(_, service)| service::profiles(service)).collect();
+    for profile in scene.profiles.iter().filter(|profile| *profile != "*") {
+        if !known.contains(profile.as_str()) {
+            let (stack, known) = (scene.stack, known.iter().copied());
+            let near =
+                keys::nearest(profile, known).map(|near| format!("; did you mean `{near}`?"));
+            let near = near.unwrap_or_default();
+            let text = format!(
+                "the server's `stacks.{stack}.profiles` names `{profile}`, which no service has{near}"
+            );
+            top.remark(None, text);
+        }
+    }
 }
 
 fn empty_service(at: &At<'_>, key: &str) {

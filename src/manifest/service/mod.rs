@@ -35,6 +35,7 @@ pub use settings::{label_map, options};
 pub use sharing::Link;
 pub use shorthand::{ShortVolume, volume as short_volume};
 
+use super::node::Value;
 use super::read::At;
 use super::scene::Scene;
 use crate::model::ServiceName;
@@ -161,6 +162,20 @@ const KEYS: &[(&str, Rule)] = {
         ("x-evenkeel", Read(evenkeel::evenkeel)),
     ]
 };
+
+/// The profiles a service is written for.
+pub fn profiles<'a>(at: &At<'a>) -> Vec<&'a str> {
+    let Some(profiles) = at.value("profiles") else { return Vec::new() };
+    let profiles = match &profiles.node.value {
+        Value::Sequence(items) => items.as_slice(),
+        Value::Null | Value::Scalar(_) | Value::Mapping(_) => std::slice::from_ref(profiles.node),
+    };
+    let texts = profiles.iter().filter_map(|profile| match &profile.value {
+        Value::Scalar(scalar) => Some(scalar.text.as_str()),
+        Value::Null | Value::Sequence(_) | Value::Mapping(_) => None,
+    });
+    texts.collect()
+}
 
 /// Whether a service is there at all, by `profiles:` and what this host has active.
 pub fn is_active(at: &At<'_>, active: &[String]) -> bool {

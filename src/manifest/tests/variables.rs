@@ -91,6 +91,23 @@ fn a_file_with_secrets_that_others_can_get_at_is_remarked() {
 }
 
 #[test]
+fn what_docker_compose_reads_about_itself_is_said_to_have_no_effect() {
+    let world = uses_a().with_file("shop/.env", "A=1\nCOMPOSE_PROFILES=debug");
+    let told = remarks(&world.stack());
+    assert!(told.contains("`COMPOSE_PROFILES` (shop/.env:2) has no effect here"), "{told}");
+}
+
+#[test]
+fn a_profile_of_the_host_that_no_service_has_is_remarked() {
+    let mut world = World::shop(&manifest("profiles: [debug]"));
+    world.profiles = vec!["debug".to_owned()];
+    assert_eq!(remarks(&world.stack()), "");
+    world.profiles.push("debgu".to_owned());
+    let told = remarks(&world.stack());
+    assert!(told.contains("names `debgu`, which no service has; did you mean `debug`?"), "{told}");
+}
+
+#[test]
 fn environment_goes_before_env_files_and_later_files_before_earlier_ones() {
     let keys = "env_file: [one.env, two.env]\nenvironment: {C: here}";
     let world = World::shop(&manifest(keys))

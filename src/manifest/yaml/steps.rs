@@ -10,6 +10,7 @@ use granit_parser::{
 };
 
 use super::super::excerpt::SourceText;
+use super::super::node::text_weight;
 use super::{At, Limits, small};
 use crate::model::Problem;
 
@@ -165,8 +166,9 @@ impl<'t, 'l> Reader<'t, 'l> {
         match event {
             Event::Scalar(text, style, anchor, tag) => {
                 let plain = style == ScalarStyle::Plain;
+                let nodes = 1 + text_weight(&text);
                 let start = self.push(at, Kind::Scalar { text, plain }, tag)?;
-                self.complete(start, anchor, Size { nodes: 1, height: 0 });
+                self.complete(start, anchor, Size { nodes, height: 0 });
             }
             Event::SequenceStart(_, anchor, tag) => self.begin(at, Kind::Sequence, anchor, tag)?,
             Event::MappingStart(_, anchor, tag) => self.begin(at, Kind::Mapping, anchor, tag)?,

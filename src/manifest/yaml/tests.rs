@@ -199,6 +199,14 @@ fn limits_hold_before_anything_is_built() {
 }
 
 #[test]
+fn a_long_text_counts_as_often_as_it_is_named() {
+    let text = format!("a: &a {}\nb: [{}]", "x".repeat(400_000), "*a, ".repeat(100));
+    let message = "compose.yaml:2:257: aliases add more than 100000 values";
+    let problems = read(&text).expect_err("a problem");
+    assert_eq!(problems[0].to_string(), message);
+}
+
+#[test]
 fn a_value_cannot_hold_itself() {
     let message = "compose.yaml:1:5: an alias stands inside the value it names";
     check_wrong("&a [*a]", "yaml-syntax", &[message]);
