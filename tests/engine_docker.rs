@@ -169,6 +169,7 @@ fn everything(world: &World) -> ContainerSpec {
         // With few storage drivers only.
         storage_opt: BTreeMap::new(),
         resources: resources(),
+        hooks: Default::default(),
         contents: BTreeMap::new(),
     }
 }

@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::hooks;
 use crate::engine::{ContainerRef, Engine, EngineError};
 use crate::model::ObservedContainer;
 use crate::model::observed::{ContainerState, Health};
@@ -56,6 +57,14 @@ pub enum Stuck {
     /// A dependant waits for its health, and it has no health check.
     #[error("it has no health check, so it can never be healthy")]
     NoHealthCheck,
+    /// A program that is run in it after its start failed.
+    #[error("its `post_start` {number} {why}")]
+    Hook {
+        /// Which of them, from 1.
+        number: u32,
+        /// How it ended.
+        why: String,
+    },
     /// Somebody removed it.
     #[error("it is gone")]
     Gone,
@@ -79,6 +88,7 @@ impl Stuck {
             | Self::Ended
             | Self::Unhealthy
             | Self::Restarts(_)
+            | Self::Hook { .. }
             | Self::Deadline { .. } => true,
             Self::NoHealthCheck
             | Self::Gone
@@ -100,14 +110,23 @@ pub async fn pass(
 ) -> Result<Passed, Stuck> {
     let begun = Instant::now();
     let mut steady = Steady::default();
+    let mut is_started = !gate.started;
     loop {
         let seen = engine.inspect(container).await?.ok_or(Stuck::Gone)?;
+        let deadline = gate.deadline_with(seen.settings.healthcheck.as_ref());
+        if !is_started && seen.is_running() {
+            is_started = true;
+            let hooks = &seen.settings.hooks.post_start;
+            hooks::post_start(engine, container, hooks, deadline).await?;
+            if !hooks.is_empty() {
+                continue;
+            }
+        }
         let steady_for = steady.look(&seen);
         match judge(&seen, gate, steady_for)? {
             Judgement::Passed(passed) => return Ok(passed),
             Judgement::NotYet => {}
         }
-        let deadline = gate.deadline_with(seen.settings.healthcheck.as_ref());
         if let Some(within) = deadline.filter(|within| begun.elapsed() >= *within) {
             return Err(Stuck::Deadline { wanted: wanted(gate), within });
         }

@@ -7,6 +7,7 @@
 pub mod outcome;
 pub mod files;
 pub mod gate;
+mod hooks;
 pub mod perform;
 mod failing;
 pub mod addresses;
@@ -78,6 +79,8 @@ pub enum Event<'a> {
     StepFailed(&'a PlannedStep, &'a str),
     /// An image comes in.
     Pulling(StepId, PullProgress),
+    /// A hook before a stop has failed, and the stop goes on; the text is masked.
+    HookFailed(&'a str),
     /// A service goes back to what ran before.
     GoingBack(&'a ServiceId),
 }

@@ -6,6 +6,7 @@ use super::crash;
 use super::failing;
 use super::files::{self, FileError};
 use super::gate::{self, Passed};
+use super::hooks;
 use super::outcome::Failure;
 use super::{Event, Hands};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
@@ -94,7 +95,7 @@ async fn call(hands: &Hands<'_>, step: &Step) -> Result<(), EngineError> {
             None => Ok(()),
         },
         Step::StopContainer(container) => match find(hands, container).await? {
-            Some(found) => gone_is_done(engine.stop(&found).await),
+            Some(found) => gone_is_done(hooks::stop(hands, &found).await),
             None => Ok(()),
         },
         Step::LetGo { container, peers } => let_go(hands, container, peers).await,
@@ -146,7 +147,7 @@ async fn let_go(
     for peer in peers {
         let peer = hands.engine.inspect(&ContainerRef::Id(peer.clone())).await?;
         if peer.is_none_or(|peer| peer.started_at > own.started_at) {
-            return gone_is_done(hands.engine.stop(&container).await);
+            return gone_is_done(hooks::stop(hands, &container).await);
         }
     }
     Ok(())
@@ -221,7 +222,7 @@ async fn find(hands: &Hands<'_>, target: &Target) -> Result<Option<ContainerRef>
 async fn remove(hands: &Hands<'_>, container: &ContainerRef) -> Result<(), EngineError> {
     match hands.engine.remove_container(container).await {
         Err(EngineError::Conflict(_)) => {
-            gone_is_done(hands.engine.stop(container).await)?;
+            gone_is_done(hooks::stop(hands, container).await)?;
             gone_is_done(hands.engine.remove_container(container).await)
         }
         other => gone_is_done(other),

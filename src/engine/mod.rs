@@ -11,7 +11,7 @@ use async_trait::async_trait;
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
 use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
-use crate::model::spec::{Endpoint, Resources, RestartPolicy};
+use crate::model::spec::{Endpoint, Hook, Resources, RestartPolicy};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, StackName, VolumeName,
@@ -110,6 +110,9 @@ pub trait Engine: Send + Sync {
         container: &ContainerRef,
     ) -> Result<Option<ObservedContainer>, EngineError>;
 
+    /// Runs a program in a container that runs, to its end. 409 where the container does not run.
+    async fn exec(&self, container: &ContainerRef, hook: &Hook) -> Result<Executed, EngineError>;
+
     /// The last `lines` lines a container wrote, both streams, oldest first.
     async fn logs(&self, container: &ContainerRef, lines: u32) -> Result<Vec<String>, EngineError>;
 }
@@ -173,6 +176,15 @@ pub struct ContainerUpdate {
     pub restart: Option<RestartPolicy>,
     /// Limits; the engine cannot unset one.
     pub resources: Option<Resources>,
+}
+
+/// How a program in a container ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Executed {
+    /// Its exit code.
+    pub code: i64,
+    /// The last lines it wrote, both streams, oldest first.
+    pub output: Vec<String>,
 }
 
 /// How far a pull is.

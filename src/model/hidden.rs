@@ -4,7 +4,9 @@ use std::collections::BTreeSet;
 use std::fmt;
 
 /// A text that never shows in logs or debug output, such as the value of an environment variable.
-#[derive(Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Default, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Hidden(String);
 

@@ -9,6 +9,9 @@ pub const COMMIT: &str = "evenkeel.commit";
 /// The source its stack comes from.
 pub const SOURCE: &str = "evenkeel.source";
 
+/// The hooks of a container: what is run in it before it is stopped is known though its manifest is gone.
+pub const HOOKS: &str = "evenkeel.hooks";
+
 /// The stack.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 /// The service.

@@ -199,6 +199,7 @@ fn await_health(
         .map(|container| {
             let gate = Gate {
                 until: Until::Healthy,
+                started: false,
                 deadline: rollout.deadline,
                 fallback: situation.rules.deadline,
                 restarts: rollout.restarts,

@@ -14,7 +14,7 @@ use crate::model::desired::{Deployment, Pinned};
 use crate::model::spec::RestartPolicy;
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, DesiredService, ObservedContainer, ServiceId,
-    ServiceName, SpecHash,
+    ServiceName, SpecHash, labels,
 };
 
 /// The verdict on one service, with all that carrying it out needs.
@@ -118,6 +118,7 @@ fn judge<'a>(
     };
     judged.remarks.extend(pinned.remark.clone());
     judged.remarks.extend(volumes::remarks(situation, &judged));
+    judged.remarks.extend(unknown_hooks(situation, &judged));
     judged.replicas =
         replicas(situation, &mut judged.matches, deployment, desired, pinned, &judged.id);
     judged.completed = completed(situation, &judged, pinned);
@@ -141,6 +142,19 @@ pub fn conclude<'a>(situation: &Survey<'a>, judged: &mut Judged<'a>, pinned: &Pi
         judged.replicas = alive::keep_alive(situation, &judged.id, Some(pinned));
         alive::respect_stops(judged);
     }
+}
+
+/// What is run before a stop stands on the container, where evenkeel made it.
+fn unknown_hooks(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<String> {
+    if judged.desired.service.settings.hooks.pre_stop.is_empty() {
+        return None;
+    }
+    let mut containers = situation.containers_of(&judged.id);
+    let other = containers.find(|container| container.label(labels::SPEC).is_none())?;
+    Some(format!(
+        "what was to run before {} stops is not known, since evenkeel did not make it: its `pre_stop` is not run",
+        other.name
+    ))
 }
 
 fn replicas<'a>(

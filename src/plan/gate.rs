@@ -13,6 +13,8 @@ pub struct Gate {
     pub deadline: Option<Duration>,
     /// The host's default deadline.
     pub fallback: Duration,
+    /// Whether it follows a start of ours, so that `post_start` is run first.
+    pub started: bool,
     /// Restarts by the restart policy that are borne.
     pub restarts: u32,
 }

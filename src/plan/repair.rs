@@ -265,6 +265,7 @@ fn remove_surplus(builder: &mut Builder, id: &ServiceId, container: &ObservedCon
 fn settled(situation: &Survey<'_>) -> Gate {
     Gate {
         until: Until::Good { stable: Duration::ZERO, may_complete: true },
+        started: true,
         deadline: None,
         fallback: situation.rules.deadline,
         restarts: 0,

@@ -120,7 +120,7 @@ impl Emission<'_, '_> {
         let created = self.add(Step::CreateContainer(Box::new(request)), because, after);
         let started = self.start(Target::Name(replica.name.clone()), because, vec![created]);
         self.makes(replica);
-        self.gate(Target::Name(replica.name.clone()), started);
+        self.gate(Target::Name(replica.name.clone()), started, self.gate_after_start());
         let name = own(&self.service.id, &replica.name, None);
         let update = ContainerUpdate { restart: Some(RestartPolicy::No), resources: None };
         let undo = vec![
@@ -152,14 +152,14 @@ impl Emission<'_, '_> {
                 after = vec![stopped];
             }
             let started = self.start(target.clone(), &because, after);
-            self.gate(target, started);
+            self.gate(target, started, self.gate_after_start());
             return WayBack::default();
         }
         let gated = drift.mends.iter().any(|(step, _)| {
             matches!(step, Step::UnpauseContainer(_) | Step::ConnectNetwork { .. })
         });
         if let (true, Some(last)) = (gated, after.first()) {
-            self.gate(Target::Name(replica.name.clone()), *last);
+            self.gate(Target::Name(replica.name.clone()), *last, self.gate_of());
         }
         WayBack::default()
     }
@@ -240,7 +240,7 @@ impl Emission<'_, '_> {
     /// The gate, the time in which the new container is watched, and what goes afterwards.
     fn pass(&mut self, replica: &Replica<'_>, old: Target, started: StepId) {
         let target = Target::Name(replica.name.clone());
-        let mut last = self.gate(target.clone(), started);
+        let mut last = self.gate(target.clone(), started, self.gate_after_start());
         let rollout = &self.service.desired.service.rollout;
         let gate = self.gate_of();
         if !rollout.monitor.is_zero() && gate.until != Until::Completed {
@@ -278,7 +278,7 @@ impl Emission<'_, '_> {
         let serves = self.is_together || old.is_up() || old.name != replica.name;
         let serves = serves && !is_job && self.has_its_peers(old);
         let policy = self.policy_of(old);
-        way_back(&self.service.id, &replica.name, old, policy, serves, self.gate_of())
+        way_back(&self.service.id, &replica.name, old, policy, serves, self.gate_after_start())
     }
 
     /// Whether a container can be started as it is: those whose network it is in are there, be it only until
@@ -311,6 +311,8 @@ impl Emission<'_, '_> {
             (labels::COMPOSE_CONFIG_HASH.to_owned(), pinned.hash.to_string()),
             (labels::SPEC.to_owned(), pinned.hash.to_string()),
         ]);
+        let hooks = wanted.settings.hooks.to_label();
+        all.extend(hooks.map(|hooks| (labels::HOOKS.to_owned(), hooks)));
         ContainerRequest {
             name,
             image: pinned.image.clone(),
@@ -356,13 +358,17 @@ impl Emission<'_, '_> {
         started
     }
 
-    fn gate(&mut self, target: Target, started: StepId) -> StepId {
-        let step = Step::AwaitGate { container: target, gate: self.gate_of() };
+    fn gate(&mut self, target: Target, started: StepId, gate: Gate) -> StepId {
+        let step = Step::AwaitGate { container: target, gate };
         let good = self.add(step, "it must prove itself", vec![started]);
         self.builder.reached(&self.service.id, started, good);
         // Replicas go one after the other, so that a bad one stops the rest.
         self.waits.push(good);
         good
+    }
+
+    fn gate_after_start(&self) -> Gate {
+        Gate { started: true, ..self.gate_of() }
     }
 
     fn gate_of(&self) -> Gate {
@@ -377,6 +383,7 @@ impl Emission<'_, '_> {
                 true => Until::Completed,
                 false => Until::Good { stable: wanted.rollout.stable, may_complete },
             },
+            started: false,
             deadline: wanted.rollout.deadline,
             fallback: self.situation.rules.deadline,
             restarts: wanted.rollout.restarts,

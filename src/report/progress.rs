@@ -53,6 +53,7 @@ fn log(event: &Event<'_>) {
         }
         // Several a second: nothing for a log.
         Event::Pulling(..) => {}
+        Event::HookFailed(why) => tracing::warn!("{}", one_line(why)),
         Event::GoingBack(service) => tracing::warn!("{}", going_back(service)),
     }
 }
@@ -94,6 +95,7 @@ impl Screen {
                 self.say(&format!("{}: {}", named(planned), one_line(why)));
             }
             Event::Pulling(id, progress) => self.pulling(*id, *progress),
+            Event::HookFailed(why) => self.say(&one_line(why)),
             Event::GoingBack(service) => self.say(&going_back(service)),
         }
     }

@@ -110,3 +110,33 @@ fn links_give_names_and_volumes_of_others_are_mounted() {
     assert_eq!(host.docker(&["exec", &client, "sh", "-c", read]), "hello\nhello\nrefused");
     host.is_settled();
 }
+
+#[test]
+fn hooks_run_after_the_start_and_before_the_stop_and_one_that_fails_takes_the_update_back() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    let manifest = |value: &str, after: &str| {
+        format!(
+            "services:\n  web:\n    image: '@REGISTRY@/acme/web:1'\n    environment: {{V: '{value}'}}\n    \
+             volumes: ['data:/data']\n    \
+             post_start: [{{command: [sh, -c, 'echo start $$V $$W >>/data/log; {after}'], user: root, \
+             environment: {{W: hook}}, working_dir: /data}}]\n    \
+             pre_stop: [{{command: [sh, -c, 'echo stop $$V >>/data/log; exit 7']}}]\n\
+             volumes: {{data: }}\n"
+        )
+    };
+    let file = "shop-@ID@/compose.yaml";
+    let log = |host: &Host| host.docker(&["exec", &host.name("shop-web-1"), "cat", "/data/log"]);
+    host.commit(&[(file, &manifest("1", "true"))]);
+    host.pass().ends(0);
+    assert_eq!(log(&host), "start 1 hook");
+    host.is_settled();
+    host.commit(&[(file, &manifest("2", "true"))]);
+    host.pass().ends(0);
+    assert_eq!(log(&host), "start 1 hook\nstop 1\nstart 2 hook");
+    host.is_settled();
+    host.commit(&[(file, &manifest("3", "echo cannot warm up >&2; exit 3"))]);
+    host.pass().ends(4).says("`post_start` 1 ended with code 3: cannot warm up");
+    assert_eq!(host.inspect("shop-web-1", "{{.State.Running}}"), "true");
+    assert!(log(&host).ends_with("stop 2\nstart 3 hook\nstop 3\nstart 2 hook"), "{}", log(&host));
+}

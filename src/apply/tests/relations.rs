@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
 use crate::model::memory::{HeldBy, Hold, HoldScope};
-use crate::model::spec::{Attachment, Endpoint};
+use crate::model::spec::{Attachment, Endpoint, Hook, Hooks};
 use crate::model::stack::Condition;
 use crate::model::{PinnedImage, ServiceOutcome};
 use crate::plan::{Block, Verdict};
@@ -250,4 +250,64 @@ async fn a_dependant_that_says_so_is_restarted_when_whom_it_needs_was_replaced()
     host.world.docker_rm_force("shop-db-2").unwrap();
     let pass = host.converge().await;
     assert_eq!(*pass.verdict("shop/web"), Verdict::InSync);
+}
+
+fn hooked(app: &PinnedImage, value: &str, after: &[&str], before: &[&str]) -> Wanted {
+    let hook = |words: &&str| Hook {
+        command: words.split(' ').map(str::to_owned).collect(),
+        ..Hook::default()
+    };
+    let hooks = Hooks {
+        post_start: after.iter().map(hook).collect(),
+        pre_stop: before.iter().map(hook).collect(),
+    };
+    service("web", app).env("V", value).with(|service| service.settings.hooks = hooks)
+}
+
+/// What was run in a container, and what was done to it.
+fn deeds(host: &Bench) -> Vec<String> {
+    let calls = host.calls().into_iter();
+    calls
+        .filter(|call| ["Start", "Stop", "Exec"].iter().any(|verb| call.starts_with(verb)))
+        .collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn hooks_run_after_each_start_and_before_each_stop() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [hooked(&app, "1", &["a", "b"], &["c"])]);
+    host.converge().await;
+    host.world.docker_stop("shop-web-1").unwrap();
+    host.converge().await;
+    host.want("shop", [hooked(&app, "2", &["a"], &[])]);
+    host.world.forget_calls();
+    host.pass().await;
+    let names = ["Exec shop-web-1", "Stop shop-web-1", "Start shop-web-1", "Exec shop-web-1"];
+    assert_eq!(deeds(&host), names, "the old one carries its own hook");
+    host.forget("shop");
+    host.world.forget_calls();
+    host.pass().await;
+    assert_eq!(deeds(&host), ["Stop shop-web-1"], "and the new one has none");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hook_after_the_start_that_fails_fails_the_gate_and_one_before_the_stop_does_not() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [hooked(&app, "1", &[], &["false", "sleep 60", "never reached"])]);
+    host.converge().await;
+    let before = host.container_id("shop-web-1");
+    host.want("shop", [hooked(&app, "2", &["false"], &[])]);
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::RolledBack);
+    let failure = pass.outcome.services[&id("shop/web")].failure.clone().unwrap();
+    let expected = "its `post_start` 1 ended with code 1: it is no use";
+    assert!(failure.message.contains(expected) && failure.blames_spec, "{failure:?}");
+    assert_eq!(host.container_id("shop-web-1"), before);
+    host.want("shop", [hooked(&app, "3", &["sleep 3600"], &[])]);
+    let failure = host.pass().await.outcome.services[&id("shop/web")].failure.clone().unwrap();
+    assert!(failure.message.contains("did not end within 60 s"), "{failure:?}");
+    host.want("shop", [hooked(&app, "4", &[], &[])]);
+    host.converge().await;
 }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use bollard::container::LogOutput;
 use bollard::errors::Error;
 use bollard::query_parameters::LogsOptions;
-use futures_util::StreamExt;
+use futures_util::{Stream, StreamExt};
 
 use super::session::Session;
 
@@ -29,23 +29,31 @@ pub(super) async fn logs(
         tail: lines.to_string(),
         ..LogsOptions::default()
     };
-    let mut written = Box::pin(session.reading().logs(container, Some(options)));
+    let written = session.reading().logs(container, Some(options));
+    let mut written = Box::pin(written);
     let mut last = LastLines::new(lines);
     while let Some(output) = tokio::time::timeout(SILENCE, written.next())
         .await
         .map_err(|_| Error::RequestTimeoutError)?
     {
-        match output? {
-            LogOutput::StdErr { message } => last.take(Stream::Err, &message),
-            LogOutput::StdOut { message }
-            | LogOutput::StdIn { message }
-            | LogOutput::Console { message } => last.take(Stream::Out, &message),
-        }
+        last.add(output?);
     }
     Ok(last.finish())
 }
 
-enum Stream {
+/// The last `lines` lines of `output`, however long it takes.
+pub(super) async fn last_lines(
+    mut output: impl Stream<Item = Result<LogOutput, Error>> + Unpin,
+    lines: u32,
+) -> Result<Vec<String>, Error> {
+    let mut last = LastLines::new(lines);
+    while let Some(output) = output.next().await {
+        last.add(output?);
+    }
+    Ok(last.finish())
+}
+
+enum Source {
     Out,
     Err,
 }
@@ -64,7 +72,16 @@ impl LastLines {
         Self { limit, complete: VecDeque::new(), out: Vec::new(), err: Vec::new() }
     }
 
-    fn take(&mut self, stream: Stream, mut bytes: &[u8]) {
+    fn add(&mut self, output: LogOutput) {
+        match output {
+            LogOutput::StdErr { message } => self.take(Source::Err, &message),
+            LogOutput::StdOut { message }
+            | LogOutput::StdIn { message }
+            | LogOutput::Console { message } => self.take(Source::Out, &message),
+        }
+    }
+
+    fn take(&mut self, stream: Source, mut bytes: &[u8]) {
         while let Some(end) = bytes.iter().position(|byte| *byte == b'\n') {
             let (piece, rest) = bytes.split_at(end);
             self.gather(&stream, piece);
@@ -75,7 +92,7 @@ impl LastLines {
     }
 
     fn finish(mut self) -> Vec<String> {
-        for stream in [Stream::Out, Stream::Err] {
+        for stream in [Source::Out, Source::Err] {
             if !self.begun(&stream).is_empty() {
                 self.end_line(&stream);
             }
@@ -83,20 +100,20 @@ impl LastLines {
         self.complete.into()
     }
 
-    fn begun(&mut self, stream: &Stream) -> &mut Vec<u8> {
+    fn begun(&mut self, stream: &Source) -> &mut Vec<u8> {
         match stream {
-            Stream::Out => &mut self.out,
-            Stream::Err => &mut self.err,
+            Source::Out => &mut self.out,
+            Source::Err => &mut self.err,
         }
     }
 
-    fn gather(&mut self, stream: &Stream, piece: &[u8]) {
+    fn gather(&mut self, stream: &Source, piece: &[u8]) {
         let begun = self.begun(stream);
         let room = LINE_BYTES.saturating_sub(begun.len()).min(piece.len());
         begun.extend_from_slice(&piece[..room]);
     }
 
-    fn end_line(&mut self, stream: &Stream) {
+    fn end_line(&mut self, stream: &Source) {
         let line = std::mem::take(self.begun(stream));
         let line = String::from_utf8_lossy(&line);
         self.complete.push_back(line.trim_end_matches('\r').chars().take(LINE).collect());
@@ -113,7 +130,7 @@ mod tests {
     fn check(limit: u32, pieces: &[(bool, &[u8])], expected: &[&str]) {
         let mut last = LastLines::new(limit);
         for (err, bytes) in pieces {
-            last.take(if *err { Stream::Err } else { Stream::Out }, bytes);
+            last.take(if *err { Source::Err } else { Source::Out }, bytes);
         }
         assert_eq!(last.finish(), expected);
     }

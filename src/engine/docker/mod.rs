@@ -5,6 +5,7 @@
 
 mod devices;
 mod errors;
+mod exec;
 mod inspect;
 mod logs;
 mod mounts;
@@ -36,12 +37,13 @@ use self::errors::explain;
 use self::rescue::rescue;
 use self::session::{Session, at_host};
 use super::{
-    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Labels, PullProgress,
+    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Executed, Labels,
+    PullProgress,
 };
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
 use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
-use crate::model::spec::Endpoint;
+use crate::model::spec::{Endpoint, Hook};
 use crate::model::stack::{Network, Volume};
 use crate::model::{ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, StackName};
 
@@ -351,6 +353,12 @@ impl Engine for Docker {
         let session = self.session().await?;
         let inspected = observe::inspect(&session, container.as_str()).await;
         inspected.map_err(|error| self.failed(error))
+    }
+
+    async fn exec(&self, container: &ContainerRef, hook: &Hook) -> Result<Executed, EngineError> {
+        let session = self.session().await?;
+        let ended = exec::exec(&session, container.as_str(), hook).await;
+        ended.map_err(|error| self.failed(error))
     }
 
     async fn logs(&self, container: &ContainerRef, lines: u32) -> Result<Vec<String>, EngineError> {

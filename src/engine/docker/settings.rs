@@ -11,7 +11,7 @@ use bollard::models::{
 use super::mounts::{anonymous_mount, normal};
 use super::{devices, resources, surroundings};
 use crate::model::spec::{
-    ExposedPort, Healthcheck, Logging, PortBinding, Protocol, RestartPolicy, VolumesFrom,
+    ExposedPort, Healthcheck, Hooks, Logging, PortBinding, Protocol, RestartPolicy, VolumesFrom,
 };
 use crate::model::{ContainerSpec, Hidden, labels};
 
@@ -44,6 +44,9 @@ pub(super) fn of_config(config: &ContainerConfig) -> ContainerSpec {
         entrypoint: config.entrypoint.clone(),
         environment: config.env.iter().flatten().map(|entry| variable(entry)).collect(),
         labels: manifest_labels(config),
+        hooks: Hooks::from_label(
+            config.labels.as_ref().and_then(|all| all.get(labels::HOOKS)).map(String::as_str),
+        ),
         user: written(&config.user),
         working_dir: written(&config.working_dir),
         healthcheck: config.healthcheck.as_ref().map(healthcheck),

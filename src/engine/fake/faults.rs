@@ -36,6 +36,7 @@ pub enum Verb {
     Rename,
     RemoveContainer,
     Update,
+    Exec,
 }
 
 impl Verb {
@@ -55,7 +56,8 @@ impl Verb {
             | Self::Unpause
             | Self::Rename
             | Self::RemoveContainer
-            | Self::Update => true,
+            | Self::Update
+            | Self::Exec => true,
         }
     }
 }

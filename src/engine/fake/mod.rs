@@ -29,11 +29,12 @@ pub use faults::{Call, Fault, Matcher, Verb};
 use self::faults::Aftermath;
 use self::world::Host;
 use super::{
-    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Labels, PullProgress,
+    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Executed, Labels,
+    PullProgress,
 };
 use crate::model::login::Login;
 use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
-use crate::model::spec::Endpoint;
+use crate::model::spec::{Endpoint, Hook};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, PinnedImage, Platform,
@@ -237,6 +238,22 @@ impl Engine for FakeEngine {
         self.call(Verb::Inspect, Subject::Container(container), |host| {
             Ok(host.find(container).map(|found| host.show(found)))
         })
+    }
+
+    async fn exec(&self, container: &ContainerRef, hook: &Hook) -> Result<Executed, EngineError> {
+        let (aftermath, runs) = {
+            let mut host = self.now();
+            let aftermath = admit(&mut host, Verb::Exec, Subject::Container(container))?;
+            (aftermath, host.exec(container, hook))
+        };
+        let ended = match runs {
+            Ok((lasting, ended)) => {
+                tokio::time::sleep(lasting).await;
+                Ok(ended)
+            }
+            Err(error) => Err(error),
+        };
+        aftermath.of(ended)
     }
 
     async fn logs(&self, container: &ContainerRef, lines: u32) -> Result<Vec<String>, EngineError> {

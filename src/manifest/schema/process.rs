@@ -2,11 +2,21 @@
 
 use serde_json::{Value, json};
 
-use super::shapes::{Field, closed, key, key_or, shape};
+use super::shapes::{Field, closed, key, key_or, list, shape};
 
 /// `command`, `restart`, `healthcheck` and their like.
 pub fn fields() -> Vec<Field> {
     vec![
+        key(
+            "post_start",
+            "Programs that are run in it after each start; one that fails fails the container.",
+            list(hook()),
+        ),
+        key(
+            "pre_stop",
+            "Programs that are run in it before each stop, within the grace period.",
+            list(hook()),
+        ),
         key(
             "command",
             "In place of the image's command. A text is cut into words, without any shell.",
@@ -105,4 +115,26 @@ fn healthcheck() -> Value {
         ),
         key_or("disable", json!(false), "Takes the image's own check away.", shape("flag")),
     ])
+}
+
+fn hook() -> Value {
+    let mut hook = closed(vec![
+        key(
+            "command",
+            "The program. A text is cut into words, without any shell.",
+            shape("command"),
+        ),
+        key("user", "Who runs it. Without it, the container's user.", shape("text")),
+        key_or(
+            "privileged",
+            json!(false),
+            "Gives it nearly all rights of the host.",
+            shape("flag"),
+        ),
+        key("working_dir", "Where it runs. Without it, the container's directory.", shape("text")),
+        key("environment", "Variables, beside those of the container.", shape("pairs")),
+    ]);
+    hook["type"] = "object".into();
+    hook["required"] = json!(["command"]);
+    hook
 }

@@ -93,7 +93,8 @@ pub fn merged(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Option<H
     merged
 }
 
-fn passed_through(scene: &Scene<'_>, name: &str) -> Option<Hidden> {
+/// The value of a bare name.
+pub fn passed_through(scene: &Scene<'_>, name: &str) -> Option<Hidden> {
     scene.variables.get(name).map(|variable| variable.value)
 }
 

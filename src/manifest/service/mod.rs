@@ -12,6 +12,7 @@ mod environment;
 mod evenkeel;
 mod files;
 mod health;
+mod hooks;
 mod image;
 mod kernel;
 mod label_file;
@@ -124,9 +125,12 @@ const KEYS: &[(&str, Rule)] = {
         ("pids_limit", Read(limits::pids_limit)),
         ("platform", Read(image::platform)),
         ("ports", Read(ports::ports)),
-        ("post_start", Refuse(YET)),
-        ("pre_start", Refuse(YET)),
-        ("pre_stop", Refuse(YET)),
+        ("post_start", Read(hooks::post_start)),
+        (
+            "pre_start",
+            Refuse("write a service of its own and await it with `service_completed_successfully`"),
+        ),
+        ("pre_stop", Read(hooks::pre_stop)),
         ("privileged", Read(security::privileged)),
         // Read before everything else: it says whether the service is there at all.
         ("profiles", Ignore),

@@ -152,3 +152,21 @@ fn processes_and_memory_can_be_anothers_too() {
     refused("pid: 'service:nobody'", "depends on `nobody`");
     refused("pid: nobody", "is not known here");
 }
+
+#[test]
+fn hooks_are_read_with_all_that_they_say() {
+    let keys = "post_start: [{command: 'chown -R app /data', user: root, privileged: true, working_dir: /data, \
+                environment: {A: 1}}]\npre_stop: [{command: [sync]}]";
+    let hooks = super::settings(keys).hooks;
+    let hook = &hooks.post_start[0];
+    assert_eq!(hook.command, ["chown", "-R", "app", "/data"]);
+    assert_eq!((hook.user.as_deref(), hook.privileged), (Some("root"), true));
+    assert_eq!((hook.working_dir.as_deref(), hook.environment["A"].reveal()), (Some("/data"), "1"));
+    assert_eq!(hooks.pre_stop[0].command, ["sync"]);
+    refused("post_start: [{user: root}]", "a hook needs a `command`");
+    refused("pre_stop: [sync]", "expected a mapping");
+    refused(
+        "pre_start: [{command: a}]",
+        "`pre_start` is not supported: write a service of its own",
+    );
+}

@@ -6,6 +6,7 @@
 
 mod devices;
 mod health;
+mod hooks;
 mod restart;
 mod security;
 mod surroundings;
@@ -28,6 +29,7 @@ use super::{Hidden, PinnedImage, Platform, SpecHash};
 
 pub use devices::{CDI, Device, DeviceRequest, Devices};
 pub use health::Healthcheck;
+pub use hooks::{Hook, Hooks};
 pub use logging::Logging;
 pub use mounts::{Mount, MountSource};
 pub use network::{Attachment, Endpoint};
@@ -166,6 +168,9 @@ pub struct ContainerSpec {
     /// Limits and reservations.
     #[serde(skip_serializing_if = "Resources::is_default")]
     pub resources: Resources,
+    /// What is run in it after a start and before a stop.
+    #[serde(skip_serializing_if = "Hooks::is_default")]
+    pub hooks: Hooks,
     /// Contents that the container sees through a path that does not tell of them: path to fingerprint.
     /// Empty in what is observed.
     #[serde(skip_serializing_if = "BTreeMap::is_empty")]

@@ -56,6 +56,7 @@ pub fn rollout(stack: &Stack, service: &Service, deadline: Duration) -> Validate
             true => Until::Completed,
             false => Until::Good { stable: rollout.stable, may_complete: false },
         },
+        started: true,
         deadline: rollout.deadline,
         fallback: deadline,
         restarts: rollout.restarts,
