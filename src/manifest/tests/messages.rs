@@ -47,7 +47,7 @@ fn what_is_wrong_in_one_file_or_stack_hides_nothing_of_the_others() {
     let world = World::new(&[
         ("a/compose.yaml", "services: {web: {image: [}\n"),
         ("b/compose.yaml", "services: {web: {image: a, scale: x, scale: 2, ports: ['${P!}']}}\n"),
-        ("b/compose.override.yaml", "services: {web: {ports: {80: 80}, restart: perhaps}}\n"),
+        ("b/compose.override.yaml", "services: {web: {ports: {\"80\": 80}, restart: perhaps}}\n"),
         ("c/compose.yaml", "name: C\nservices: {web: {image: '${A}', imagee: a}}\n"),
     ]);
     check("several_stacks", world);

@@ -58,6 +58,7 @@ impl Compose {
         docker_lines(&["ps", "--all", "--no-trunc", "--filter", &filter, "--format", format])
             .iter()
             .filter_map(|line| line.split_once(' '))
+            .flat_map(|(id, name)| [(id, name), (id.get(..12).unwrap_or(id), name)])
             .map(|(id, name)| (id.to_owned(), name.to_owned()))
             .collect()
     }
@@ -126,9 +127,23 @@ fn facts(shown: &Value, names: &BTreeMap<String, String>) -> BTreeSet<String> {
     add_facts("", shown, &mut facts);
     let short = shown["Id"].as_str().and_then(|id| id.get(..12)).unwrap_or("?").to_owned();
     facts.retain(|fact| !fact.ends_with(&format!("= {short}")));
-    let named =
-        |fact: String| names.iter().fold(fact, |fact, (id, name)| fact.replace(id.as_str(), name));
-    facts.into_iter().map(named).collect()
+    let named = |fact: String| {
+        // A whole id goes before its beginning.
+        names.iter().rev().fold(fact, |fact, (id, name)| fact.replace(id.as_str(), name))
+    };
+    facts.into_iter().map(named).map(usual).filter(|fact| !is_needless_link(fact)).collect()
+}
+
+/// What can be written in two ways, in one of them.
+fn usual(fact: String) -> String {
+    fact.replace("= CAP_", "= ").replace("no-new-privileges:true", "no-new-privileges")
+}
+
+/// Compose links a container under its own name and number too, under which it is found anyway.
+fn is_needless_link(fact: &str) -> bool {
+    let Some((_, link)) = fact.split_once(".Links = ") else { return false };
+    let (container, alias) = link.split_once(':').unwrap();
+    container == alias || container.ends_with(&format!("-{alias}"))
 }
 
 fn add_facts(path: &str, value: &Value, facts: &mut BTreeSet<String>) {
