@@ -441,6 +441,34 @@ async fn verbs_do_what_they_say() {
 }
 
 #[tokio::test]
+async fn every_limit_that_can_be_changed_in_place_is() {
+    let world = World::new("limits");
+    let few = Resources { memory: 32 << 20, cpu_quota: 30_000, ..Resources::default() };
+    let stop_signal = Some("SIGKILL".into());
+    let settings =
+        ContainerSpec { resources: few, stop_signal, tmpfs: no_volume(), ..shell("sleep 1000") };
+    let container = world.create_and_start("a", settings).await;
+    let resources = Resources {
+        memory: 64 << 20,
+        memory_reservation: 16 << 20,
+        memory_swap: 80 << 20,
+        cpu_shares: 256,
+        cpu_period: 50_000,
+        cpu_quota: 25_000,
+        cpuset: "0".into(),
+        pids_limit: 40,
+        ..Resources::default()
+    };
+    let update = ContainerUpdate { restart: None, resources: Some(resources.clone()) };
+    world.engine.update(&container, &update).await.unwrap();
+    assert_eq!(world.inspect(&container).await.settings.resources, resources);
+    let usual = Resources { memory_swap: 0, ..resources };
+    let update = ContainerUpdate { restart: None, resources: Some(usual.clone()) };
+    world.engine.update(&container, &update).await.unwrap();
+    assert_eq!(world.inspect(&container).await.settings.resources, usual);
+}
+
+#[tokio::test]
 async fn a_container_is_attached_and_detached() {
     let world = World::new("attach");
     let (front, back) = (world.network("front", None).await, world.network("back", None).await);

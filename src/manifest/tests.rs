@@ -7,6 +7,7 @@ mod discovery;
 mod extends;
 mod files;
 mod include;
+mod keys;
 mod messages;
 mod relations;
 mod services;

@@ -271,7 +271,9 @@ fn set_resources(current: &mut Resources, wanted: &Resources) {
     };
     set(&mut current.memory, wanted.memory);
     set(&mut current.memory_reservation, wanted.memory_reservation);
-    set(&mut current.memory_swap, wanted.memory_swap);
+    if wanted.effective_swap() != 0 {
+        current.memory_swap = wanted.memory_swap;
+    }
     set(&mut current.nano_cpus, wanted.nano_cpus);
     set(&mut current.cpu_shares, wanted.cpu_shares);
     set(&mut current.cpu_period, wanted.cpu_period);

@@ -47,6 +47,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("services.*.group_add", r#"["audio"]"#),
     ("services.*.security_opt", r#"["no-new-privileges:true"]"#),
     ("services.*.domainname", r#""example.org""#),
+    ("services.*.mac_address", r#""02:42:ac:11:00:02""#),
     ("services.*.dns", r#"["192.168.1.53"]"#),
     ("services.*.dns_opt", r#"["ndots:2"]"#),
     ("services.*.dns_search", r#"["example.org"]"#),

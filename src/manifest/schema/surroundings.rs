@@ -59,6 +59,11 @@ fn namespaces() -> Vec<Field> {
 
 fn names() -> Vec<Field> {
     vec![
+        key(
+            "mac_address",
+            "Always this MAC address, on the network that comes first. Needs Docker 25.0.",
+            shape("filled"),
+        ),
         key("dns", "Name servers, by address.", one_or_more(shape("item"))),
         key("dns_opt", "Options of the resolver, such as `ndots:2`.", list(shape("item"))),
         key(

@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::sharing::{Link, Shared};
-use super::{health, image, label_file, limits, networks, ports, sensitive};
+use super::{health, image, label_file, limits, mac_address, networks, ports, sensitive};
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
@@ -58,6 +58,8 @@ pub struct Draft<'a> {
     pub shared: Vec<Shared<'a>>,
     /// `network_mode`
     pub network_mode: Option<(String, At<'a>)>,
+    /// `mac_address`
+    pub mac_address: Option<(String, At<'a>)>,
     /// Limits written twice, under different names.
     pub limits: limits::Written,
     /// Files of the repository.
@@ -95,6 +97,7 @@ impl<'a> Draft<'a> {
             external_links: Vec::new(),
             shared: Vec::new(),
             network_mode: None,
+            mac_address: None,
             limits: limits::Written::default(),
             exports: Vec::new(),
             secret_files: Vec::new(),
@@ -116,6 +119,7 @@ impl<'a> Draft<'a> {
         label_file::settle(self, scene);
         image::settle(self);
         networks::attach(self, scene);
+        mac_address::settle(self);
         limits::settle(self);
         ports::settle(self);
         self.settings.mounts.sort_by(|a, b| a.target.cmp(&b.target));

@@ -17,6 +17,7 @@ mod image;
 mod kernel;
 mod label_file;
 mod limits;
+mod mac_address;
 mod mounts;
 mod namespaces;
 mod networks;
@@ -111,7 +112,7 @@ const KEYS: &[(&str, Rule)] = {
         ("labels", Read(settings::labels)),
         ("links", Read(sharing::links)),
         ("logging", Read(settings::logging)),
-        ("mac_address", Refuse(YET)),
+        ("mac_address", Read(mac_address::mac_address)),
         ("mem_limit", Read(limits::mem_limit)),
         ("mem_reservation", Read(limits::mem_reservation)),
         ("mem_swappiness", Read(limits::mem_swappiness)),

@@ -42,7 +42,7 @@ pub fn live_limits(wanted: &Resources, has: &Resources) -> Vec<Limit> {
     let limits = [
         number("mem_limit", wanted.memory, has.memory),
         number("mem_reservation", wanted.memory_reservation, has.memory_reservation),
-        number("memswap_limit", wanted_swap(wanted, has), has.memory_swap),
+        swap(wanted, has),
         number("cpus", wanted.nano_cpus, has.nano_cpus),
         number("cpu_shares", wanted.cpu_shares, has.cpu_shares),
         number("cpu_period", wanted.cpu_period, has.cpu_period),
@@ -56,14 +56,21 @@ pub fn live_limits(wanted: &Resources, has: &Resources) -> Vec<Limit> {
     limits.into_iter().filter(|limit| limit.wanted != limit.has).collect()
 }
 
-/// What is wanted of swap, written as it is on what is there: twice the memory is no limit of its own. A
-/// kernel that does not count swap makes the engine set -1, with no more than a warning.
-fn wanted_swap(wanted: &Resources, has: &Resources) -> i64 {
+/// Memory and swap together: twice the memory where nothing else is written.
+fn swap(wanted: &Resources, has: &Resources) -> Limit {
     let is_usual = wanted.memory_swap == wanted.memory.saturating_mul(2);
-    match (has.memory_swap, is_usual) {
-        (-1, _) => -1,
-        (_, true) => 0,
-        (_, false) => wanted.memory_swap,
+    let as_shown = if is_usual { 0 } else { wanted.memory_swap };
+    // A kernel that does not count swap makes the engine set -1, with no more than a warning.
+    let is_same = has.memory_swap == -1
+        || has.memory_swap == as_shown
+        || has.effective_swap() == wanted.effective_swap();
+    let shown_has = shown(has.effective_swap());
+    Limit {
+        field: "memswap_limit",
+        wanted: if is_same { shown_has.clone() } else { shown(wanted.effective_swap()) },
+        has: shown_has,
+        is_taken_away: wanted.effective_swap() == 0,
+        was_never_there: has.memory == 0,
     }
 }
 
@@ -111,4 +118,42 @@ fn compare_fixed(wanted: &Resources, has: &Resources, found: &mut Found<'_>) {
         || differ(&wanted.device_write_iops, &has.device_write_iops)
         || (suspects && wanted.weight != has.weight);
     found.hidden("blkio_config", differs);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn fields(wanted: &Resources, has: &Resources) -> Vec<&'static str> {
+        live_limits(wanted, has).into_iter().map(|limit| limit.field).collect()
+    }
+
+    #[test]
+    fn swap_differs_from_what_is_there_only_where_it_was_asked_for() {
+        let with = |memory_swap| Resources { memory: 64, memory_swap, ..Resources::default() };
+        for (wanted, has) in [(0, 0), (128, 0), (96, 96), (0, -1), (96, -1)] {
+            assert_eq!(fields(&with(wanted), &with(has)), [""; 0], "{wanted}, {has}");
+        }
+        for (wanted, has) in [(0, 96), (96, 0), (-1, 96)] {
+            assert_eq!(fields(&with(wanted), &with(has)), ["memswap_limit"], "{wanted}, {has}");
+        }
+        // `docker update --memory` alone leaves the swap as it was.
+        let less = Resources { memory: 48, memory_swap: 128, ..Resources::default() };
+        assert_eq!(fields(&with(0), &less), ["mem_limit"]);
+    }
+
+    #[test]
+    fn the_usual_swap_can_be_given_back_in_place() {
+        let wanted = Resources { memory: 64, ..Resources::default() };
+        let has = Resources { memory_swap: 96, ..wanted.clone() };
+        let [limit] = &live_limits(&wanted, &has)[..] else { panic!() };
+        assert_eq!((&*limit.has, &*limit.wanted, limit.is_taken_away), ("96", "128", false));
+    }
+
+    #[test]
+    fn a_weight_that_the_kernel_dropped_is_not_asked_for_again() {
+        let mut wanted = Resources::default();
+        wanted.block_io.weight = 300;
+        assert_eq!(fields(&wanted, &Resources::default()), [""; 0]);
+    }
 }
