@@ -55,7 +55,6 @@ enum Rule {
     Refuse(&'static str),
 }
 
-const YET: &str = "not supported yet";
 const WINDOWS: &str = "it is for Windows only";
 
 /// Every key of the Compose Specification's services, in its order.
