@@ -86,6 +86,7 @@ fn loading(criterion: &mut Criterion) {
         data_dir: Path::new("/data"),
         state_dir: Path::new("/state"),
         credentials_dir: None,
+        home: None,
         server: ServerFiles::Disk,
         defaults: RolloutDefaults::default(),
         unset: Unset::Error,

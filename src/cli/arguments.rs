@@ -76,6 +76,8 @@ pub enum Command {
     Plan(Plan),
     /// Check a source tree on disk, offline
     Validate(Validate),
+    /// Print what was understood, in Compose's canonical form; offline
+    Config(Config),
     /// Where everything stands
     Status(Status),
     /// What was changed, when, why, and how it ended
@@ -162,6 +164,29 @@ pub struct Validate {
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Config {
+    /// The source tree, or a Compose file
+    #[arg(default_value = ".")]
+    pub path: PathBuf,
+    /// Read this file as if it were every stack's env file on the server
+    #[arg(long, value_name = "FILE")]
+    pub env: Option<PathBuf>,
+    /// Print values of `environment`, and whatever a value of --env went into
+    #[arg(long)]
+    pub show_values: bool,
+    /// How it looks
+    #[arg(long, value_name = "FORMAT", default_value = "yaml")]
+    pub output: ConfigOutput,
+}
+
+#[derive(Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
+pub enum ConfigOutput {
+    #[default]
+    Yaml,
+    Json,
 }
 
 #[derive(Args)]

@@ -5,6 +5,8 @@
 
 mod arguments;
 mod setting;
+mod here;
+mod config;
 mod doctor;
 mod failure;
 mod history;
@@ -68,6 +70,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Reconcile(args) => reconcile::run(global, args).await,
         Command::Plan(args) => plan::run(global, args).await,
         Command::Validate(args) => validate::run(global, args),
+        Command::Config(args) => config::run(global, args),
         Command::Status(args) => status::run(global, args).await,
         Command::History(args) => history::run(global, args),
         Command::Retry(args) => release::retry(global, args).await,

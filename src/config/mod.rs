@@ -47,6 +47,8 @@ pub struct Config {
     pub credentials_dir: Option<PathBuf>,
     /// Stacks' own directories and exported files.
     pub data_dir: PathBuf,
+    /// The home of the user evenkeel runs as; `None` where it is not known.
+    pub home: Option<PathBuf>,
     /// Database, mirrors, secrets, lock.
     pub state_dir: PathBuf,
     /// The engine's address: `unix://…`.

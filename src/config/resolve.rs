@@ -32,6 +32,7 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         stacks: stacks(file.stacks.unwrap_or_default(), &mut problems),
         env_dir: directory(file.env_dir, "env_dir", ENV_DIR, &mut problems),
         credentials_dir: ambient.credentials_dir.clone(),
+        home: ambient.home.clone(),
         data_dir: directory(file.data_dir, "data_dir", DATA_DIR, &mut problems),
         state_dir: directory(file.state_dir, "state_dir", STATE_DIR, &mut problems),
         docker_host: docker_host(file.docker, ambient),

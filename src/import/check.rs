@@ -73,6 +73,7 @@ fn load(
         credentials_dir: None,
         data_dir: Path::new("/var/lib/evenkeel/data"),
         state_dir: Path::new("/var/lib/evenkeel/state"),
+        home: None,
         server,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,

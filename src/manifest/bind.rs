@@ -45,11 +45,13 @@ fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Box<Prob
     }
     let shown = at.quoted(path);
     if path.starts_with('~') {
-        return Err(at
-            .trouble("wrong-path", format!("the path {shown} starts with `~`"))
-            .note("evenkeel runs as a service; no person's home directory is meant by it")
-            .hint("write the absolute path")
-            .into());
+        let home = scene.options.at_home(path).map(|path| Resolved::Server(clean(&path)));
+        return home.ok_or_else(|| {
+            at.trouble("wrong-path", format!("the path {shown} is in a home that is not known"))
+                .note("`~` is the home of the user evenkeel runs as")
+                .hint("write the absolute path")
+                .into()
+        });
     }
     let Some(inside) = repository::join(scene.directory_of(at.node), path) else {
         return Err(at

@@ -54,6 +54,11 @@ impl Findings {
         self.problems.borrow().len() >= MOST
     }
 
+    /// The problems found so far, with nothing masked.
+    pub fn problems(&self) -> Vec<Problem> {
+        self.problems.borrow().clone()
+    }
+
     /// Adds a remark.
     pub fn remark(&self, remark: Remark) {
         self.remarks.borrow_mut().push(remark);

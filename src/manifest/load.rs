@@ -12,9 +12,9 @@ use crate::model::{Place, Problem, StackName};
 
 /// What a revision holds for this host.
 #[derive(Debug)]
-pub struct Loaded {
+pub struct Loaded<T = Stack> {
     /// Its stacks, sorted by directory; those meant for other hosts are not among them.
-    pub stacks: Vec<LoadedStack>,
+    pub stacks: Vec<LoadedStack<T>>,
     /// What is wrong with the source as a whole.
     pub problems: Vec<Problem>,
     /// Whether every stack could be told by its name. Where not, nothing of this source may be removed:
@@ -24,7 +24,7 @@ pub struct Loaded {
 
 /// One stack, or what is wrong with it.
 #[derive(Debug)]
-pub struct LoadedStack {
+pub struct LoadedStack<T = Stack> {
     /// Its name; of one that could not be read, as good as it can be told.
     pub name: StackName,
     /// Its directory in the repository.
@@ -32,17 +32,24 @@ pub struct LoadedStack {
     /// Its files, in the order they are merged.
     pub files: Vec<String>,
     /// The stack, or all that is wrong with it.
-    pub result: Result<Stack, Vec<Problem>>,
+    pub result: Result<T, Vec<Problem>>,
 }
 
 /// Reads every stack of `revision` that is meant for this host. May block on the disk.
 pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
-    let candidates = match discover::candidates(revision, options) {
-        Ok(candidates) => candidates,
-        Err(problem) => {
-            return Loaded { stacks: Vec::new(), problems: vec![*problem], complete: false };
-        }
-    };
+    match discover::candidates(revision, options) {
+        Ok(candidates) => load_each(candidates, revision, options, understand),
+        Err(problem) => Loaded { stacks: Vec::new(), problems: vec![*problem], complete: false },
+    }
+}
+
+/// Reads the stacks of `candidates` that are meant for this host, and makes of each what `make` does.
+pub fn load_each<T>(
+    candidates: Vec<Candidate>,
+    revision: &Revision,
+    options: &Options<'_>,
+    make: impl Fn(Manifest, &Revision, &Options<'_>, &mut usize) -> Result<T, Vec<Problem>>,
+) -> Loaded<T> {
     let mut loaded = Loaded { stacks: Vec::new(), problems: Vec::new(), complete: true };
     let (mut named, mut unnamed) = (Vec::new(), Vec::new());
     for candidate in candidates {
@@ -67,13 +74,13 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
                 services_left = 0;
                 Err(vec![too_many(&place(&manifest), options)])
             }
-            None => understand(manifest, revision, options, &mut services_left),
+            None => make(manifest, revision, options, &mut services_left),
         };
         let Candidate { directory, files } = candidate;
         loaded.stacks.push(LoadedStack { name, directory, files, result });
     }
     for unnamed in unnamed {
-        loaded.add_unnamed(unnamed.with_the_rest(revision, options));
+        loaded.add_unnamed(unnamed.with_the_rest(revision, options, &make));
     }
     loaded.stacks.sort_by(|a, b| a.directory.cmp(&b.directory));
     loaded
@@ -82,18 +89,23 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
 impl Unnamed {
     /// Adds what is wrong besides the name. Where the server keeps the values of a stack without a name,
     /// nobody knows.
-    fn with_the_rest(mut self, revision: &Revision, options: &Options<'_>) -> Self {
+    fn with_the_rest<T>(
+        mut self,
+        revision: &Revision,
+        options: &Options<'_>,
+        make: impl Fn(Manifest, &Revision, &Options<'_>, &mut usize) -> Result<T, Vec<Problem>>,
+    ) -> Self {
         let nameless = Options { server: ServerFiles::Offline { env: None }, ..*options };
         let mut any = usize::MAX;
         let manifest = self.readable.take();
-        let rest = manifest.map(|manifest| understand(manifest, revision, &nameless, &mut any));
+        let rest = manifest.map(|manifest| make(manifest, revision, &nameless, &mut any));
         self.problems.extend(rest.and_then(Result::err).unwrap_or_default());
         self.problems.sort_by(|a, b| a.place.cmp(&b.place));
         self
     }
 }
 
-impl Loaded {
+impl<T> Loaded<T> {
     /// A stack that could not be read far enough to know its name.
     fn add_unnamed(&mut self, unnamed: Unnamed) {
         self.complete = false;

@@ -82,11 +82,14 @@ fn complete(mut problem: Problem, at: &At<'_>) -> Problem {
 
 fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Problem>> {
     if path.starts_with('~') {
-        return Err(at
-            .trouble("wrong-path", format!("{} starts with `~`", at.shown()))
-            .note("evenkeel runs as a service and has no home directory to speak of")
-            .hint("write the absolute path")
-            .into());
+        let Some(home) = scene.options.at_home(path) else {
+            return Err(at
+                .trouble("wrong-path", format!("{} is in a home that is not known", at.shown()))
+                .note("`~` is the home of the user evenkeel runs as")
+                .hint("write the absolute path")
+                .into());
+        };
+        return on_the_server(scene, &home.to_string_lossy());
     }
     if path.starts_with('/') {
         return on_the_server(scene, path);

@@ -12,7 +12,8 @@
 //! 6. `project::consistency` says whether the services fit together, and env files become environment.
 //!
 //! `understand` is stages 4 to 6 for one stack, [`load`] is all of them for a revision. Everything that is wrong is
-//! told at once (`findings`); below lie typed reading (`read`) and the text layer.
+//! told at once (`findings`). [`load_canonical`] shows what stage 4 came to in Compose's long form (`canonical`).
+//! Below lie typed reading (`read`) and the text layer.
 
 mod load;
 mod options;
@@ -25,6 +26,7 @@ mod understand;
 mod assemble;
 mod project;
 mod service;
+mod canonical;
 
 mod bind;
 mod lookup;
@@ -55,6 +57,7 @@ pub mod short {
     pub use super::service::{ShortVolume, short_port as port, short_volume as volume};
 }
 
+pub use canonical::{Canonical, Show, Which, load_canonical};
 pub use discover::is_manifest;
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};

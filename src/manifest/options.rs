@@ -22,6 +22,8 @@ pub struct Options<'a> {
     pub credentials_dir: Option<&'a Path>,
     /// Where secrets are written, below `secrets/`.
     pub state_dir: &'a Path,
+    /// The home of the user evenkeel runs as, for paths that start with `~`; `None` where it is not known.
+    pub home: Option<&'a Path>,
     /// Whether the server's files are at hand.
     pub server: ServerFiles,
     /// How changes are rolled out where the manifest says nothing.
@@ -36,6 +38,16 @@ pub struct Options<'a> {
     pub include: &'a GlobSet,
     /// See `include`.
     pub exclude: &'a GlobSet,
+}
+
+impl Options<'_> {
+    /// `path`, its `~` being the home of the user evenkeel runs as. That of another user, and one that is
+    /// not known, stays as it is.
+    pub fn at_home(&self, path: &str) -> Option<PathBuf> {
+        let below =
+            path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
+        self.home.map(|home| home.join(below.trim_start_matches('/')))
+    }
 }
 
 /// Where the server's files come from.

@@ -95,6 +95,7 @@ impl World {
                 credentials_dir: self.credentials_dir.as_ref().map(tempfile::TempDir::path),
                 data_dir: "/data".as_ref(),
                 state_dir: "/state".as_ref(),
+                home: Some("/home/keel".as_ref()),
                 server: self.server.clone(),
                 defaults: RolloutDefaults {
                     deadline: Some(300 * SECOND),

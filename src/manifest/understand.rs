@@ -28,6 +28,36 @@ pub fn understand(
     options: &Options<'_>,
     services_left: &mut usize,
 ) -> Result<Stack, Vec<Problem>> {
+    with_prepared(manifest, revision, options, services_left, |prepared| {
+        let Prepared { tree, findings, scene, files } = prepared;
+        project::read(&tree, findings, scene, files)
+    })
+}
+
+/// A stack of which nothing is understood yet but what its variables stand for.
+pub struct Prepared<'a> {
+    /// Its files, put together.
+    pub tree: Node,
+    /// What was found so far.
+    pub findings: Findings,
+    /// Where it is read.
+    pub scene: Scene<'a>,
+    /// Its files, in the order they are merged.
+    pub files: Vec<String>,
+}
+
+/// Puts the server's values into the files of `manifest` and puts these together; `read` makes sense of
+/// them. May block on the disk.
+///
+/// # Errors
+/// The files cannot be put together; and those of `read`.
+pub fn with_prepared<T>(
+    manifest: Manifest,
+    revision: &Revision,
+    options: &Options<'_>,
+    services_left: &mut usize,
+    read: impl FnOnce(Prepared<'_>) -> Result<T, Vec<Problem>>,
+) -> Result<T, Vec<Problem>> {
     let Manifest { candidate, name, mut files, documents, .. } = manifest;
     let settings = (options.per_stack)(&name);
     let server = Server::new(&name, options);
@@ -62,7 +92,8 @@ pub fn understand(
     let tree = tell(assembled, problems, &scene, &mut findings);
     let Some(tree) = tree else { return Err(findings.into_parts(&scene.masks()).0) };
     check_count(&tree, services_left, options, &findings);
-    project::read(&tree, findings, scene, candidate.files)
+    let files = candidate.files.clone();
+    read(Prepared { tree, findings, scene, files })
 }
 
 fn kept(bytes: BTreeMap<String, Vec<u8>>) -> Traces {

@@ -96,6 +96,38 @@ fn scaled(number: &str, scale: u64) -> Option<u128> {
     Some(total)
 }
 
+/// A duration as Go prints it: `1h0m0s`, `1m30s`, `1.5s`, `20ms`, `0s`.
+pub fn printed_duration(duration: Duration) -> String {
+    let (seconds, nanoseconds) = (duration.as_secs(), duration.subsec_nanos());
+    if seconds == 0 {
+        let (scale, unit) = match nanoseconds {
+            0 => return "0s".to_owned(),
+            1..1_000 => (1, "ns"),
+            1_000..1_000_000 => (1_000, "µs"),
+            _ => (1_000_000, "ms"),
+        };
+        return format!("{}{unit}", decimal(u64::from(nanoseconds), scale));
+    }
+    let (minutes, hours) = (seconds / 60, seconds / 3600);
+    let rest = decimal(seconds % 60 * 1_000_000_000 + u64::from(nanoseconds), 1_000_000_000);
+    match (hours, minutes) {
+        (0, 0) => format!("{rest}s"),
+        (0, minutes) => format!("{minutes}m{rest}s"),
+        (hours, minutes) => format!("{hours}h{}m{rest}s", minutes % 60),
+    }
+}
+
+/// `number` parted by `scale`, a power of ten, without zeros at its end.
+fn decimal(number: u64, scale: u64) -> String {
+    let whole = number / scale;
+    let digits = scale.ilog10() as usize;
+    let fraction = format!("{:0digits$}", number % scale);
+    match fraction.trim_end_matches('0') {
+        "" => whole.to_string(),
+        fraction => format!("{whole}.{fraction}"),
+    }
+}
+
 const BYTES: &str = "expected a number of bytes such as `512m` or `1.5g`";
 
 /// A number of bytes; units count by 1024, in either case: `512m`, `1.5GiB`, `64 kb`, `1e3k`.
@@ -244,6 +276,17 @@ mod tests {
         assert_eq!(found("1.5h"), Some(5_400_000_000_000));
         assert_eq!(found(".5s"), Some(500_000_000));
         assert_eq!(found("0"), Some(0));
+    }
+
+    #[test]
+    fn a_duration_is_printed_as_go_prints_it() {
+        let printed = |text| printed_duration(duration(text).unwrap());
+        for text in ["0s", "1ns", "1.5µs", "20ms", "1.5s", "1m30s", "1h0m0s", "26h0m0.001s"] {
+            assert_eq!(printed(text), text);
+        }
+        assert_eq!(printed("1d"), "24h0m0s");
+        assert_eq!(printed("90s"), "1m30s");
+        assert_eq!(printed("1500us"), "1.5ms");
     }
 
     #[test]

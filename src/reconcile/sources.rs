@@ -168,6 +168,20 @@ pub fn load(
     exclude: &[String],
     server: ServerFiles,
 ) -> Result<manifest::Loaded, Box<Problem>> {
+    with_options(revision, config, include, exclude, server, |options| {
+        manifest::load(revision, options)
+    })
+}
+
+/// Reads stacks of `revision` as `config` describes this host; `read` says what becomes of them.
+pub fn with_options<T>(
+    revision: &Revision,
+    config: &Config,
+    include: &[String],
+    exclude: &[String],
+    server: ServerFiles,
+    read: impl FnOnce(&Options<'_>) -> T,
+) -> Result<T, Box<Problem>> {
     let bad_glob = |error| {
         let message = format!("`stacks` of source {}: {error}", revision.source);
         Box::new(Problem::new("bad-glob", message))
@@ -190,6 +204,7 @@ pub fn load(
         credentials_dir: config.credentials_dir.as_deref(),
         data_dir: &config.data_dir,
         state_dir: &config.state_dir,
+        home: config.home.as_deref(),
         server,
         defaults: RolloutDefaults {
             stable: config.rollout.stable,
@@ -207,7 +222,7 @@ pub fn load(
         include: &include,
         exclude: &exclude,
     };
-    Ok(manifest::load(revision, &options))
+    Ok(read(&options))
 }
 
 fn unset(setting: config::UnsetVariables) -> Unset {

@@ -6,36 +6,15 @@ use evenkeel::model::MemoryTree;
 
 use super::reasons::reason;
 use super::records::{directory, read};
+use super::table;
 use super::world::{loaded, told};
 
-/// The rejected files with Compose's words: the first and the last column of the table.
+/// The rejected files with Compose's words.
 fn rejected() -> Vec<(String, String)> {
-    let table = read("corpus.csv");
-    let rows = fields(&table).into_iter().skip(1);
-    rows.filter(|row| row[0].starts_with("negative/"))
-        .map(|row| (row[0].clone(), row.last().cloned().unwrap_or_default()))
+    let rows = table::rows().into_iter();
+    rows.filter(|row| row["file"].starts_with("negative/"))
+        .map(|row| (row["file"].clone(), row["oracle_error"].clone()))
         .collect()
-}
-
-/// The rows of a table in the form of RFC 4180.
-fn fields(table: &str) -> Vec<Vec<String>> {
-    let mut rows = vec![vec![String::new()]];
-    let mut is_quoted = false;
-    let mut letters = table.chars().peekable();
-    while let Some(letter) = letters.next() {
-        let row = rows.last_mut().unwrap();
-        let field = row.last_mut().unwrap();
-        match letter {
-            '"' if is_quoted && letters.peek() == Some(&'"') => field.extend(letters.next()),
-            '"' => is_quoted = !is_quoted,
-            ',' if !is_quoted => row.push(String::new()),
-            '\n' if !is_quoted => rows.push(vec![String::new()]),
-            '\r' if !is_quoted => {}
-            _ => field.push(letter),
-        }
-    }
-    rows.retain(|row| row.len() > 1);
-    rows
 }
 
 fn check(file: &str, error: &str) -> Result<(), String> {

@@ -43,6 +43,7 @@ fn problems(text: &str) -> Vec<Problem> {
         data_dir: Path::new("/data"),
         state_dir: Path::new("/state"),
         credentials_dir: None,
+        home: None,
         server: ServerFiles::Offline { env: None },
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,

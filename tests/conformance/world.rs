@@ -29,6 +29,7 @@ pub fn loaded(tree: MemoryTree, profiles: &[String]) -> Result<Stack, Vec<Proble
             env_dir: Path::new("/nonexistent/env"),
             data_dir: Path::new("/data"),
             state_dir: Path::new("/state"),
+            home: None,
             server: ServerFiles::Disk,
             defaults: RolloutDefaults::default(),
             unset: Unset::Blank,

@@ -205,6 +205,7 @@ fn loaded(manifest: &str) -> Loaded {
                 data_dir: Path::new("/data"),
                 state_dir: Path::new("/state"),
                 credentials_dir: None,
+                home: None,
                 server: ServerFiles::Disk,
                 defaults: RolloutDefaults::default(),
                 unset: Unset::Error,

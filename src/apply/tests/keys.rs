@@ -181,6 +181,7 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         data_dir: "/data".as_ref(),
         state_dir: "/state".as_ref(),
         credentials_dir: None,
+        home: None,
         server: ServerFiles::Disk,
         // Nothing is waited for.
         defaults: RolloutDefaults {

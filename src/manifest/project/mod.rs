@@ -49,16 +49,7 @@ pub fn read(
     mut scene: Scene<'_>,
     files: Vec<String>,
 ) -> Result<Stack, Vec<Problem>> {
-    let top = At::root(tree, &findings);
-    top.only(&KNOWN, &REFUSED);
-    evenkeel::check_hosts(&top, scene.options.host);
-    let settings = evenkeel::read(&top, scene.stack);
-    scene.networks = networks::read(&top, scene.stack);
-    scene.volumes = volumes::read(&top, scene.stack);
-    scene.secrets = files::read(&top, files::Kind::Secret, &scene);
-    scene.configs = files::read(&top, files::Kind::Config, &scene);
-    let used = services(&top, &scene);
-
+    let (used, settings) = examine(tree, &findings, &mut scene);
     let (problems, remarks) = findings.into_parts(&scene.masks());
     if !problems.is_empty() {
         return Err(problems);
@@ -66,9 +57,26 @@ pub fn read(
     Ok(assemble(used, settings, remarks, scene, files))
 }
 
+/// Reads all of `tree`; what is wrong with it, and what is worth saying, is in `findings`.
+pub fn examine(
+    tree: &Node,
+    findings: &Findings,
+    scene: &mut Scene<'_>,
+) -> (Used, evenkeel::TopSettings) {
+    let top = At::root(tree, findings);
+    top.only(&KNOWN, &REFUSED);
+    evenkeel::check_hosts(&top, scene.options.host);
+    let settings = evenkeel::read(&top, scene.stack);
+    scene.networks = networks::read(&top, scene.stack);
+    scene.volumes = volumes::read(&top, scene.stack);
+    scene.secrets = files::read(&top, files::Kind::Secret, scene);
+    scene.configs = files::read(&top, files::Kind::Config, scene);
+    (services(&top, scene), settings)
+}
+
 /// The services, and the keys of what they use.
 #[derive(Default)]
-struct Used {
+pub struct Used {
     services: IndexMap<ServiceName, Service>,
     networks: BTreeSet<String>,
     volumes: BTreeSet<String>,
@@ -207,7 +215,9 @@ fn check_key(at: &At<'_>, key: &str) {
 
 /// `external` and the name at the engine, if one is written; something external is called by its key.
 fn name_of(at: &At<'_>, key: &str) -> (bool, Option<String>) {
-    let written = at.value("name").and_then(|at| at.filled()).map(str::to_owned);
+    // A variable may have left it empty: then it is none, as for Compose.
+    let written = at.value("name").and_then(|at| at.text()).filter(|name| !name.is_empty());
+    let written = written.map(str::to_owned);
     let Some(external) = at.value("external") else { return (false, written) };
     if !external.is_mapping() {
         let external = external.boolean().unwrap_or(false);

@@ -228,6 +228,7 @@ fn problems(manifest: &str) -> Vec<Problem> {
             credentials_dir: None,
             data_dir: "/nowhere".as_ref(),
             state_dir: "/nowhere".as_ref(),
+            home: None,
             server: ServerFiles::Offline { env: None },
             defaults: RolloutDefaults::default(),
             unset: Unset::Error,

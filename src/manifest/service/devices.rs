@@ -44,17 +44,21 @@ fn is_cdi_name(text: &str) -> bool {
     })
 }
 
-/// `source[:target[:permissions]]`
 fn short(at: &At<'_>, text: &str) -> Option<Device> {
+    let Some([source, target, permissions]) = parts(text) else {
+        at.wrong("is not `path:path-in-container:permissions`");
+        return None;
+    };
+    device(at, source, target, permissions)
+}
+
+/// `source[:target[:permissions]]`, with what is meant where a part is missing.
+pub fn parts(text: &str) -> Option<[&str; 3]> {
     let mut parts = text.split(':');
     let source = parts.next().unwrap_or_default();
     let target = parts.next().unwrap_or(source);
     let permissions = parts.next().unwrap_or(ALL_PERMISSIONS);
-    if parts.next().is_some() {
-        at.wrong("is not `path:path-in-container:permissions`");
-        return None;
-    }
-    device(at, source, target, permissions)
+    parts.next().is_none().then_some([source, target, permissions])
 }
 
 fn long(at: &At<'_>, named: &mut Vec<String>) -> Option<Device> {
@@ -185,7 +189,11 @@ fn request(at: &At<'_>) -> Option<DeviceRequest> {
     })
 }
 
-fn how_many(text: &str) -> Result<i64, String> {
+/// `all`, which is -1, or a number.
+///
+/// # Errors
+/// A sentence for people.
+pub fn how_many(text: &str) -> Result<i64, String> {
     match text {
         "all" => Ok(-1),
         _ => units::integer(text)

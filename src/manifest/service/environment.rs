@@ -8,7 +8,7 @@ use crate::manifest::interpolate::{Lookup, Variable};
 use crate::manifest::lookup::{self, Search, TextFile};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::{Hidden, Problem};
+use crate::model::{Hidden, Problem, ServiceName};
 
 /// One entry of `env_file`, or of `label_file`, which is written alike.
 pub struct EnvFile<'a> {
@@ -77,18 +77,40 @@ fn entry(at: At<'_>) -> Option<EnvFile<'_>> {
 /// What the container gets: the files in their order, `environment` over them; a bare name is passed
 /// through, and one that is set nowhere takes the image's away.
 pub fn merged(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Option<Hidden>> {
+    let files = from_files(draft, scene).into_iter();
+    let mut merged: BTreeMap<_, _> = files.map(|(name, value)| (name, Some(value))).collect();
+    for (name, value) in &draft.environment {
+        let value = value.as_deref().map(Hidden::new);
+        merged.insert(name.clone(), value.or_else(|| passed_through(scene, name)));
+    }
+    merged
+}
+
+/// What the env files of the service `name` set, whatever its `environment` says.
+pub fn of_files(
+    name: &ServiceName,
+    service: &At<'_>,
+    scene: &Scene<'_>,
+) -> BTreeMap<String, Hidden> {
+    let mut draft = Draft::new(name.clone(), service, scene);
+    if let Some(at) = service.value("environment") {
+        environment(&at, &mut draft, scene);
+    }
+    if let Some(at) = service.value("env_file") {
+        env_file(&at, &mut draft, scene);
+    }
+    from_files(&draft, scene)
+}
+
+fn from_files(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Hidden> {
     let mut merged = BTreeMap::new();
     for file in &draft.env_files {
         for (name, value) in entries(file, draft, scene) {
             match value.or_else(|| passed_through(scene, &name)) {
-                Some(value) => drop(merged.insert(name, Some(value))),
+                Some(value) => drop(merged.insert(name, value)),
                 None => drop(merged.remove(&name)),
             }
         }
-    }
-    for (name, value) in &draft.environment {
-        let value = value.as_deref().map(Hidden::new);
-        merged.insert(name.clone(), value.or_else(|| passed_through(scene, name)));
     }
     merged
 }

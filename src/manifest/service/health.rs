@@ -36,8 +36,8 @@ pub fn healthcheck(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         && check.start_interval.is_some()
         && check.start_period.is_none_or(|period| period.is_zero())
     {
-        let problem = at.trouble("missing-key", "`start_interval` needs a `start_period`");
-        at.report(problem.hint("say how long the start may take: `start_period: 30s`"));
+        let text = "`start_interval` has no effect without a `start_period`";
+        at.remark(Some(&draft.name), text);
     }
     draft.settings.healthcheck = (check != Healthcheck::default()).then_some(check);
 }

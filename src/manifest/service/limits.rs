@@ -83,7 +83,7 @@ pub fn cpu_rt_runtime(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
 }
 
 /// A number of microseconds, or a duration.
-fn microseconds(at: &At<'_>) -> i64 {
+pub fn microseconds(at: &At<'_>) -> i64 {
     let read = |text: &str| match units::integer(text) {
         Ok(number) if number >= 0 => Ok(number),
         _ => {

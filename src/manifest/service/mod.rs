@@ -28,11 +28,15 @@ mod security;
 mod sensitive;
 mod settings;
 mod sharing;
-mod shorthand;
+pub mod shorthand;
 
+pub use devices::{how_many, parts as device_parts};
 pub use draft::Draft;
+pub use environment::of_files as env_files;
 pub use evenkeel::strict;
+pub use limits::microseconds;
 pub use ports::short as short_port;
+pub use process::split;
 pub use settings::{label_map, options};
 pub use sharing::Link;
 pub use shorthand::{ShortVolume, volume as short_volume};

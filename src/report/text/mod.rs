@@ -7,6 +7,7 @@ mod status;
 mod history;
 mod validate;
 mod import;
+mod yaml;
 
 pub use history::history;
 pub use import::{WrittenFile, import_page, import_remarks, import_written};
@@ -14,3 +15,4 @@ pub use pass::pass;
 pub use plan::plan;
 pub use status::status;
 pub use validate::validate;
+pub use yaml::yaml;
