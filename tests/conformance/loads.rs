@@ -34,6 +34,11 @@ const REFUSED: &[(&str, &str)] = &[
     ("endpoint_mode", "only a Swarm knows another one"),
     ("devices", "the engine knows the permissions `r`, `w` and `m` only"),
     ("type", "a mount is a bind, a volume or a tmpfs"),
+    ("pre_start", "a service of its own is awaited instead"),
+    ("order", "the old container is stopped first, for now"),
+    ("rollback_config", "one way of rolling out, for now"),
+    ("subpath", "a volume is mounted whole, for now"),
+    ("recursive", "a mount is bound with what is mounted below, for now"),
 ];
 
 /// Keys that are read by nobody, so that nothing is wrong with their values.
@@ -57,8 +62,9 @@ fn repository(record: &Json) -> MemoryTree {
     let texts: Vec<&str> = files.iter().filter_map(|file| file["content"].as_str()).collect();
     let directory = record["options"]["project_name"].as_str().unwrap_or(NAMELESS);
     let mut tree = MemoryTree::new([(format!("{directory}/compose.yaml"), texts.join("\n---\n"))]);
+    let seen_from = format!("{}/", record["working_dir"].as_str().unwrap_or_default());
     for (path, content) in record["read_files"].as_object().into_iter().flatten() {
-        let path = path.strip_prefix(CWD).unwrap_or(path);
+        let path = path.strip_prefix(&seen_from).or(path.strip_prefix(CWD)).unwrap_or(path);
         tree.insert(format!("{directory}/{path}"), content.as_str().unwrap_or_default());
     }
     let line = |(name, value): (&String, &Json)| {
@@ -136,9 +142,6 @@ fn excused(record: &Json, problems: &[Problem]) -> Verdict {
         return Verdict::OnPurpose(reason);
     }
     let all = |codes: &[&str]| problems.iter().all(|problem| codes.contains(&problem.code));
-    if problems.iter().any(|problem| problem.message.contains("not supported yet")) {
-        return Verdict::OnPurpose("not supported yet");
-    }
     if all(&["unnamed-stack"]) {
         return Verdict::OnPurpose("what has no name is not read any further");
     }

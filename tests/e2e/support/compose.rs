@@ -139,11 +139,13 @@ fn usual(fact: String) -> String {
     fact.replace("= CAP_", "= ").replace("no-new-privileges:true", "no-new-privileges")
 }
 
-/// Compose links a container under its own name and number too, under which it is found anyway.
+/// Compose links a container under its own names too, under which it is found anyway.
 fn is_needless_link(fact: &str) -> bool {
     let Some((_, link)) = fact.split_once(".Links = ") else { return false };
     let (container, alias) = link.split_once(':').unwrap();
-    container == alias || container.ends_with(&format!("-{alias}"))
+    let service = container.rsplit_once('-').unwrap().0;
+    let ends = |name: &str| name.ends_with(&format!("-{alias}"));
+    container == alias || ends(container) || ends(service)
 }
 
 fn add_facts(path: &str, value: &Value, facts: &mut BTreeSet<String>) {
