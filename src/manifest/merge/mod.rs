@@ -172,34 +172,56 @@ impl Merger {
     }
 
     /// `node` without its tags, and without what they remove.
-    fn settled(&mut self, node: Node) -> Node {
-        self.check_tag(&node);
-        let value = match node.value {
-            _ if node.tag.as_deref() == Some(RESET) => Value::Null,
-            Value::Mapping(fields) => Value::Mapping(self.fields(IndexMap::new(), fields)),
-            Value::Sequence(items) => Value::Sequence(self.items(items)),
-            value @ (Value::Null | Value::Scalar(_)) => value,
-        };
-        let tag = node.tag.filter(|_| self.keeps_tags);
-        Node { value, tag, ..node }
+    fn settled(&mut self, mut node: Node) -> Node {
+        self.settle(&mut node);
+        node
+    }
+
+    /// In place: most of a manifest has no tags, and is not to be copied for that.
+    fn settle(&mut self, node: &mut Node) {
+        self.check_tag(node);
+        match &mut node.value {
+            value if node.tag.as_deref() == Some(RESET) => *value = Value::Null,
+            Value::Mapping(fields) => self.settle_fields(fields),
+            Value::Sequence(items) => self.settle_items(items),
+            Value::Null | Value::Scalar(_) => {}
+        }
+        node.tag = node.tag.take().filter(|_| self.keeps_tags);
+    }
+
+    fn settle_fields(&mut self, fields: &mut IndexMap<String, Field>) {
+        let mut has_resets = false;
+        for (key, field) in fields.iter_mut() {
+            if is_reset(&field.node) && !self.keeps_tags {
+                has_resets = true;
+            } else if !is_settled(&field.node) {
+                self.keys.push(key.clone());
+                self.settle(&mut field.node);
+                self.keys.pop();
+            }
+        }
+        if has_resets {
+            fields.retain(|_, field| !is_reset(&field.node));
+        }
     }
 
     /// Of entries that are the same the last one counts, in the place of the first.
-    fn items(&mut self, items: Vec<Node>) -> Vec<Node> {
-        let rule = rule_of(&self.keys);
-        let mut kept = IndexMap::new();
-        for (index, item) in items.into_iter().enumerate() {
-            if is_reset(&item) {
-                continue;
+    fn settle_items(&mut self, items: &mut Vec<Node>) {
+        for (index, item) in items.iter_mut().enumerate() {
+            if !is_reset(item) && !is_settled(item) {
+                self.keys.push(format!("[{index}]"));
+                self.settle(item);
+                self.keys.pop();
             }
-            self.keys.push(format!("[{index}]"));
-            let item = self.settled(item);
-            self.keys.pop();
-            let identity = rule.and_then(|rule| rules_identity(rule, &item));
-            // An entry without an identity is like no other.
-            kept.insert(identity.ok_or(index), item);
         }
-        kept.into_values().collect()
+        items.retain(|item| !is_reset(item));
+        let Some(rule) = rule_of(&self.keys) else { return };
+        let mut kept = IndexMap::new();
+        for (index, item) in std::mem::take(items).into_iter().enumerate() {
+            // An entry without an identity is like no other.
+            kept.insert(rules_identity(rule, &item).ok_or(index), item);
+        }
+        items.extend(kept.into_values());
     }
 
     fn check_tag(&mut self, node: &Node) {
@@ -226,6 +248,11 @@ fn rules_identity(rule: Rule, item: &Node) -> Option<String> {
         Rule::Hosts => entries::host_identity(item),
         Rule::Replaced | Rule::Logging => None,
     }
+}
+
+/// Whether there is nothing to be settled about a value: a single one without a tag.
+fn is_settled(node: &Node) -> bool {
+    node.tag.is_none() && matches!(node.value, Value::Null | Value::Scalar(_))
 }
 
 fn is_reset(node: &Node) -> bool {
