@@ -63,3 +63,90 @@ fn a_service_whose_data_lies_elsewhere_is_held_until_it_is_adopted() {
     assert!(host.docker(&["volume", "ls", "-q"]).contains("old-"), "the old volume is still there");
     host.is_settled();
 }
+
+/// Writes to its data directory for as long as it lives, as a database does.
+const WRITER: &str = "while true; do echo row >>/data/rows; sleep 0.1; done";
+
+fn writing(host: &Host) -> String {
+    format!(
+        "services:\n  db:\n    image: {}/acme/web:1\n    entrypoint: sh\n    command: [-c, {WRITER:?}]\n    \
+         stop_signal: SIGKILL\n    volumes: ['./pgdata:/data']\n",
+        host.registry.host
+    )
+}
+
+/// Runs a writer whose data lies in `old/pgdata` of the server.
+fn run_writer(host: &Host) {
+    host.push("acme/web", "1", Kind::Web);
+    std::fs::create_dir_all(host.path("old/pgdata")).unwrap();
+    let label = |name: &str, value: &str| format!("--label=com.docker.compose.{name}={value}");
+    let project = label("project", "shop-@ID@");
+    let network = "shop-@ID@_default";
+    host.docker(&["network", "create", &project, &label("network", "default"), network]);
+    let bind = format!("--volume={}:/data", host.path("old/pgdata").display());
+    host.docker(&[
+        "run",
+        "-d",
+        "--name=shop-@ID@-db-1",
+        &project,
+        &label("service", "db"),
+        &label("container-number", "1"),
+        &label("oneoff", "False"),
+        "--network=shop-@ID@_default",
+        "--network-alias=db",
+        "--stop-signal=SIGKILL",
+        &bind,
+        "--entrypoint=sh",
+        "@REGISTRY@/acme/web:1",
+        "-c",
+        WRITER,
+    ]);
+}
+
+#[test]
+fn a_database_is_not_put_on_an_empty_directory_without_the_operators_word() {
+    let host = Host::new();
+    run_writer(&host);
+    let before = host.containers();
+    host.commit(&[("shop-@ID@/compose.yaml", &writing(&host))]);
+    host.pass().does(&["shop/db held held"]);
+    host.plan().because("shop/db", "volumes./data").says("old/pgdata").says("data/shop/pgdata");
+    assert_eq!(host.changed_since(&before), Vec::<String>::new(), "it goes on writing");
+
+    host.run(&["adopt", "shop-@ID@/db"]).ends(0);
+    host.pass().ends(0).does(&["shop/db update done"]);
+    assert!(host.read("old/pgdata/rows").starts_with("row\n"), "the data is where it was");
+    host.is_settled();
+}
+
+#[test]
+fn a_version_that_hashes_settings_differently_restarts_nothing() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", SHOP)]);
+    host.pass().ends(0);
+    // What an earlier version would have left: the same container, with a hash of another version.
+    let spec = host.inspect("shop-db-1", "{{index .Config.Labels \"evenkeel.spec\"}}");
+    let other = format!("evenkeel.spec=0:{}", spec.split_once(':').unwrap().1);
+    make_again(&host, &other);
+    let before = host.containers();
+    host.pass().ends(0).does(&[]);
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
+    host.is_settled();
+}
+
+/// Makes `shop-db-1` again as it is, but for one label.
+fn make_again(host: &Host, label: &str) {
+    let labels =
+        host.inspect("shop-db-1", "{{range $k, $v := .Config.Labels}}{{$k}}={{$v}}\n{{end}}");
+    let image = host.inspect("shop-db-1", "{{.Config.Image}}");
+    host.docker(&["rm", "-f", "shop-@ID@-db-1"]);
+    let mut command = vec!["run".to_owned(), "-d".into(), "--name=shop-@ID@-db-1".into()];
+    let (name, _) = label.split_once('=').unwrap();
+    let others = labels.lines().filter(|line| !line.is_empty() && !line.starts_with(name));
+    command.extend(others.map(|line| format!("--label={line}")));
+    command.push(format!("--label={label}"));
+    command.extend(["--network=shop-@ID@_default".into(), "--network-alias=db".into()]);
+    command.extend(["--volume=shop-@ID@_data:/data".into(), image]);
+    host.docker(&command.iter().map(String::as_str).collect::<Vec<_>>());
+}
