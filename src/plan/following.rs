@@ -284,20 +284,11 @@ fn would_cut_off(
 }
 
 fn because_of(one: &Judged<'_>) -> Verdict {
-    match &one.verdict {
-        Verdict::Held(held) => Verdict::Held(Held {
+    match one.verdict.held() {
+        Some(held) => Verdict::Held(Held {
             why: format!("{}, which is in its network, is held: {}", one.id, held.why),
             ..held.clone()
         }),
-        Verdict::InSync
-        | Verdict::Create
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Update(_)
-        | Verdict::Recreate(_)
-        | Verdict::CleanUp
-        | Verdict::Remove
-        | Verdict::Rejected { .. }
-        | Verdict::Blocked(_) => Verdict::Blocked(Block::On(vec![one.id.clone()])),
+        None => Verdict::Blocked(Block::On(vec![one.id.clone()])),
     }
 }

@@ -128,6 +128,23 @@ impl Verdict {
         }
     }
 
+    /// Who holds it and why, if that is so.
+    pub fn held(&self) -> Option<&Held> {
+        match self {
+            Self::Held(held) => Some(held),
+            Self::InSync
+            | Self::Create
+            | Self::Start(_)
+            | Self::Mend(_)
+            | Self::Update(_)
+            | Self::Recreate(_)
+            | Self::CleanUp
+            | Self::Remove
+            | Self::Rejected { .. }
+            | Self::Blocked(_) => None,
+        }
+    }
+
     /// The word in JSON and on the screen.
     pub fn word(&self) -> &'static str {
         match self {

@@ -115,23 +115,11 @@ pub fn ailment(container: &ObservedContainer) -> Option<String> {
 
 /// Who holds a service, in the contract's word.
 pub fn held_by(verdict: &Verdict) -> Option<&'static str> {
-    match verdict {
-        Verdict::Held(held) => Some(match held.by {
-            HeldBy::Operator => "operator",
-            HeldBy::Rollback => "rollback",
-            HeldBy::Adoption => "adoption",
-        }),
-        Verdict::InSync
-        | Verdict::Create
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Update(_)
-        | Verdict::Recreate(_)
-        | Verdict::CleanUp
-        | Verdict::Remove
-        | Verdict::Rejected { .. }
-        | Verdict::Blocked(_) => None,
-    }
+    verdict.held().map(|held| match held.by {
+        HeldBy::Operator => "operator",
+        HeldBy::Rollback => "rollback",
+        HeldBy::Adoption => "adoption",
+    })
 }
 
 /// Whether the service counts as it should be: all but what is held for an answer, rejected or blocked.

@@ -6,6 +6,7 @@ use super::limits::within;
 use super::shapes::{
     Field, closed, key, key_or, list, mapping, one_or_more, or_anothers, shape, words,
 };
+use crate::manifest::service::ULIMITS;
 
 /// `privileged`, `security_opt`, `pid`, `dns`, `sysctls`, `runtime` and their like.
 pub fn fields() -> Vec<Field> {
@@ -98,23 +99,6 @@ fn kernel() -> Vec<Field> {
 }
 
 fn ulimits() -> Value {
-    let names = [
-        "core",
-        "cpu",
-        "data",
-        "fsize",
-        "locks",
-        "memlock",
-        "msgqueue",
-        "nice",
-        "nofile",
-        "nproc",
-        "rss",
-        "rtprio",
-        "rttime",
-        "sigpending",
-        "stack",
-    ];
     let mut limit = closed(vec![
         key("soft", "What holds.", within(-1, i64::MAX)),
         key("hard", "What a process may raise it to.", within(-1, i64::MAX)),
@@ -123,7 +107,7 @@ fn ulimits() -> Value {
     limit["pattern"] = "^(-1|[0-9]+)$|[$]".into();
     limit["minimum"] = json!(-1);
     limit["required"] = json!(["soft", "hard"]);
-    closed(names.into_iter().map(|name| key(name, "See `getrlimit(2)`.", limit.clone())).collect())
+    closed(ULIMITS.map(|name| key(name, "See `getrlimit(2)`.", limit.clone())).into())
 }
 
 fn programs() -> Vec<Field> {

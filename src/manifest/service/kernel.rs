@@ -7,7 +7,7 @@ use crate::manifest::scene::Scene;
 use crate::model::spec::Ulimit;
 
 /// Names that the engine knows (`getrlimit(2)`).
-const ULIMITS: [&str; 15] = [
+pub const ULIMITS: [&str; 15] = [
     "core",
     "cpu",
     "data",

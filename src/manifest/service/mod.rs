@@ -34,6 +34,7 @@ pub use devices::{how_many, parts as device_parts};
 pub use draft::Draft;
 pub use environment::of_files as env_files;
 pub use evenkeel::strict;
+pub use kernel::ULIMITS;
 pub use limits::microseconds;
 pub use ports::short as short_port;
 pub use process::split;
