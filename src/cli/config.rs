@@ -1,20 +1,23 @@
 //! `config`: what was understood, in Compose's canonical form; offline.
 
 use std::io::{self, Write as _};
+use std::path::Path;
 
 use super::arguments::{Config as Arguments, ConfigOutput, Global};
-use super::here::{Here, add_no_stack};
-use super::{Trouble, setting, style};
-use crate::config::Config;
-use crate::manifest::{Canonical, Loaded, ServerFiles, Show, Which, load_canonical};
+use super::here::offline;
+use super::{Trouble, style};
+use crate::manifest::{Canonical, Loaded, Options, Show, Which, load_canonical};
 use crate::model::Place;
 use crate::model::stack::Remark;
-use crate::reconcile::sources;
+use crate::model::tree::Revision;
 use crate::report::{problems, text};
 
 /// Prints every stack that is right, and tells what is wrong with the others.
 pub fn run(global: &Global, args: &Arguments) -> Result<u8, Trouble> {
-    let loaded = load(args)?;
+    let read = |revision: &Revision, options: &Options<'_>, root: &Path| {
+        load_canonical(revision, options, root, &Which::All)
+    };
+    let (_, loaded) = offline(&args.path, args.env.clone(), read, places)?;
     print(&loaded, args)?;
     let mut is_good = loaded.problems.is_empty();
     let mut told = problems::render(&loaded.problems, style(global, &io::stderr()));
@@ -33,24 +36,6 @@ pub fn run(global: &Global, args: &Arguments) -> Result<u8, Trouble> {
     }
     write!(io::stderr(), "{told}")?;
     Ok(if is_good { 0 } else { super::FAILED })
-}
-
-fn load(args: &Arguments) -> Result<Loaded<Canonical>, Trouble> {
-    let path = args.path.display().to_string();
-    // The server's own settings are not at hand here, as in `validate`.
-    let config =
-        Config::for_repo(&path, None, None, &setting::ambient()).map_err(Trouble::Problems)?;
-    let here = Here::find(&args.path)?;
-    let revision = here.revision()?;
-    let server = ServerFiles::Offline { env: args.env.clone() };
-    let all = ["**".to_owned()];
-    let mut loaded = sources::with_options(&revision, &config, &all, &[], server, |options| {
-        load_canonical(&revision, options, &here.root, &Which::All)
-    })
-    .map_err(|problem| Trouble::Problems(vec![*problem]))?;
-    add_no_stack(&mut loaded, &args.path);
-    here.rename(&mut loaded, places);
-    Ok(loaded)
 }
 
 fn places(stack: &mut Canonical) -> Vec<&mut Place> {

@@ -3,16 +3,41 @@
 use std::path::{Component, Path, PathBuf};
 use std::sync::Arc;
 
-use super::Trouble;
-use crate::manifest::{Loaded, is_manifest};
+use super::{Trouble, setting};
+use crate::config::Config;
+use crate::manifest::{Loaded, Options, ServerFiles, is_manifest};
 use crate::model::tree::{Revision, SharedTree};
 use crate::model::{CommitId, Place, Problem, SourceName};
+use crate::reconcile::sources;
 use crate::source::tree::DirectoryTree;
 
+/// Reads what lies at `path`, without a server and its settings: a manifest must make sense without them. `env`
+/// is taken for every stack's server file. `read` gets the directory of the tree too; `places` are those that a
+/// sound stack mentions.
+pub fn offline<T>(
+    path: &Path,
+    env: Option<PathBuf>,
+    read: impl FnOnce(&Revision, &Options<'_>, &Path) -> Loaded<T>,
+    places: impl Fn(&mut T) -> Vec<&mut Place>,
+) -> Result<(Config, Loaded<T>), Trouble> {
+    let config = Config::for_repo(&path.display().to_string(), None, None, &setting::ambient())
+        .map_err(Trouble::Problems)?;
+    let here = Here::find(path)?;
+    let revision = here.revision()?;
+    let (server, all) = (ServerFiles::Offline { env }, ["**".to_owned()]);
+    let mut loaded = sources::with_options(&revision, &config, &all, &[], server, |options| {
+        read(&revision, options, &here.root)
+    })
+    .map_err(|problem| Trouble::Problems(vec![*problem]))?;
+    add_no_stack(&mut loaded, path);
+    here.rename(&mut loaded, places);
+    Ok((config, loaded))
+}
+
 /// Where in which tree somebody wants to have a look.
-pub struct Here {
+struct Here {
     /// The repository's directory, as a manifest may name files all over it; else the directory itself.
-    pub root: PathBuf,
+    root: PathBuf,
     /// The directory or file below it.
     path: String,
     /// Where the user is.
@@ -21,7 +46,7 @@ pub struct Here {
 
 impl Here {
     /// Finds `path`: a directory with stacks, or a Compose file.
-    pub fn find(path: &Path) -> Result<Self, Trouble> {
+    fn find(path: &Path) -> Result<Self, Trouble> {
         Self::look(path).map_err(|error| unreadable(path, &error))
     }
 
@@ -41,7 +66,7 @@ impl Here {
     }
 
     /// What is on disk, as if it were a commit.
-    pub fn revision(&self) -> Result<Revision, Trouble> {
+    fn revision(&self) -> Result<Revision, Trouble> {
         let tree =
             DirectoryTree::open(&self.root).map_err(|error| unreadable(&self.root, &error))?;
         // The directory's own name: a stack at the root is called by it.
@@ -56,7 +81,7 @@ impl Here {
 
     /// Calls files of the tree by names that can be opened from the working directory. `places` are those
     /// that a sound stack mentions.
-    pub fn rename<T>(&self, loaded: &mut Loaded<T>, places: impl Fn(&mut T) -> Vec<&mut Place>) {
+    fn rename<T>(&self, loaded: &mut Loaded<T>, places: impl Fn(&mut T) -> Vec<&mut Place>) {
         let renamed = |file: &str| match file.starts_with('/') {
             // A file of the server has its whole path already.
             true => file.to_owned(),
@@ -76,7 +101,7 @@ impl Here {
 }
 
 /// Says so where there is no stack at all.
-pub fn add_no_stack<T>(loaded: &mut Loaded<T>, path: &Path) {
+fn add_no_stack<T>(loaded: &mut Loaded<T>, path: &Path) {
     if loaded.stacks.is_empty() && loaded.problems.is_empty() {
         let message = format!("no stack below {}", path.display());
         let problem = Problem::new("no-stack", message);

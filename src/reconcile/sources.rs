@@ -161,7 +161,7 @@ async fn revision(
 }
 
 /// Reads the stacks of `revision` as `config` describes this host. May block on the disk.
-pub fn load(
+fn load(
     revision: &Revision,
     config: &Config,
     include: &[String],
