@@ -7,10 +7,7 @@ use tokio::time::timeout;
 use super::gate::Stuck;
 use super::{Event, Hands};
 use crate::engine::{ContainerRef, Engine, EngineError, Executed};
-use crate::model::spec::Hook;
-
-/// What the engine grants a container that says nothing of its own.
-const GRACE_PERIOD: Duration = Duration::from_secs(10);
+use crate::model::spec::{Hook, USUAL_GRACE_PERIOD};
 
 /// Runs `post_start`; the first that fails ends it.
 pub async fn post_start(
@@ -40,7 +37,7 @@ pub async fn post_start(
 pub async fn stop(hands: &Hands<'_>, container: &ContainerRef) -> Result<(), EngineError> {
     let found = hands.engine.inspect(container).await?.filter(|found| found.is_running());
     if let Some(found) = found.filter(|found| !found.settings.hooks.pre_stop.is_empty()) {
-        let within = found.settings.stop_grace_period.unwrap_or(GRACE_PERIOD);
+        let within = found.settings.stop_grace_period.unwrap_or(USUAL_GRACE_PERIOD);
         let begun = tokio::time::Instant::now();
         for (hook, number) in found.settings.hooks.pre_stop.iter().zip(1..) {
             let left = within.saturating_sub(begun.elapsed());

@@ -130,19 +130,7 @@ impl Verdict {
 
     /// Who holds it and why, if that is so.
     pub fn held(&self) -> Option<&Held> {
-        match self {
-            Self::Held(held) => Some(held),
-            Self::InSync
-            | Self::Create
-            | Self::Start(_)
-            | Self::Mend(_)
-            | Self::Update(_)
-            | Self::Recreate(_)
-            | Self::CleanUp
-            | Self::Remove
-            | Self::Rejected { .. }
-            | Self::Blocked(_) => None,
-        }
+        if let Self::Held(held) = self { Some(held) } else { None }
     }
 
     /// The word in JSON and on the screen.

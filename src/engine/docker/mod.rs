@@ -43,12 +43,10 @@ use super::{
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
 use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
-use crate::model::spec::{Endpoint, Hook};
+use crate::model::spec::{Endpoint, Hook, USUAL_GRACE_PERIOD};
 use crate::model::stack::{Network, Volume};
 use crate::model::{ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, StackName};
 
-/// What the engine grants a container that says nothing of its own, in seconds.
-const GRACE_PERIOD: i64 = 10;
 /// The longest a stop is waited for, whatever the container asks.
 const LONGEST_STOP: Duration = Duration::from_secs(24 * 60 * 60);
 
@@ -163,8 +161,10 @@ impl Docker {
         let inspected = rescue(inspected).map_err(|error| self.failed(error))?;
         let seconds = inspected.config.and_then(|config| config.stop_timeout);
         // A negative one is "without end".
-        let period = u64::try_from(seconds.unwrap_or(GRACE_PERIOD)).map(Duration::from_secs);
-        Ok(period.unwrap_or(LONGEST_STOP).min(LONGEST_STOP))
+        let period = seconds.map_or(USUAL_GRACE_PERIOD, |seconds| {
+            u64::try_from(seconds).map_or(LONGEST_STOP, Duration::from_secs)
+        });
+        Ok(period.min(LONGEST_STOP))
     }
 }
 

@@ -9,13 +9,11 @@ use super::networks::attachments;
 use super::ports::candidates;
 use super::world::{Container, Host};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError, Executed};
-use crate::model::spec::{Attachment, Hook, Logging, MountSource, Resources};
+use crate::model::spec::{Attachment, Hook, Logging, MountSource, Resources, USUAL_GRACE_PERIOD};
 use crate::model::{ContainerId, ContainerName, ContainerSpec, VolumeName};
 
 /// The least memory the engine gives a container, bytes.
 const LEAST_MEMORY: i64 = 6 * 1024 * 1024;
-/// The grace period of a container that sets none.
-const GRACE: Duration = Duration::from_secs(10);
 
 impl Host {
     pub(super) fn create(
@@ -225,7 +223,11 @@ impl Container {
             Phase::Paused { .. } => true,
             Phase::Created | Phase::Restarting { .. } | Phase::Exited { .. } => false,
         };
-        if deaf { self.settings.stop_grace_period.unwrap_or(GRACE) } else { Duration::ZERO }
+        if deaf {
+            self.settings.stop_grace_period.unwrap_or(USUAL_GRACE_PERIOD)
+        } else {
+            Duration::ZERO
+        }
     }
 }
 

@@ -44,6 +44,9 @@ pub use surroundings::{Dns, Kernel, Namespaces, USUAL_SHM_SIZE, Ulimit};
 /// field instead of being replaced.
 pub const SPEC_VERSION: u32 = 1;
 
+/// What the engine grants a container that sets no grace period (Docker Engine API, `StopTimeout`).
+pub const USUAL_GRACE_PERIOD: Duration = Duration::from_secs(10);
+
 /// The settings of a container (Docker Engine API, `POST /containers/create`).
 ///
 /// `None` and empty mean "as the image or the engine has it".
