@@ -48,6 +48,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         stable: Duration::from_secs(10),
         deadline: None,
         restarts: 5,
+        shared_writers: false,
     };
     let image = image();
     let service = Service {

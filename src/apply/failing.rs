@@ -15,15 +15,25 @@ pub async fn of_gate(
     gate: &Gate,
     stuck: &Stuck,
 ) -> Failure {
+    let waits_for_another = gate.until == Until::Healthy;
+    let failure = of_stuck(hands, container, stuck).await;
+    Failure {
+        blames_spec: failure.blames_spec && !waits_for_another,
+        half_done: failure.half_done && !waits_for_another,
+        ..failure
+    }
+}
+
+/// What it means that a container of the service itself is not good, with its last words.
+pub async fn of_stuck(hands: &Hands<'_>, container: &ContainerRef, stuck: &Stuck) -> Failure {
     // Without logs the failure is still worth reporting.
     let logs = hands.engine.logs(container, gate::LOG_LINES).await.unwrap_or_default();
-    let waits_for_another = gate.until == Until::Healthy;
     Failure {
         message: hands.masks.mask(&format!("{container} did not pass its gate: {stuck}")),
         logs: logs.iter().map(|line| hands.masks.mask(line)).collect(),
         hint: None,
-        blames_spec: stuck.blames_the_spec() && !waits_for_another,
-        half_done: *stuck != Stuck::Stopped && !waits_for_another,
+        blames_spec: stuck.blames_the_spec(),
+        half_done: *stuck != Stuck::Stopped,
     }
 }
 
@@ -52,6 +62,7 @@ fn changes_containers(step: &Step) -> bool {
         | Step::UnpauseContainer(_)
         | Step::ConnectNetwork { .. }
         | Step::DisconnectNetwork { .. }
+        | Step::TakeNames { .. }
         | Step::AwaitGate { .. }
         | Step::Monitor { .. } => true,
         Step::PullImage { .. }
@@ -61,6 +72,7 @@ fn changes_containers(step: &Step) -> bool {
         | Step::CreateNetwork { .. }
         | Step::RemoveNetwork(_)
         | Step::CreateVolume { .. }
+        | Step::Pause(_)
         // The last step of a rollout: what is left over is no reason to go back.
         | Step::RemoveContainer(_) => false,
     }

@@ -156,7 +156,8 @@ pub async fn monitor(
     Ok(())
 }
 
-async fn wait(pause: Duration, stop: &CancellationToken) -> Result<(), Stuck> {
+/// Waits so long, unless the pass is told to stop.
+pub async fn wait(pause: Duration, stop: &CancellationToken) -> Result<(), Stuck> {
     tokio::select! {
         () = stop.cancelled() => Err(Stuck::Stopped),
         () = tokio::time::sleep(pause) => Ok(()),

@@ -8,6 +8,7 @@ pub mod outcome;
 pub mod files;
 pub mod gate;
 mod hooks;
+mod names;
 pub mod perform;
 mod failing;
 pub mod addresses;

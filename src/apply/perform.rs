@@ -7,6 +7,7 @@ use super::failing;
 use super::files::{self, FileError};
 use super::gate::{self, Passed};
 use super::hooks;
+use super::names::{self, Names};
 use super::outcome::Failure;
 use super::{Event, Hands};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
@@ -49,6 +50,11 @@ pub async fn step(
         Step::Monitor { container, lasting, gate } => {
             return monitor(hands, container, gate, *lasting).await;
         }
+        Step::TakeNames { container, endpoints, own_alias, within } => {
+            let names = Names { endpoints, own_alias, within: *within };
+            return names::take(hands, step, &reference(container), &names).await;
+        }
+        Step::Pause(lasting) => return pause(hands, *lasting).await,
         Step::ExportFiles(export) => {
             let export = export.clone();
             return write(hands, move || files::export(&export)).await;
@@ -118,6 +124,8 @@ async fn call(hands: &Hands<'_>, step: &Step) -> Result<(), EngineError> {
         | Step::MakeDirectory(_)
         | Step::SetAside { .. }
         | Step::Restore { .. }
+        | Step::TakeNames { .. }
+        | Step::Pause(_)
         | Step::AwaitGate { .. }
         | Step::Monitor { .. } => Ok(()),
     }
@@ -218,6 +226,12 @@ async fn find(hands: &Hands<'_>, target: &Target) -> Result<Option<ContainerRef>
     }
 }
 
+/// Whether a container runs; one of which nothing can be learnt does not.
+pub async fn is_running(hands: &Hands<'_>, container: &Target) -> bool {
+    let found = hands.engine.inspect(&reference(container)).await;
+    matches!(found, Ok(Some(found)) if found.is_running())
+}
+
 /// Removes a container; one that runs after all (somebody started it) is stopped first.
 async fn remove(hands: &Hands<'_>, container: &ContainerRef) -> Result<(), EngineError> {
     match hands.engine.remove_container(container).await {
@@ -300,6 +314,11 @@ async fn write(
         Ok(Err(error)) => Err(Failure::of_the_world(hands.masks.mask(&error.to_string()))),
         Err(error) => Err(Failure::of_the_world(format!("writing files did not end: {error}"))),
     }
+}
+
+async fn pause(hands: &Hands<'_>, lasting: Duration) -> Result<Done, Failure> {
+    let waited = gate::wait(lasting, hands.stop).await;
+    waited.map(|()| Done::Well).map_err(|stuck| Failure::of_the_world(stuck.to_string()))
 }
 
 async fn await_gate(hands: &Hands<'_>, container: &Target, gate: &Gate) -> Result<Done, Failure> {

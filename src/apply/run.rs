@@ -8,7 +8,7 @@ use super::outcome::{Failure, Outcome};
 use super::perform::{self, Done};
 use super::schedule::{Ended, Schedule, Work};
 use super::{Event, Hands};
-use crate::plan::{Change, Plan, PlannedStep};
+use crate::plan::{Change, Gate, Plan, PlannedStep, Step, Target};
 
 /// Runs all steps of `plan`.
 pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
@@ -62,8 +62,24 @@ async fn walk_back(
     failed: &PlannedStep,
 ) -> Result<(), Failure> {
     hands.watcher.event(&Event::GoingBack(&change.service));
+    let mut serving: Vec<&Target> = Vec::new();
     for step in &change.way_back {
-        perform::step(hands, &failed.stack, None, step).await?;
+        // What was never stopped is not started again, nor is anything run in it as if it had been.
+        if let Step::StartContainer(old) = step
+            && perform::is_running(hands, old).await
+        {
+            serving.push(old);
+            continue;
+        }
+        if let Step::AwaitGate { container, gate } = step
+            && serving.contains(&container)
+        {
+            let gate = Gate { started: false, ..gate.clone() };
+            let step = Step::AwaitGate { container: container.clone(), gate };
+            perform::step(hands, &failed.stack, None, &step).await?;
+        } else {
+            perform::step(hands, &failed.stack, None, step).await?;
+        }
     }
     Ok(())
 }

@@ -11,6 +11,7 @@ mod keys;
 mod messages;
 mod relations;
 mod services;
+mod start_first;
 mod variables;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -163,6 +163,8 @@ pub struct Rollout {
     pub deadline: Option<Duration>,
     /// Restarts by the restart policy that are borne.
     pub restarts: u32,
+    /// Two containers may write to the same volumes for a while.
+    pub shared_writers: bool,
 }
 
 /// `deploy.update_config.order`.

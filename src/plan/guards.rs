@@ -4,10 +4,11 @@ use super::change::{Judged, Need};
 use super::compare;
 use super::index::Survey;
 use super::{Block, Difference, Held, Verdict};
-use crate::model::ContainerName;
 use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
 use crate::model::spec::Peer;
+use crate::model::stack::Order;
+use crate::model::{ContainerName, ObservedContainer};
 
 /// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
 pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
@@ -108,6 +109,11 @@ fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
             });
         }
         if let Need::Replace(old, _) = &replica.need
+            && let Some(block) = two_writers(judged, old)
+        {
+            return Some(block);
+        }
+        if let Need::Replace(old, _) = &replica.need
             && is_job
             && old.is_running()
         {
@@ -129,6 +135,24 @@ fn in_the_way(situation: &Survey<'_>, judged: &Judged<'_>) -> Option<Block> {
     super::abilities::lacking(situation, judged)
         .or_else(|| missing_peer(situation, judged))
         .or_else(|| missing_external(situation, judged))
+}
+
+/// Start-first, where the image brings along a volume without a name: both containers would write to it.
+fn two_writers(judged: &Judged<'_>, old: &ObservedContainer) -> Option<Block> {
+    let rollout = &judged.desired.service.rollout;
+    if rollout.order != Order::StartFirst || rollout.shared_writers || !old.is_up() {
+        return None;
+    }
+    let target = old.anonymous_volumes.keys().next()?;
+    Some(Block::World {
+        message: format!(
+            "{} cannot start first: the anonymous volume at {target}, which its image asks for, would be written to by two",
+            judged.id
+        ),
+        hint: Some(format!(
+            "mount something there (`tmpfs: {target}`), write `order: stop-first`, or, if the program bears a second writer, `x-evenkeel: {{rollout: {{shared_writers: true}}}}`"
+        )),
+    })
 }
 
 /// A container that the manifest names and whose network or volumes are to be shared.

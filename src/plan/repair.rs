@@ -167,7 +167,7 @@ fn repair_replica(
             go_back(builder, situation, repaired, id, desired, previous);
         }
         (current, None, Some(next)) => {
-            remove_next(builder, id, next);
+            stop_and_remove(builder, id, next, BECAUSE);
             if let Some(current) = current {
                 restore(builder, situation, repaired, id, current);
             }
@@ -176,7 +176,7 @@ fn repair_replica(
         (None, None, None) => {}
     }
     for container in slot.surplus.iter().filter(|container| container.source().is_some()) {
-        remove_surplus(builder, id, container);
+        stop_and_remove(builder, id, container, "a second container of the same replica");
     }
 }
 
@@ -210,7 +210,7 @@ fn go_back(
         previous,
         policy,
         serves,
-        settled(situation),
+        settled(situation, previous),
     )
     .into_steps();
     let networks: BTreeSet<_> = previous.attached.keys().cloned().collect();
@@ -247,25 +247,28 @@ fn restore(
     repaired.up.insert(current.id.to_string(), started);
 }
 
-fn remove_next(builder: &mut Builder, id: &ServiceId, next: &ObservedContainer) -> StepId {
+fn stop_and_remove(
+    builder: &mut Builder,
+    id: &ServiceId,
+    container: &ObservedContainer,
+    because: &str,
+) {
     let purpose = For { stack: &id.stack, service: Some(id) };
-    let step = Step::RemoveContainer(Target::Id(next.id.clone()));
-    builder.add(&purpose, step, BECAUSE, Vec::new())
-}
-
-fn remove_surplus(builder: &mut Builder, id: &ServiceId, container: &ObservedContainer) {
-    let purpose = For { stack: &id.stack, service: Some(id) };
-    let (target, because) =
-        (Target::Id(container.id.clone()), "a second container of the same replica");
-    let stopped = builder.add(&purpose, Step::StopContainer(target.clone()), because, Vec::new());
-    builder.add(&purpose, Step::RemoveContainer(target), because, vec![stopped]);
+    let target = Target::Id(container.id.clone());
+    let networks: BTreeSet<_> = container.attached.keys().cloned().collect();
+    let mut after = Vec::new();
+    if container.is_up() {
+        let step = Step::StopContainer(target.clone());
+        after.push(builder.add_on(&purpose, step, because, after.clone(), &networks));
+    }
+    builder.add(&purpose, Step::RemoveContainer(target), because, after);
 }
 
 /// What a container that ran before has to show: it runs.
-fn settled(situation: &Survey<'_>) -> Gate {
+fn settled(situation: &Survey<'_>, container: &ObservedContainer) -> Gate {
     Gate {
         until: Until::Good { stable: Duration::ZERO, may_complete: true },
-        started: true,
+        started: !container.is_running(),
         deadline: None,
         fallback: situation.rules.deadline,
         restarts: 0,

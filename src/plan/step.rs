@@ -172,6 +172,21 @@ pub enum Step {
         /// The network.
         network: NetworkName,
     },
+    /// Give a container that was made without them the names of its service: on each network in turn it is
+    /// detached and attached again, which is the only way. One whose address has changed by that is started
+    /// again, since connections it holds would hang in silence.
+    TakeNames {
+        /// The container.
+        container: Target,
+        /// The networks and the names it gets there.
+        endpoints: Vec<Endpoint>,
+        /// A further alias: the name it will carry.
+        own_alias: ContainerName,
+        /// How long what is run after a start may take.
+        within: Duration,
+    },
+    /// Wait, so that a batch can settle before the next one.
+    Pause(Duration),
     /// Wait until a container is good.
     AwaitGate {
         /// The container.
@@ -213,6 +228,8 @@ impl Step {
             Self::UnpauseContainer(_) => "unpause-container",
             Self::ConnectNetwork { .. } => "connect-network",
             Self::DisconnectNetwork { .. } => "disconnect-network",
+            Self::TakeNames { .. } => "take-names",
+            Self::Pause(_) => "pause",
             Self::AwaitGate { .. } => "await-gate",
             Self::Monitor { .. } => "monitor",
             Self::RemoveContainer(_) => "remove-container",
@@ -238,7 +255,9 @@ impl Step {
                 format!("{container} → {}", endpoint.network)
             }
             Self::DisconnectNetwork { container, network } => format!("{container} ↛ {network}"),
+            Self::Pause(lasting) => humantime::format_duration(*lasting).to_string(),
             Self::UpdateContainer { container, .. }
+            | Self::TakeNames { container, .. }
             | Self::StopContainer(container)
             | Self::StartContainer(container)
             | Self::UnpauseContainer(container)

@@ -143,6 +143,7 @@ fn named(name: &str, image: &str) -> Service {
             stable: Duration::ZERO,
             deadline: None,
             restarts: 0,
+            shared_writers: false,
         },
         exports: Vec::new(),
         secret_files: Vec::new(),

@@ -72,6 +72,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         stable: SECOND * 3,
         deadline: None,
         restarts: 2,
+        shared_writers: false,
     };
     let service = Service {
         name: name.into(),

@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::engine::fake::{HealthStory, ImageBehaviour};
 use crate::model::spec::RestartPolicy;
-use crate::model::stack::Condition;
+use crate::model::stack::{Condition, Order};
 use crate::model::{ContainerState, PinnedImage};
 use crate::plan::{PlannedStep, Step};
 
@@ -137,6 +137,48 @@ async fn an_update_that_fails_may_die_anywhere() {
     host.converge().await;
     host.want("shop", [service("web", &sick).checked()]);
     check(&host).await;
+}
+
+fn beside(image: &PinnedImage, value: &str, replicas: u32) -> Wanted {
+    service("api", image).env("V", value).checked().replicas(replicas).with(|service| {
+        service.rollout.order = Order::StartFirst;
+        service.rollout.parallelism = 2;
+    })
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_beside_the_old_one_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [beside(&app, "1", 1).networks(&["front", "back"])]);
+    host.converge().await;
+    host.want("shop", [beside(&app, "2", 1).networks(&["front", "back"])]);
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_replicas_beside_the_old_ones_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [beside(&app, "1", 3)]);
+    host.converge().await;
+    host.want("shop", [beside(&app, "2", 3)]);
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_beside_the_old_one_that_fails_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let story = HealthStory::HealthyUntil { healthy_after: SECOND, unhealthy_after: SECOND * 4 };
+    let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+    let late = host.image("late", ImageBehaviour::health(story));
+    host.want("shop", [beside(&app, "1", 1)]);
+    host.converge().await;
+    for bad in [sick, late] {
+        host.want("shop", [beside(&bad, "2", 1)]);
+        check(&host).await;
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -11,3 +11,4 @@ mod moved;
 mod properties;
 mod relations;
 mod removal;
+mod start_first;

@@ -6,6 +6,7 @@ pub mod files;
 pub mod networks;
 pub mod order;
 pub mod relations;
+pub mod start_first;
 pub mod volumes;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -89,6 +90,7 @@ fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
     }
     relations::settle(&mut drafts, scene.stack);
     consistency::check(&mut drafts, &inactive);
+    start_first::check(&drafts);
     let order = ordered(&drafts);
     let mut used = Used::default();
     for draft in drafts {

@@ -89,8 +89,9 @@ fn update_config() -> Value {
         key_or(
             "order",
             json!("stop-first"),
-            "The old container is stopped, and kept until the new one has proved itself.",
-            words(&["stop-first"]),
+            "Which goes first: `stop-first` stops the old container and keeps it until the new one has \
+             proved itself; with `start-first` the old one serves until then.",
+            words(&["stop-first", "start-first"]),
         ),
         key_or(
             "parallelism",

@@ -173,11 +173,17 @@ fn evenkeel() -> Value {
             "How many restarts of a new container are borne before it counts as failed.",
             shape("count"),
         ),
+        key_or(
+            "shared_writers",
+            json!(false),
+            "With `order: start-first`: whether old and new container may write to the same volumes for a while.",
+            shape("flag"),
+        ),
     ]);
     let mut keep = shape("count");
     keep["minimum"] = 1.into();
     strict(vec![
         key("keep", "How many good generations keep their images on the host.", keep),
-        key("rollout", "When a new container counts as good.", rollout),
+        key("rollout", "How a new container proves itself, and beside what.", rollout),
     ])
 }

@@ -97,13 +97,13 @@ fn restart_policy(at: &At<'_>, draft: &mut Draft<'_>) {
     }
 }
 
-fn update_config(at: &At<'_>, draft: &mut Draft<'_>) {
+fn update_config<'a>(at: &At<'a>, draft: &mut Draft<'a>) {
     let known = ["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"];
     at.only(&known, &[]);
-    let rollout = &mut draft.rollout;
     if let Some(at) = at.value("order") {
-        rollout.order = order(&at).unwrap_or(rollout.order);
+        order(at, draft);
     }
+    let rollout = &mut draft.rollout;
     if let Some(count) = at.value("parallelism").and_then(|at| at.integer()) {
         rollout.parallelism = count;
     }
@@ -126,13 +126,11 @@ fn update_config(at: &At<'_>, draft: &mut Draft<'_>) {
     }
 }
 
-fn order(at: &At<'_>) -> Option<Order> {
-    let order = at.word(&[("stop-first", Order::StopFirst), ("start-first", Order::StartFirst)])?;
-    if order == Order::StartFirst {
-        let why = "not supported yet; the old container is stopped before the new one starts";
-        at.unsupported("order: start-first", why);
-    }
-    Some(Order::StopFirst)
+fn order<'a>(at: At<'a>, draft: &mut Draft<'a>) {
+    let orders = [("stop-first", Order::StopFirst), ("start-first", Order::StartFirst)];
+    let Some(order) = at.word(&orders) else { return };
+    draft.rollout.order = order;
+    draft.start_first = (order == Order::StartFirst).then_some(at);
 }
 
 #[expect(

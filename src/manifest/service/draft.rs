@@ -40,6 +40,8 @@ pub struct Draft<'a> {
     pub depends_on: IndexMap<ServiceName, (Dependency, At<'a>)>,
     /// How it is rolled out.
     pub rollout: Rollout,
+    /// Where `order: start-first` stands.
+    pub start_first: Option<At<'a>>,
     /// `restart:` was overruled by `deploy.restart_policy`.
     pub restart_is_final: bool,
     /// `environment`
@@ -88,6 +90,7 @@ impl<'a> Draft<'a> {
             replicas: Vec::new(),
             depends_on: IndexMap::new(),
             rollout: default_rollout(scene),
+            start_first: None,
             restart_is_final: false,
             environment: IndexMap::new(),
             env_files: Vec::new(),
@@ -213,6 +216,7 @@ fn default_rollout(scene: &Scene<'_>) -> Rollout {
         stable: defaults.stable,
         deadline: None,
         restarts: 5,
+        shared_writers: false,
     }
 }
 

@@ -33,8 +33,8 @@ fn keep(at: &At<'_>, draft: &Draft<'_>) {
 }
 
 fn rollout(at: &At<'_>, draft: &mut Draft<'_>) {
-    let known = ["stable", "deadline", "restarts"];
-    let later = [("drain", YET), ("shared_writers", YET), ("max_error_ratio", YET)];
+    let known = ["stable", "deadline", "restarts", "shared_writers"];
+    let later = [("drain", YET), ("max_error_ratio", YET)];
     strict(at, &known, &later);
     if let Some(stable) = at.value("stable").and_then(|at| at.duration()) {
         draft.rollout.stable = stable;
@@ -48,6 +48,9 @@ fn rollout(at: &At<'_>, draft: &mut Draft<'_>) {
     }
     if let Some(restarts) = at.value("restarts").and_then(|at| at.integer()) {
         draft.rollout.restarts = restarts;
+    }
+    if let Some(shared) = at.value("shared_writers").and_then(|at| at.boolean()) {
+        draft.rollout.shared_writers = shared;
     }
 }
 

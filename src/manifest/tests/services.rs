@@ -174,10 +174,6 @@ fn a_rollout_is_read_from_compose_and_from_evenkeel() {
     );
     assert_eq!((rollout.failure_action, rollout.restarts), (FailureAction::Pause, 1));
     assert!(rollout.stable.is_zero());
-    refused(
-        "deploy: {update_config: {order: start-first}}",
-        "`order: start-first` is not supported",
-    );
     refused("scale: 2\ndeploy: {replicas: 3}", "contradict each other");
     refused("scale: -1", "out of range");
 }

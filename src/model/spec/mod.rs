@@ -11,6 +11,7 @@ mod restart;
 mod security;
 mod surroundings;
 mod sharing;
+mod single;
 mod logging;
 mod mounts;
 mod network;
@@ -38,6 +39,7 @@ pub use resources::{BlockIo, Resources};
 pub use restart::RestartPolicy;
 pub use security::{OPEN_SYSTEM_PATHS, security_option};
 pub use sharing::{Peer, VolumesFrom};
+pub use single::Single;
 pub use surroundings::{Dns, Kernel, Namespaces, USUAL_SHM_SIZE, Ulimit};
 
 /// Raised when the meaning of the hash changes; containers with another version are compared field by

@@ -121,6 +121,7 @@ fn service(name: &ServiceName) -> DesiredService {
             stable: Duration::ZERO,
             deadline: None,
             restarts: 0,
+            shared_writers: false,
         },
         exports: Vec::new(),
         secret_files: Vec::new(),

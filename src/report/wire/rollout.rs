@@ -5,7 +5,6 @@ use std::time::Duration;
 use serde::Serialize;
 
 use super::shared::seconds;
-use crate::model::spec::{Attachment, MountSource};
 use crate::model::stack::{Condition, FailureAction, Order};
 use crate::model::{Service, Stack};
 use crate::plan::Gate;
@@ -68,7 +67,7 @@ pub fn rollout(stack: &Stack, service: &Service, deadline: Duration) -> Validate
             Order::StopFirst => "stop-first",
             Order::StartFirst => "start-first",
         },
-        because: obstacle(service),
+        because: obstacle(service).filter(|_| rollout.order == Order::StopFirst),
         replicas: service.replicas,
         parallelism: rollout.parallelism,
         until,
@@ -85,33 +84,9 @@ pub fn rollout(stack: &Stack, service: &Service, deadline: Duration) -> Validate
 
 /// The first thing that two containers could not have at the same time.
 fn obstacle(service: &Service) -> Option<String> {
-    let settings = &service.settings;
-    let shown = |key: &str, what: &str, text: &str| match service.sensitive.contains(key) {
-        true => what.to_owned(),
-        false => format!("{what} {text}"),
-    };
-    if let Some(port) = settings.ports.iter().find(|port| is_fixed(&port.published)) {
-        return Some(shown("ports", "host port", &port.published));
-    }
-    let endpoints = match &settings.network {
-        Attachment::Mode(mode) if mode == "host" => return Some("the host's network".to_owned()),
-        Attachment::Mode(_) => &[],
-        Attachment::Networks(endpoints) => endpoints.as_slice(),
-    };
-    let addresses =
-        endpoints.iter().filter_map(|at| at.ipv4_address.as_ref().or(at.ipv6_address.as_ref()));
-    if let Some(address) = addresses.into_iter().next() {
-        return Some(shown("networks", "address", address));
-    }
-    let is_shared = |source: &MountSource| match source {
-        MountSource::Bind { .. } | MountSource::Volume { .. } => true,
-        MountSource::Anonymous => false,
-    };
-    let writable =
-        settings.mounts.iter().find(|mount| !mount.read_only && is_shared(&mount.source));
-    writable.map(|mount| shown("volumes", "writable", &mount.target))
-}
-
-fn is_fixed(published: &str) -> bool {
-    !published.is_empty() && !published.contains('-')
+    let single = service.settings.singles().into_iter().next()?;
+    Some(match service.sensitive.contains(single.key()) {
+        true => single.hidden().to_owned(),
+        false => single.to_string(),
+    })
 }

@@ -37,6 +37,12 @@ pub fn corpus() -> Vec<Case> {
     table::rows().iter().filter(|row| row["oracle"] == "ok").map(single).collect()
 }
 
+/// The names of those that have to be accepted.
+pub fn must_accept() -> Vec<String> {
+    let lines = read("must_accept.txt");
+    lines.lines().map(str::trim).filter(|line| !line.is_empty()).map(str::to_owned).collect()
+}
+
 fn single(row: &Row) -> Case {
     let file = &row["file"];
     let expected: Json =

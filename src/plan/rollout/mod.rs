@@ -1,8 +1,12 @@
 //! HOW a change is carried out: the steps of one service. Those that lead back are in [`super::way_back`].
 //!
 //! Stop-first: the new container is created, then the old one is set aside and the new one takes its name
-//! and its address; the old one stays until the new one has passed. Every step on the way leaves a state
-//! whose names tell what to do next ([`super::repair`]).
+//! and its address; the old one stays until the new one has passed. Start-first is in [`start_first`]. Every
+//! step on the way leaves a state whose names tell what to do next ([`super::repair`]).
+
+mod batches;
+mod request;
+mod start_first;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,21 +14,17 @@ use super::builder::{Builder, For, Waits, explanation};
 use super::change::{Judged, Need, Replica};
 use super::drift::Drift;
 use super::gate::{Gate, Until};
-use super::groundwork::{Ground, ownership};
+use super::groundwork::Ground;
 use super::index::Survey;
 use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
 use super::together::Together;
 use super::way_back::{WayBack, own, way_back};
 use super::{Change, Difference, peers};
-use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate};
-use crate::model::desired::Pinned;
-use crate::model::spec::{Peer, RestartPolicy};
-use crate::model::stack::{Condition, Dependency};
-use crate::model::{
-    ContainerId, ContainerName, NetworkName, ObservedContainer, Service, ServiceId, ServiceName,
-    labels,
-};
+use crate::engine::ContainerUpdate;
+use crate::model::spec::RestartPolicy;
+use crate::model::stack::Order;
+use crate::model::{NetworkName, ObservedContainer};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
 pub fn emit<'a>(
@@ -45,12 +45,12 @@ pub fn emit<'a>(
         ground,
         waits: waits.after,
         behind: waits.behind,
+        ends: Vec::new(),
         set_aside: Vec::new(),
         is_together: together.is_some(),
     };
     change.keeps_spec = service.only_follows;
-    let ways: Vec<WayBack> =
-        service.replicas.iter().map(|replica| emission.replica(replica)).collect();
+    let ways = emission.all_replicas();
     if let Some(together) = together {
         let mut all = WayBack::default();
         for way in ways {
@@ -88,10 +88,12 @@ struct Emission<'e, 'a> {
     situation: &'e Survey<'a>,
     service: &'e Judged<'a>,
     ground: &'e Ground,
-    /// What must have succeeded before the next container starts; grows from replica to replica.
+    /// What must have succeeded before the next container starts; grows from batch to batch.
     waits: Vec<StepId>,
     /// What must have ended, well or not, before a container starts.
     behind: Vec<StepId>,
+    /// The steps with which the replicas of this batch have come through.
+    ends: Vec<StepId>,
     /// Containers to remove once every replica has passed, with the step they wait for.
     set_aside: Vec<(Target, StepId)>,
     /// Whether it is rolled out as one with others.
@@ -105,7 +107,10 @@ impl Emission<'_, '_> {
             Need::Nothing => WayBack::default(),
             Need::Create => self.create(replica),
             Need::Mend(container, drift) => self.mend(replica, container, drift),
-            Need::Replace(old, differences) => self.replace(replica, old, differences),
+            Need::Replace(old, differences) => match self.order() {
+                Order::StopFirst => self.replace(replica, old, differences),
+                Order::StartFirst => self.replace_start_first(replica, old, differences),
+            },
             Need::Await(container) => self.wait_for(container),
             Need::Finish(new, previous) => self.finish(replica, new, previous),
             Need::Retire => self.retire(replica),
@@ -227,7 +232,10 @@ impl Emission<'_, '_> {
         let target = Target::Id(new.id.clone());
         let after = self.ground.before_connect.clone();
         let started = self.start(target, because, after);
-        self.pass(replica, Target::Id(previous.id.clone()), started);
+        match previous.is_up() {
+            true => self.pass_beside(replica, previous, started, because),
+            false => self.pass(replica, Target::Id(previous.id.clone()), started),
+        }
         self.way_back(replica, previous)
     }
 
@@ -240,16 +248,23 @@ impl Emission<'_, '_> {
     /// The gate, the time in which the new container is watched, and what goes afterwards.
     fn pass(&mut self, replica: &Replica<'_>, old: Target, started: StepId) {
         let target = Target::Name(replica.name.clone());
-        let mut last = self.gate(target.clone(), started, self.gate_after_start());
+        let good = self.gate(target.clone(), started, self.gate_after_start());
+        let last = self.watch(target, good);
+        self.set_aside.push((old, last));
+    }
+
+    /// The time in which the new container is watched, while the old one is still there.
+    fn watch(&mut self, target: Target, good: StepId) -> StepId {
         let rollout = &self.service.desired.service.rollout;
         let gate = self.gate_of();
+        let mut last = good;
         if !rollout.monitor.is_zero() && gate.until != Until::Completed {
             let step = Step::Monitor { container: target, lasting: rollout.monitor, gate };
             last =
-                self.add(step, "the old container is kept until it has proved itself", vec![last]);
+                self.add(step, "the old container is kept until it has proved itself", vec![good]);
         }
         self.builder.passed(&self.service.id, last);
-        self.set_aside.push((old, last));
+        last
     }
 
     fn retire(&mut self, replica: &Replica<'_>) -> WayBack {
@@ -293,64 +308,6 @@ impl Emission<'_, '_> {
         recorded.unwrap_or(container.settings.restart)
     }
 
-    fn request(
-        &self,
-        replica: &Replica<'_>,
-        pinned: &Pinned,
-        name: ContainerName,
-        inherited_volumes: BTreeMap<String, crate::model::VolumeName>,
-    ) -> ContainerRequest {
-        let wanted = &self.service.desired.service;
-        let mut all = wanted.settings.labels.clone();
-        all.extend(ownership(self.service.deployment));
-        all.extend([
-            (labels::COMPOSE_SERVICE.to_owned(), wanted.name.to_string()),
-            (labels::COMPOSE_NUMBER.to_owned(), replica.number.to_string()),
-            (labels::COMPOSE_ONEOFF.to_owned(), "False".to_owned()),
-            (labels::COMPOSE_DEPENDS_ON.to_owned(), dependencies(wanted)),
-            (labels::COMPOSE_CONFIG_HASH.to_owned(), pinned.hash.to_string()),
-            (labels::SPEC.to_owned(), pinned.hash.to_string()),
-        ]);
-        let hooks = wanted.settings.hooks.to_label();
-        all.extend(hooks.map(|hooks| (labels::HOOKS.to_owned(), hooks)));
-        ContainerRequest {
-            name,
-            image: pinned.image.clone(),
-            settings: wanted.settings.clone(),
-            labels: all,
-            own_alias: replica.name.clone(),
-            inherited_volumes,
-            joined: self.joined(),
-        }
-    }
-
-    /// The containers that the manifest's words mean once this one is made: one that this plan makes too is
-    /// known by its name alone.
-    fn joined(&self) -> BTreeMap<String, ContainerRef> {
-        let stack = &self.service.id.stack;
-        let mut joined = BTreeMap::new();
-        for words in self.service.desired.service.settings.peers() {
-            let planned = match Peer::parse(&words) {
-                Some(Peer::Service(name)) => self.planned(&name),
-                Some(Peer::Container(_)) | None => None,
-            };
-            let there = || peers::find(self.situation, stack, &words);
-            let found = planned
-                .or_else(|| there().map(|there| ContainerRef::Id(ContainerId::new(there.id))));
-            if let Some(container) = found {
-                joined.insert(words, container);
-            }
-        }
-        joined
-    }
-
-    fn planned(&self, name: &ServiceName) -> Option<ContainerRef> {
-        let id = ServiceId::new(&self.service.id.stack, name);
-        self.builder.milestones.get(&id).filter(|milestones| milestones.makes_first)?;
-        let other = self.service.deployment.services.get(name)?;
-        Some(ContainerRef::Name(other.service.container(&id.stack, 1)))
-    }
-
     fn start(&mut self, target: Target, because: &str, mut after: Vec<StepId>) -> StepId {
         after.extend(&self.waits);
         let started = self.add_on_networks(Step::StartContainer(target), because, after);
@@ -362,8 +319,7 @@ impl Emission<'_, '_> {
         let step = Step::AwaitGate { container: target, gate };
         let good = self.add(step, "it must prove itself", vec![started]);
         self.builder.reached(&self.service.id, started, good);
-        // Replicas go one after the other, so that a bad one stops the rest.
-        self.waits.push(good);
+        self.ends.push(good);
         good
     }
 
@@ -405,19 +361,6 @@ impl Emission<'_, '_> {
         let purpose = For { stack: &self.service.id.stack, service: Some(&self.service.id) };
         self.builder.add_on(&purpose, step, because, after, &networks)
     }
-}
-
-/// What a service depends on, as Compose writes it on its containers.
-fn dependencies(service: &Service) -> String {
-    let one = |(name, dependency): (&ServiceName, &Dependency)| {
-        let condition = match dependency.condition {
-            Condition::Started => "service_started",
-            Condition::Healthy => "service_healthy",
-            Condition::Completed => "service_completed_successfully",
-        };
-        format!("{name}:{condition}:{}", dependency.restart)
-    };
-    service.depends_on.iter().map(one).collect::<Vec<_>>().join(",")
 }
 
 /// The differences in one line.
