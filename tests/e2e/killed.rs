@@ -123,3 +123,39 @@ fn an_update_that_died_anywhere_ends_in_the_same_host() {
     }
     host.is_settled();
 }
+
+fn beside(tag: &str) -> String {
+    format!(
+        "\
+services:
+  api:
+    image: @REGISTRY@/acme/web:{tag}
+    restart: unless-stopped
+    networks: {{default: {{aliases: [web]}}}}
+    deploy: {{replicas: 2, update_config: {{order: start-first, parallelism: 1}}}}
+"
+    )
+}
+
+#[test]
+fn an_update_beside_the_old_ones_that_died_anywhere_ends_in_the_same_host() {
+    let host = host();
+    host.push("acme/web", "0", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &beside("0"))]);
+    host.pass().ends(0);
+    let expected = end_state(&host, "0");
+    for number in 1.. {
+        let tag = number.to_string();
+        host.push("acme/web", &tag, Kind::Web);
+        host.commit(&[("shop-@ID@/compose.yaml", &beside(&tag))]);
+        let died = dies_at(&host, number);
+        host.pass().ends(0);
+        assert_eq!(end_state(&host, &tag), expected, "died at point {number}");
+        if !died {
+            println!("update beside the old ones: {} points, all converged", number - 1);
+            assert!(number > 30, "an update of two replicas has more than {number} points");
+            break;
+        }
+    }
+    host.is_settled();
+}

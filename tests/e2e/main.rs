@@ -34,6 +34,7 @@ mod relations;
 mod removal;
 mod secrets;
 mod seed;
+mod start_first;
 mod state;
 mod takeover;
 mod tour;
