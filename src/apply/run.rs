@@ -8,7 +8,7 @@ use super::outcome::{Failure, Outcome};
 use super::perform::{self, Done};
 use super::schedule::{Ended, Schedule, Work};
 use super::{Event, Hands};
-use crate::plan::{Change, Gate, Plan, PlannedStep, Step, Target};
+use crate::plan::{Gate, Plan, PlannedStep, Step, Target};
 
 /// Runs all steps of `plan`.
 pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
@@ -20,7 +20,7 @@ pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
             let Some(work) = schedule.next_work() else { break };
             let locks = match &work {
                 Work::Unit(_, steps) => addresses.of_unit(plan, steps),
-                Work::WayBack(change, _) => addresses.of_way_back(change),
+                Work::WayBack(change, ..) => addresses.of_way_back(change),
             };
             running.push(carry_out(hands, work, locks));
         }
@@ -35,9 +35,11 @@ async fn carry_out<'p>(hands: &Hands<'_>, work: Work<'p>, locks: AddressLocks) -
     let _held = locks.lock().await;
     match work {
         Work::Unit(unit, steps) => run_unit(hands, unit, &steps).await,
-        Work::WayBack(change, failed) => {
-            let result = walk_back(hands, change, failed).await;
-            Ended::WayBack { service: &change.service, result }
+        Work::WayBack(change, failed, replica) => {
+            hands.watcher.event(&Event::GoingBack(&change.service));
+            let alone = replica.and_then(|number| change.replicas_back.get(&number));
+            let result = walk_back(hands, failed, alone.unwrap_or(&change.way_back)).await;
+            Ended::WayBack { service: &change.service, replica, result }
         }
     }
 }
@@ -56,14 +58,9 @@ async fn run_unit<'p>(hands: &Hands<'_>, unit: usize, steps: &[&'p PlannedStep])
     Ended::Unit { unit, completed, failed: None }
 }
 
-async fn walk_back(
-    hands: &Hands<'_>,
-    change: &Change,
-    failed: &PlannedStep,
-) -> Result<(), Failure> {
-    hands.watcher.event(&Event::GoingBack(&change.service));
+async fn walk_back(hands: &Hands<'_>, failed: &PlannedStep, steps: &[Step]) -> Result<(), Failure> {
     let mut serving: Vec<&Target> = Vec::new();
-    for step in &change.way_back {
+    for step in steps {
         // What was never stopped is not started again, nor is anything run in it as if it had been.
         if let Step::StartContainer(old) = step
             && perform::is_running(hands, old).await

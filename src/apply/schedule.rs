@@ -14,8 +14,8 @@ use crate::plan::{Change, Plan, PlannedStep, StepId};
 pub enum Work<'p> {
     /// Steps that run one after the other: a section, or a single step. With the unit's place.
     Unit(usize, Vec<&'p PlannedStep>),
-    /// The way back of a service one of whose steps failed.
-    WayBack(&'p Change, &'p PlannedStep),
+    /// The way back after the step that failed: of the service, or of one replica alone.
+    WayBack(&'p Change, &'p PlannedStep, Option<u32>),
 }
 
 /// How that went.
@@ -33,6 +33,8 @@ pub enum Ended<'p> {
     WayBack {
         /// The service.
         service: &'p ServiceId,
+        /// The replica, where it was that of one alone.
+        replica: Option<u32>,
         /// How it went.
         result: Result<(), Failure>,
     },
@@ -65,6 +67,8 @@ pub struct Schedule<'p> {
     ready: BTreeSet<usize>,
     /// Services whose way back is still to be walked.
     to_go_back: BTreeSet<&'p ServiceId>,
+    /// Steps after which a single replica is to go back.
+    replicas_to_go_back: Vec<&'p PlannedStep>,
     changes: BTreeMap<&'p ServiceId, &'p Change>,
     services: BTreeMap<&'p ServiceId, Progress<'p>>,
     shared_failures: Vec<Failure>,
@@ -81,7 +85,22 @@ struct Progress<'p> {
     /// The failed step after which the way back is to be walked.
     to_go_back: Option<&'p PlannedStep>,
     went_back: Option<bool>,
+    /// Replicas that failed and are borne: the others go on.
+    borne: BTreeSet<u32>,
+    /// Whether every one of them came back.
+    borne_back: Option<bool>,
     skipped: Option<String>,
+}
+
+impl Progress<'_> {
+    /// Whether a failure keeps a unit of this replica from running.
+    fn concerns(&self, replica: Option<u32>) -> bool {
+        match (self.borne.is_empty(), replica) {
+            (true, _) => self.failure.is_some(),
+            (false, Some(replica)) => self.borne.contains(&replica),
+            (false, None) => false,
+        }
+    }
 }
 
 impl<'p> Schedule<'p> {
@@ -101,6 +120,7 @@ impl<'p> Schedule<'p> {
         Self {
             ready: ready.map(|(place, _)| place).collect(),
             to_go_back: BTreeSet::new(),
+            replicas_to_go_back: Vec::new(),
             units,
             unit_of,
             changes: plan.changes.iter().map(|change| (&change.service, change)).collect(),
@@ -112,7 +132,7 @@ impl<'p> Schedule<'p> {
 
     /// What can be carried out now; ways back first. Skips what can no longer run.
     pub fn next_work(&mut self) -> Option<Work<'p>> {
-        if let Some(way_back) = self.next_way_back() {
+        if let Some(way_back) = self.next_way_back().or_else(|| self.next_replica_back()) {
             return Some(way_back);
         }
         while let Some(place) = self.ready.pop_first() {
@@ -136,7 +156,24 @@ impl<'p> Schedule<'p> {
         let progress = self.services.get_mut(service)?;
         let failed = progress.to_go_back.take()?;
         progress.running += 1;
-        Some(Work::WayBack(self.changes.get(service).copied()?, failed))
+        Some(Work::WayBack(self.changes.get(service).copied()?, failed, None))
+    }
+
+    /// The way back of a single replica, once nothing else of it is under way.
+    fn next_replica_back(&mut self) -> Option<Work<'p>> {
+        let is_under_way = |failed: &PlannedStep| {
+            self.units.iter().any(|unit| {
+                matches!(unit.state, State::Running)
+                    && unit.steps.first().is_some_and(|one| {
+                        one.service == failed.service && one.replica == failed.replica
+                    })
+            })
+        };
+        let place = self.replicas_to_go_back.iter().position(|failed| !is_under_way(failed))?;
+        let failed = self.replicas_to_go_back.swap_remove(place);
+        let service = failed.service.as_ref()?;
+        self.services.get_mut(service)?.running += 1;
+        Some(Work::WayBack(self.changes.get(service).copied()?, failed, failed.replica))
     }
 
     /// The services that go back with this one.
@@ -165,8 +202,9 @@ impl<'p> Schedule<'p> {
     /// Why a unit can no longer run: something it waits for did not succeed, or its service has failed.
     fn cannot_run(&self, place: usize) -> Option<String> {
         let service = self.service_of(place);
+        let replica = self.units[place].steps.first().and_then(|planned| planned.replica);
         if let Some(service) = service
-            && self.services.get(service).is_some_and(|progress| progress.failure.is_some())
+            && self.services.get(service).is_some_and(|progress| progress.concerns(replica))
         {
             return Some(format!("{service} has failed"));
         }
@@ -199,7 +237,7 @@ impl<'p> Schedule<'p> {
     /// Notes how something ended.
     pub fn ended(&mut self, ended: Ended<'p>) {
         match ended {
-            Ended::WayBack { service, result } => self.went_back(service, result),
+            Ended::WayBack { service, replica, result } => self.went_back(service, replica, result),
             Ended::Unit { unit, completed, failed } => self.unit_ended(unit, completed, failed),
         }
     }
@@ -231,6 +269,12 @@ impl<'p> Schedule<'p> {
             self.shared_failures.push(failure);
             return;
         };
+        if let (Some(step), Some(change)) = (step, change)
+            && failure.half_done
+            && self.bear(change, step, &failure)
+        {
+            return;
+        }
         let goes_back = failure.half_done && leads_back;
         let members = self.together(service);
         if goes_back && members.iter().all(|member| !self.goes_back_already(member)) {
@@ -254,8 +298,29 @@ impl<'p> Schedule<'p> {
             }
         }
         if let Some(progress) = self.services.get_mut(service) {
+            progress.borne.clear();
             progress.failure.get_or_insert(failure);
+            self.replicas_to_go_back.retain(|failed| failed.service.as_ref() != Some(service));
         }
+    }
+
+    /// Lets a replica go back alone, where that many may fail.
+    fn bear(&mut self, change: &Change, step: &'p PlannedStep, failure: &Failure) -> bool {
+        let Some(replica) = step.replica.filter(|one| change.replicas_back.contains_key(one))
+        else {
+            return false;
+        };
+        let Some(progress) = self.services.get_mut(&change.service) else { return false };
+        // Once the whole service has failed it goes back as a whole.
+        let has_given_up = progress.failure.is_some() && progress.borne.is_empty();
+        if has_given_up || progress.borne.len() >= change.bears {
+            return false;
+        }
+        progress.borne.insert(replica);
+        let message = format!("replica {replica} went back alone: {}", failure.message);
+        progress.failure.get_or_insert_with(|| Failure { message, ..failure.clone() });
+        self.replicas_to_go_back.push(step);
+        true
     }
 
     fn goes_back_already(&self, service: &ServiceId) -> bool {
@@ -263,10 +328,20 @@ impl<'p> Schedule<'p> {
         self.to_go_back.contains(service) || self.services.get(service).is_some_and(has_gone)
     }
 
-    fn went_back(&mut self, service: &ServiceId, result: Result<(), Failure>) {
+    fn went_back(
+        &mut self,
+        service: &ServiceId,
+        replica: Option<u32>,
+        result: Result<(), Failure>,
+    ) {
         let Some(progress) = self.services.get_mut(service) else { return };
         progress.running = progress.running.saturating_sub(1);
         progress.ended = Some(Instant::now());
+        if replica.is_some() {
+            let all = progress.borne_back.unwrap_or(true) && result.is_ok();
+            progress.borne_back = Some(all);
+            return;
+        }
         progress.went_back = Some(result.is_ok());
         let is_back = result.is_ok();
         if let (Err(second), Some(first)) = (result, &mut progress.failure) {
@@ -331,7 +406,8 @@ fn result(progress: &Progress<'_>, has_way_back: bool, stopped: bool) -> Service
         (Some(begun), Some(ended)) => ended.saturating_duration_since(begun),
         (Some(_) | None, None) | (None, Some(_)) => std::time::Duration::ZERO,
     };
-    let outcome = match (&progress.failure, &progress.skipped, progress.went_back) {
+    let went_back = progress.went_back.or(progress.borne_back);
+    let outcome = match (&progress.failure, &progress.skipped, went_back) {
         (Some(_), _, Some(true)) if has_way_back => ServiceOutcome::RolledBack,
         (Some(_), _, _) => ServiceOutcome::Failed,
         (None, Some(_), _) if stopped => ServiceOutcome::Skipped,

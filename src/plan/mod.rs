@@ -31,7 +31,7 @@ pub mod removal;
 pub mod clearing;
 pub mod repair;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -73,6 +73,11 @@ pub struct Change {
     pub way_back_networks: BTreeSet<crate::model::NetworkName>,
     /// Whether the way back leads to a container that serves.
     pub has_way_back: bool,
+    /// How many of its replicas may fail (`max_failure_ratio`, `failure_action: continue`): each goes back by
+    /// itself, and the rollout goes on.
+    pub bears: usize,
+    /// The steps that lead a single replica back, where some may fail.
+    pub replicas_back: BTreeMap<u32, Vec<Step>>,
     /// The services that go back as one, this one among them; empty where it goes back alone.
     pub together: Vec<ServiceId>,
     /// Whether its containers are replaced for another service's sake, with the spec they have: a failure

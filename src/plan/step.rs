@@ -29,6 +29,8 @@ pub struct PlannedStep {
     pub stack: StackName,
     /// The service it serves; `None` for what a whole stack needs.
     pub service: Option<ServiceId>,
+    /// The replica it is done for, where several are rolled out and some may fail.
+    pub replica: Option<u32>,
     /// What is done.
     pub step: Step,
     /// Why, in a few words.

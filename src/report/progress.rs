@@ -159,6 +159,7 @@ mod tests {
             id: StepId(number),
             stack: StackName::new("shop"),
             service: None,
+            replica: None,
             step: Step::StartContainer(Target::Name("secret-name".into())),
             because: String::new(),
             after: Vec::new(),

@@ -1,9 +1,10 @@
 //! New containers that prove themselves beside the old ones, and replicas in batches.
 
 use super::bench::*;
-use crate::engine::fake::{HealthStory, ImageBehaviour};
+use crate::engine::EngineError;
+use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
 use crate::model::spec::{Hook, Hooks, RestartPolicy};
-use crate::model::stack::Order;
+use crate::model::stack::{FailureAction, Order};
 use crate::model::{ContainerId, PinnedImage, ServiceOutcome};
 use crate::plan::{Block, Verdict};
 
@@ -220,4 +221,90 @@ async fn more_and_fewer_replicas_leave_the_others_alone() {
     assert_eq!(host.world.names(), ["shop-api-1", "shop-api-2"]);
     let still = host.container("shop-api-1");
     assert_eq!((still.id, still.started_at), (first.id, first.started_at));
+}
+
+/// Four replicas one after the other, the second of which cannot be made.
+async fn with_a_bad_second(
+    change: impl Fn(&mut crate::model::Service),
+) -> (Bench, Pass, Vec<ContainerId>) {
+    let mut host = Bench::new();
+    let app = host.app();
+    let wanted = |value| {
+        four(&app, value, Order::StartFirst).with(|service| {
+            service.rollout.parallelism = 1;
+            change(service);
+        })
+    };
+    host.want("shop", [wanted("1")]);
+    host.converge().await;
+    let names = host.world.names();
+    let before = names.iter().map(|name| host.container_id(name)).collect();
+    host.want("shop", [wanted("2")]);
+    let trouble = EngineError::Refused("no".into());
+    let second = Matcher::on(Verb::CreateContainer, "shop-api-2.next");
+    host.world.fail_next(second, Fault::Refused(trouble));
+    let pass = host.pass().await;
+    assert_eq!(host.world.names(), names);
+    (host, pass, before)
+}
+
+/// Which of the four are others than before.
+fn replaced(host: &Bench, before: &[ContainerId]) -> Vec<bool> {
+    let names = host.world.names();
+    names.iter().zip(before).map(|(name, old)| host.container_id(name) != *old).collect()
+}
+
+#[tokio::test(start_paused = true)]
+async fn so_many_replicas_may_fail_and_go_back_alone() {
+    let (host, pass, before) =
+        with_a_bad_second(|service| service.rollout.max_failure_ratio = 250_000).await;
+    assert_eq!(pass.outcome("shop/api"), ServiceOutcome::RolledBack);
+    let failure = pass.outcome.services[&id("shop/api")].failure.clone().unwrap();
+    assert!(failure.message.starts_with("replica 2 went back alone: "), "{}", failure.message);
+    assert_eq!(replaced(&host, &before), [true, false, true, true]);
+    // The spec has failed here, and is not tried again.
+    host.world.forget_calls();
+    assert!(matches!(host.pass().await.verdict("shop/api"), Verdict::Rejected { .. }));
+    assert_eq!(host.calls(), [""; 0]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn one_more_than_may_fail_takes_all_of_them_back() {
+    let (host, pass, before) =
+        with_a_bad_second(|service| service.rollout.max_failure_ratio = 249_999).await;
+    assert_eq!(pass.outcome("shop/api"), ServiceOutcome::RolledBack);
+    assert_eq!(replaced(&host, &before), [false; 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn going_on_means_that_each_replica_is_on_its_own() {
+    let (host, _, before) =
+        with_a_bad_second(|service| service.rollout.failure_action = FailureAction::Continue).await;
+    assert_eq!(replaced(&host, &before), [true, false, true, true]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_second_failure_beyond_what_is_borne_takes_back_what_went_well_too() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let wanted = |value| {
+        four(&app, value, Order::StopFirst).with(|service| {
+            service.rollout.parallelism = 1;
+            service.rollout.max_failure_ratio = 250_000;
+        })
+    };
+    host.want("shop", [wanted("1")]);
+    host.converge().await;
+    let names = host.world.names();
+    let before: Vec<ContainerId> = names.iter().map(|name| host.container_id(name)).collect();
+    host.want("shop", [wanted("2")]);
+    for number in [2, 4] {
+        let matcher = Matcher::on(Verb::CreateContainer, &format!("shop-api-{number}.next"));
+        host.world.fail_next(matcher, Fault::Refused(EngineError::Refused("no".into())));
+    }
+    assert_eq!(host.pass().await.outcome("shop/api"), ServiceOutcome::RolledBack);
+    assert_eq!(host.world.names(), names);
+    assert_eq!(replaced(&host, &before), [false; 4]);
+    let all = before.iter().zip(&names);
+    assert!(all.into_iter().all(|(_, name)| host.container(name).is_running()));
 }

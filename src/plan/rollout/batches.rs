@@ -1,13 +1,14 @@
 //! Replicas in batches: so many at a time, with a pause between, so that a bad one stops the rest.
 
 use super::Emission;
-use crate::plan::change::{Need, Replica};
+use crate::model::stack::FailureAction;
+use crate::plan::change::{Judged, Need, Replica};
 use crate::plan::step::Step;
 use crate::plan::way_back::WayBack;
 
 impl Emission<'_, '_> {
-    /// Plans every replica, batch by batch, and gives the ways back of all.
-    pub(super) fn all_replicas(&mut self) -> Vec<WayBack> {
+    /// Plans every replica, batch by batch, and gives the way back of each by its number.
+    pub(super) fn all_replicas(&mut self) -> Vec<(u32, WayBack)> {
         let size = self.batch_size();
         let mut in_batch = 0;
         let mut ways = Vec::new();
@@ -19,7 +20,11 @@ impl Emission<'_, '_> {
                 }
                 in_batch += 1;
             }
-            ways.push(self.replica(replica));
+            let planned = self.builder.plan.steps.len();
+            ways.push((replica.number, self.replica(replica)));
+            for step in self.builder.plan.steps.iter_mut().skip(planned) {
+                step.replica = (self.bears > 0).then_some(replica.number);
+            }
         }
         ways
     }
@@ -38,17 +43,35 @@ impl Emission<'_, '_> {
         }
     }
 
-    /// The next batch waits for this one to have come through.
+    /// The next batch waits for this one to have come through; where some may fail, to have ended.
     fn next_batch(&mut self) {
-        let ends = std::mem::take(&mut self.ends);
+        let mut ends = std::mem::take(&mut self.ends);
         let delay = self.service.desired.service.rollout.delay;
-        if delay.is_zero() || ends.is_empty() {
-            return self.waits.extend(ends);
+        if !delay.is_zero() && !ends.is_empty() {
+            let because = "`update_config.delay` between two batches";
+            let (after, behind) =
+                if self.bears == 0 { (ends, Vec::new()) } else { (Vec::new(), ends) };
+            let paused = self.add(Step::Pause(delay), because, after);
+            self.builder.put_behind(paused, behind);
+            ends = vec![paused];
         }
-        let because = "`update_config.delay` between two batches";
-        let paused = self.add(Step::Pause(delay), because, ends);
-        self.waits.push(paused);
+        match self.bears {
+            0 => self.waits.extend(ends),
+            _ => self.behind.extend(ends),
+        }
     }
+}
+
+/// How many replicas may fail without taking the others back.
+pub(super) fn bears(service: &Judged<'_>) -> usize {
+    let wanted = &service.desired.service;
+    let share = match wanted.rollout.failure_action {
+        FailureAction::Continue => 1_000_000,
+        FailureAction::Rollback | FailureAction::Pause => wanted.rollout.max_failure_ratio,
+    };
+    let bears = u64::from(wanted.replicas) * u64::from(share) / 1_000_000;
+    // One replica alone has no others to spare.
+    if wanted.replicas > 1 { usize::try_from(bears).unwrap_or(usize::MAX) } else { 0 }
 }
 
 /// Whether a container of the replica is started.

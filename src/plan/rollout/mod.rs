@@ -46,6 +46,7 @@ pub fn emit<'a>(
         waits: waits.after,
         behind: waits.behind,
         ends: Vec::new(),
+        bears: if together.is_some() { 0 } else { batches::bears(service) },
         set_aside: Vec::new(),
         is_together: together.is_some(),
     };
@@ -53,14 +54,21 @@ pub fn emit<'a>(
     let ways = emission.all_replicas();
     if let Some(together) = together {
         let mut all = WayBack::default();
-        for way in ways {
+        for (_, way) in ways {
             all.undo.extend(way.undo);
             all.redo.extend(way.redo);
         }
         together.add(&service.id, all, networks_of(service), emission.set_aside);
         return change;
     }
-    change.way_back = ways.into_iter().flat_map(WayBack::into_steps).collect();
+    change.bears = emission.bears;
+    for (number, way) in ways {
+        let steps = way.into_steps();
+        change.way_back.extend(steps.iter().cloned());
+        if change.bears > 0 && !steps.is_empty() {
+            change.replicas_back.insert(number, steps);
+        }
+    }
     change.has_way_back =
         change.way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));
     emission.remove_set_aside();
@@ -94,6 +102,8 @@ struct Emission<'e, 'a> {
     behind: Vec<StepId>,
     /// The steps with which the replicas of this batch have come through.
     ends: Vec<StepId>,
+    /// How many replicas may fail without taking the others back.
+    bears: usize,
     /// Containers to remove once every replica has passed, with the step they wait for.
     set_aside: Vec<(Target, StepId)>,
     /// Whether it is rolled out as one with others.
@@ -278,11 +288,19 @@ impl Emission<'_, '_> {
         WayBack::default()
     }
 
-    /// What was set aside goes when every replica has passed: until then it is the way back.
+    /// What was set aside goes when every replica has passed, or failed by itself: until then it is the way
+    /// back.
     fn remove_set_aside(&mut self) {
         let all_passed: Vec<StepId> = self.set_aside.iter().map(|(_, passed)| *passed).collect();
-        for (target, _) in std::mem::take(&mut self.set_aside) {
-            self.add(Step::RemoveContainer(target), "its successor has passed", all_passed.clone());
+        for (target, passed) in std::mem::take(&mut self.set_aside) {
+            let step = Step::RemoveContainer(target);
+            let because = "its successor has passed";
+            if self.bears == 0 {
+                self.add(step, because, all_passed.clone());
+            } else {
+                let removed = self.add(step, because, vec![passed]);
+                self.builder.put_behind(removed, all_passed.clone());
+            }
         }
     }
 
