@@ -19,8 +19,11 @@ impl History {
             Ok(Memory {
                 holds: all(transaction, "holds", hold)?,
                 rejected: all(transaction, "rejected", |row| {
-                    let rejection =
-                        Rejection { since: get(row, "since")?, error: row.get("error")? };
+                    let rejection = Rejection {
+                        since: get(row, "since")?,
+                        error: row.get("error")?,
+                        paused: row.get("paused")?,
+                    };
                     Ok((service_spec(row)?, rejection))
                 })?,
                 completed_jobs: all(transaction, "completed_jobs", service_spec)?,
@@ -74,24 +77,24 @@ impl History {
         })
     }
 
-    /// Remembers that a spec failed its gate here. `error` is masked.
+    /// Remembers that a spec failed its gate here. The error is masked.
     pub fn reject(
         &self,
         service: &ServiceId,
         spec: &SpecHash,
-        since: Timestamp,
-        error: &str,
+        rejection: &Rejection,
     ) -> Result<(), HistoryError> {
         self.write(|transaction| {
             transaction.execute(
-                "INSERT OR REPLACE INTO rejected (stack, service, spec, since, error)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO rejected (stack, service, spec, since, error, paused)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
                 params![
                     service.stack.as_str(),
                     service.service.as_str(),
                     spec.as_str(),
-                    since.to_text(),
-                    error
+                    rejection.since.to_text(),
+                    rejection.error,
+                    rejection.paused,
                 ],
             )?;
             Ok(())

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -109,6 +109,8 @@ CREATE TABLE stacks (
     generation INTEGER
 ) STRICT;
 ";
+
+const PAUSED: &str = "ALTER TABLE rejected ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

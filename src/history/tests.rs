@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::schema::{self, MIGRATIONS, Version};
 use super::*;
 use crate::model::desired::Pins;
-use crate::model::memory::{HeldBy, Hold, HoldScope};
+use crate::model::memory::{HeldBy, Hold, HoldScope, Rejection};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
@@ -261,9 +261,11 @@ fn holds_of_several_holders_stand_side_by_side() {
 fn rejections_are_forgotten_by_scope() {
     let history = History::in_memory().unwrap();
     let spec = SpecHash::from("1:a");
+    let error = "exited with 1".to_owned();
+    let rejection = Rejection { since: at(5), error, paused: true };
     let reject_all = || {
         for name in ["shop/api", "shop/web", "blog/web"] {
-            history.reject(&id(name), &spec, at(5), "exited with 1").unwrap();
+            history.reject(&id(name), &spec, &rejection).unwrap();
         }
     };
     let check = |scope: HoldScope, expected| {
@@ -275,7 +277,7 @@ fn rejections_are_forgotten_by_scope() {
     check(HoldScope::Host, 3);
     reject_all();
     let rejected = history.memory().unwrap().rejected;
-    assert_eq!(rejected[&(id("blog/web"), spec.clone())].error, "exited with 1");
+    assert_eq!(rejected[&(id("blog/web"), spec.clone())], rejection);
 }
 
 #[test]

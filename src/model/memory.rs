@@ -91,6 +91,8 @@ pub struct Rejection {
     pub since: Timestamp,
     /// What happened, masked.
     pub error: String,
+    /// Whether its rollout was left half-way for somebody to look (`failure_action: pause`).
+    pub paused: bool,
 }
 
 impl Memory {

@@ -149,6 +149,7 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         way_back: Vec::new(),
         way_back_networks: BTreeSet::new(),
         has_way_back: false,
+        pauses: false,
         bears: 0,
         replicas_back: BTreeMap::new(),
         together: Vec::new(),

@@ -73,6 +73,9 @@ pub struct Change {
     pub way_back_networks: BTreeSet<crate::model::NetworkName>,
     /// Whether the way back leads to a container that serves.
     pub has_way_back: bool,
+    /// Whether a failure leaves it half-way for somebody to look (`failure_action: pause`): there is no way
+    /// back then.
+    pub pauses: bool,
     /// How many of its replicas may fail (`max_failure_ratio`, `failure_action: continue`): each goes back by
     /// itself, and the rollout goes on.
     pub bears: usize,

@@ -35,7 +35,7 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
     services.sort_by_cached_key(|(_, containers)| depth(situation, containers, 0));
     for (id, containers) in services {
         let is_included = situation.rules.includes(id) && is_ours(situation, id, containers);
-        if !is_included || situation.is_removed(id) {
+        if !is_included || situation.is_removed(id) || is_paused(situation, id) {
             continue;
         }
         let mut replicas: BTreeMap<u32, Vec<&ObservedContainer>> = BTreeMap::new();
@@ -178,6 +178,15 @@ fn repair_replica(
     for container in slot.surplus.iter().filter(|container| container.source().is_some()) {
         stop_and_remove(builder, id, container, "a second container of the same replica");
     }
+}
+
+/// Whether the rollout of what is wanted was left half-way on purpose.
+fn is_paused(situation: &Survey<'_>, id: &ServiceId) -> bool {
+    let desired = situation.desired.deployment(&id.stack).and_then(|d| d.services.get(&id.service));
+    let pinned = desired.and_then(|desired| desired.image.as_ref().ok());
+    let key = pinned.map(|pinned| (id.clone(), pinned.hash.clone()));
+    let rejection = key.and_then(|key| situation.memory.rejected.get(&key));
+    rejection.is_some_and(|rejection| rejection.paused)
 }
 
 fn is_worth_finishing(

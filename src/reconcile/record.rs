@@ -12,7 +12,7 @@ use crate::history::{
     self, History, HistoryError, NewGeneration, PlannedService, Reason, StoredFile,
 };
 use crate::model::desired::{Deployment, Pinned};
-use crate::model::memory::Memory;
+use crate::model::memory::{Memory, Rejection};
 use crate::model::spec::RestartPolicy;
 use crate::model::tree::{EntryKind, Tree};
 use crate::model::{
@@ -277,7 +277,13 @@ fn remember(
     };
     match &result.failure {
         Some(failure) if failure.blames_spec && is_rollout && !change.keeps_spec => {
-            history.reject(&change.service, spec, now, &failure.message)
+            let paused = change.pauses && failure.half_done;
+            let mut error = failure.message.clone();
+            if paused {
+                error.push_str("; it was left half-way, as its `failure_action: pause` says");
+            }
+            let rejection = Rejection { since: now, error, paused };
+            history.reject(&change.service, spec, &rejection)
         }
         Some(_) | None => Ok(()),
     }

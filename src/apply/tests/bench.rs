@@ -364,7 +364,9 @@ impl Bench {
             let blames =
                 |failure: &&apply::Failure| failure.blames_spec && is_rollout && !change.keeps_spec;
             if let Some(failure) = result.failure.as_ref().filter(blames) {
-                let rejection = Rejection { since: self.now, error: failure.message.clone() };
+                let paused = change.pauses && failure.half_done;
+                let error = failure.message.clone();
+                let rejection = Rejection { since: self.now, error, paused };
                 memory.rejected.insert(key, rejection);
             }
         }

@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
 use crate::model::spec::RestartPolicy;
-use crate::model::stack::Condition;
+use crate::model::stack::{Condition, FailureAction, Order};
 use crate::model::{ContainerState, ServiceOutcome};
 use crate::plan::{Block, Verdict};
 
@@ -172,5 +172,43 @@ async fn trouble_at_any_call_of_an_update_ends_with_the_old_or_the_new_one_in_se
                 Some(host.hash("shop/web").as_str())
             );
         }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failure_that_pauses_is_left_half_way_until_somebody_says_how_to_go_on() {
+    for order in [Order::StopFirst, Order::StartFirst] {
+        let mut host = Bench::new();
+        let app = host.app();
+        let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+        let wanted = |image| {
+            service("web", image).checked().with(|service| {
+                service.rollout.order = order;
+                service.rollout.failure_action = FailureAction::Pause;
+            })
+        };
+        host.want("shop", [wanted(&app)]);
+        host.converge().await;
+        let before = host.container_id("shop-web-1");
+        host.want("shop", [wanted(&sick)]);
+        assert_eq!(host.pass().await.outcome("shop/web"), ServiceOutcome::Failed);
+        let half_way = host.world.names();
+        assert_eq!(half_way.len(), 2, "{half_way:?}");
+        host.world.forget_calls();
+        let pass = host.pass().await;
+        assert!(matches!(pass.verdict("shop/web"), Verdict::Rejected { .. }), "{order:?}");
+        assert_eq!((host.calls(), host.world.names()), (Vec::new(), half_way));
+        // The old spec again: the old container is put back in its place.
+        let fork = host.fork();
+        host.want("shop", [wanted(&app)]);
+        host.pass().await;
+        host.assert_quiet().await;
+        assert_eq!(host.container_id("shop-web-1"), before, "{order:?}");
+        // Another spec takes its place.
+        let mut host = fork;
+        host.want("shop", [wanted(&app).env("V", "2")]);
+        host.pass().await;
+        host.assert_quiet().await;
+        assert_eq!(host.world.names(), ["shop-web-1"]);
     }
 }

@@ -23,7 +23,7 @@ use super::way_back::{WayBack, own, way_back};
 use super::{Change, Difference, peers};
 use crate::engine::ContainerUpdate;
 use crate::model::spec::RestartPolicy;
-use crate::model::stack::Order;
+use crate::model::stack::{FailureAction, Order};
 use crate::model::{NetworkName, ObservedContainer};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
@@ -68,6 +68,11 @@ pub fn emit<'a>(
         if change.bears > 0 && !steps.is_empty() {
             change.replicas_back.insert(number, steps);
         }
+    }
+    let rollout = &service.desired.service.rollout;
+    change.pauses = rollout.failure_action == FailureAction::Pause;
+    if change.pauses {
+        change.way_back.clear();
     }
     change.has_way_back =
         change.way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));

@@ -147,6 +147,7 @@ pub fn plan(verdicts: impl IntoIterator<Item = (&'static str, Verdict)>) -> Plan
             way_back: Vec::new(),
             way_back_networks: BTreeSet::new(),
             has_way_back: false,
+            pauses: false,
             bears: 0,
             replicas_back: BTreeMap::new(),
             together: Vec::new(),
