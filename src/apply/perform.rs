@@ -110,7 +110,7 @@ async fn call(hands: &Hands<'_>, step: &Step) -> Result<(), EngineError> {
             None => Ok(()),
         },
         Step::RenameContainer { container, to } => rename(hands, &reference(container), to).await,
-        Step::StartContainer(container) => engine.start(&reference(container)).await,
+        Step::StartContainer(container) => start(hands, &reference(container)).await,
         Step::UnpauseContainer(container) => engine.unpause(&reference(container)).await,
         Step::ConnectNetwork { container, endpoint, own_alias } => {
             engine.connect(&reference(container), endpoint, &[own_alias.to_string()]).await
@@ -223,6 +223,18 @@ async fn find(hands: &Hands<'_>, target: &Target) -> Result<Option<ContainerRef>
             });
             Ok(own.map(|found| ContainerRef::Id(found.id)))
         }
+    }
+}
+
+/// Starts a container; one that somebody has frozen goes on, since the engine starts no such container.
+async fn start(hands: &Hands<'_>, container: &ContainerRef) -> Result<(), EngineError> {
+    let result = hands.engine.start(container).await;
+    let Err(EngineError::Conflict(_) | EngineError::Other(_)) = result else { return result };
+    match hands.engine.inspect(container).await {
+        Ok(Some(found)) if found.state == ContainerState::Paused => {
+            hands.engine.unpause(container).await
+        }
+        Ok(_) | Err(_) => result,
     }
 }
 

@@ -8,7 +8,7 @@ use super::outcome::{Failure, Outcome};
 use super::perform::{self, Done};
 use super::schedule::{Ended, Schedule, Work};
 use super::{Event, Hands};
-use crate::plan::{Gate, Plan, PlannedStep, Step, Target};
+use crate::plan::{Plan, PlannedStep, Step, Target};
 
 /// Runs all steps of `plan`.
 pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
@@ -61,20 +61,13 @@ async fn run_unit<'p>(hands: &Hands<'_>, unit: usize, steps: &[&'p PlannedStep])
 async fn walk_back(hands: &Hands<'_>, failed: &PlannedStep, steps: &[Step]) -> Result<(), Failure> {
     let mut serving: Vec<&Target> = Vec::new();
     for step in steps {
-        // What was never stopped is not started again, nor is anything run in it as if it had been.
+        // What was never stopped is not started again, and nothing is waited for.
         if let Step::StartContainer(old) = step
             && perform::is_running(hands, old).await
         {
             serving.push(old);
-            continue;
-        }
-        if let Step::AwaitGate { container, gate } = step
-            && serving.contains(&container)
+        } else if !matches!(step, Step::AwaitGate { container, .. } if serving.contains(&container))
         {
-            let gate = Gate { started: false, ..gate.clone() };
-            let step = Step::AwaitGate { container: container.clone(), gate };
-            perform::step(hands, &failed.stack, None, &step).await?;
-        } else {
             perform::step(hands, &failed.stack, None, step).await?;
         }
     }

@@ -1,9 +1,9 @@
 //! What a service that is left as it is still gets.
 
+use super::Verdict;
 use super::change::{Judged, Need, Replica, slots_of};
-use super::drift::Drift;
+use super::drift;
 use super::index::Survey;
-use super::{Difference, Verdict};
 use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
 use crate::model::observed::ContainerState;
@@ -39,8 +39,7 @@ pub fn keep_alive<'a>(
         if !crashed || !ours || is_rejected(current) || situation.is_job(id) {
             continue;
         }
-        let mut drift = Drift { start: true, ..Drift::default() };
-        drift.differences.push(Difference::shown("state", "exited", "running"));
+        let drift = drift::to_run_again(current, situation);
         let name = current.name.clone();
         replicas.push(Replica { number, name, slot, need: Need::Mend(current, drift) });
     }

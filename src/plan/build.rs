@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::builder::{Builder, For, Waits};
-use super::change::{Judged, Need};
+use super::change::{Judged, Need, slots_of};
 use super::gate::{Gate, Until};
 use super::groundwork::Groundwork;
 use super::index::Survey;
@@ -15,7 +15,7 @@ use super::{clearing, following, rollout, together};
 use crate::model::observed::Health;
 use crate::model::spec::Peer;
 use crate::model::stack::Condition;
-use crate::model::{ServiceId, ServiceName};
+use crate::model::{ObservedContainer, ServiceId, ServiceName};
 
 /// Puts the verdicts, in dependency order, into steps.
 pub fn build<'a>(
@@ -42,6 +42,8 @@ pub fn build<'a>(
         ground.before_create.extend(conflicts.clone());
         waits.after.extend(conflicts);
         ground.before_create.extend(before_sharing(&builder, service));
+        ground.before_create.extend(&waits.first);
+        waits.after.extend(std::mem::take(&mut waits.first));
         let together = group_of.get(&place).map(|group| &mut groups[*group]);
         if let Some(together) = &together {
             // Nothing is switched before those that have to follow can.
@@ -132,12 +134,18 @@ fn blocked_by(
 
 /// Whether what runs now of `id` is enough for a dependant.
 fn serves(situation: &Survey<'_>, id: &ServiceId, condition: Condition) -> bool {
-    let mut running = situation.containers_of(id).filter(|container| container.is_running());
+    let current = serving(situation, id);
+    let mut running = current.iter().filter(|container| container.is_running());
     match condition {
         Condition::Started => running.next().is_some(),
         Condition::Healthy => running.any(|container| container.health == Health::Healthy),
         Condition::Completed => false,
     }
+}
+
+/// The containers that serve, or should: not those that a rollout has made or set aside.
+fn serving<'a>(situation: &Survey<'a>, id: &ServiceId) -> Vec<&'a ObservedContainer> {
+    slots_of(situation, id).into_values().filter_map(|slot| slot.current).collect()
 }
 
 /// The steps that must be over before `service` may start.
@@ -163,7 +171,7 @@ fn dependencies(builder: &mut Builder, situation: &Survey<'_>, service: &Judged<
                 }
             }
             None if dependency.condition == Condition::Healthy && dependency.required => {
-                waits.after.extend(await_health(builder, situation, service, name));
+                waits.first.extend(await_health(builder, situation, service, name));
             }
             None => {}
         }
@@ -187,8 +195,8 @@ fn await_health(
     name: &ServiceName,
 ) -> Vec<StepId> {
     let id = ServiceId::new(&service.id.stack, name);
-    let waiting: Vec<_> = situation
-        .containers_of(&id)
+    let waiting: Vec<_> = serving(situation, &id)
+        .into_iter()
         .filter(|container| container.is_running() && container.health != Health::Healthy)
         .map(|container| container.id.clone())
         .collect();

@@ -35,6 +35,36 @@ impl Drift {
         self.mends.push((step, difference.to_string()));
         self.differences.push(difference);
     }
+
+    fn attach_anew(
+        &mut self,
+        container: &ObservedContainer,
+        endpoint: &Endpoint,
+        name: &ContainerName,
+    ) {
+        let network = endpoint.network.clone();
+        let because = format!("the network {network} was removed and made anew");
+        let field = format!("networks.{network}");
+        let step = Step::DisconnectNetwork { container: Target::Id(container.id.clone()), network };
+        self.mends.push((step, because));
+        let difference = Difference::shown(field, "dangling", "connected");
+        self.mend(difference, connect(container, endpoint, name));
+    }
+}
+
+/// What a container that ended needs to run again as it is, whatever is wanted now.
+pub fn to_run_again(container: &ObservedContainer, situation: &Survey<'_>) -> Drift {
+    let mut drift = Drift { start: true, ..Drift::default() };
+    for endpoint in container.settings.network.endpoints() {
+        let id = container.attached.get(&endpoint.network).and_then(|one| one.id.as_ref());
+        let network = situation.network(&endpoint.network);
+        // It could not be started in a network that is gone.
+        if id.zip(network).is_some_and(|(id, network)| id.as_str() != network.id) {
+            drift.attach_anew(container, endpoint, &container.name);
+        }
+    }
+    drift.differences.push(Difference::shown("state", "exited", "running"));
+    drift
 }
 
 /// Compares what can change on a container after it was made. `name` is the name it should carry.
@@ -129,23 +159,7 @@ fn check_networks(
                 ),
                 connect(container, endpoint, name),
             ),
-            Attached::ToSomethingGone => {
-                let target = Target::Id(container.id.clone());
-                let step = Step::DisconnectNetwork {
-                    container: target,
-                    network: endpoint.network.clone(),
-                };
-                let because = format!("the network {} was removed and made anew", endpoint.network);
-                drift.mends.push((step, because));
-                drift.mend(
-                    Difference::shown(
-                        format!("networks.{}", endpoint.network),
-                        "dangling",
-                        "connected",
-                    ),
-                    connect(container, endpoint, name),
-                );
-            }
+            Attached::ToSomethingGone => drift.attach_anew(container, endpoint, name),
         }
     }
     if wanted.is_empty() {

@@ -9,10 +9,12 @@ use super::gate::{Gate, Until};
 use super::index::{self, Survey};
 use super::slots::{Slot, final_name};
 use super::step::{Step, StepId, Target};
-use super::{Plan, Situation, Verdict, peers, way_back};
+use super::way_back::{self, Back};
+use super::{Plan, Situation, Verdict, peers};
 use crate::model::desired::Pinned;
 use crate::model::observed::ObservedNetwork;
 use crate::model::spec::RestartPolicy;
+use crate::model::stack::Order;
 use crate::model::{
     DesiredService, NetworkName, ObservedContainer, ServiceId, SourceName, StackName, labels,
 };
@@ -35,7 +37,7 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
     services.sort_by_cached_key(|(_, containers)| depth(situation, containers, 0));
     for (id, containers) in services {
         let is_included = situation.rules.includes(id) && is_ours(situation, id, containers);
-        if !is_included || situation.is_removed(id) || is_paused(situation, id) {
+        if !is_included || situation.is_removed(id) {
             continue;
         }
         let mut replicas: BTreeMap<u32, Vec<&ObservedContainer>> = BTreeMap::new();
@@ -43,8 +45,11 @@ pub fn repair(situation: &Situation<'_>) -> Plan {
             replicas.entry(container.number()).or_default().push(container);
         }
         let planned = builder.plan.steps.len();
-        for containers in replicas.into_values() {
-            repair_replica(&mut builder, situation, &mut repaired, id, &Slot::of(containers));
+        let mut slots: Vec<Slot<'_>> = replicas.into_values().map(Slot::of).collect();
+        // Where two run side by side one goes first, before elsewhere one is started beside another.
+        slots.sort_by_key(|slot| slot.previous.is_some_and(|previous| !previous.is_up()));
+        for slot in &slots {
+            repair_replica(&mut builder, situation, &mut repaired, id, slot);
         }
         if builder.plan.steps.len() > planned {
             builder.plan.changes.push(explanation(id.clone(), Verdict::CleanUp));
@@ -155,19 +160,26 @@ fn repair_replica(
     slot: &Slot<'_>,
 ) {
     let desired = situation.desired.deployment(&id.stack).and_then(|d| d.services.get(&id.service));
+    let is_paused = is_paused(situation, id);
     match (slot.current, slot.previous, slot.next) {
+        (Some(_), Some(_), _) if is_paused => {}
         (Some(current), Some(previous), _) => {
             if repaired.loses_peers(current) || !is_worth_finishing(situation, id, desired, current)
             {
                 repaired.down.insert(current.id.to_string());
-                go_back(builder, situation, repaired, id, desired, previous);
+                // Somebody gave it another name, by which the way back does not find it.
+                let is_renamed = current.name != final_name(&previous.name);
+                let gone = is_renamed.then(|| stop_and_remove(builder, id, current, BECAUSE));
+                go_back(builder, situation, repaired, id, desired, previous, gone);
             }
         }
         (None, Some(previous), _) => {
-            go_back(builder, situation, repaired, id, desired, previous);
+            go_back(builder, situation, repaired, id, desired, previous, None);
         }
         (current, None, Some(next)) => {
-            stop_and_remove(builder, id, next, BECAUSE);
+            if !is_paused {
+                stop_and_remove(builder, id, next, BECAUSE);
+            }
             if let Some(current) = current {
                 restore(builder, situation, repaired, id, current);
             }
@@ -207,28 +219,46 @@ fn go_back(
     id: &ServiceId,
     desired: Option<&DesiredService>,
     previous: &ObservedContainer,
+    after: Option<StepId>,
 ) {
     let recorded = situation.memory.set_aside.get(&previous.id).copied();
     let manifest = desired.map(|desired| desired.service.settings.restart);
     let policy = recorded.or(manifest).unwrap_or(RestartPolicy::UnlessStopped);
-    // One that cannot be in the network it was in is put in its place all the same: a plan then replaces it.
-    let serves = !situation.is_job(id) && repaired.has_peers(situation, previous);
-    let steps = way_back::way_back(
-        id,
-        &final_name(&previous.name),
-        previous,
-        policy,
-        serves,
-        settled(situation, previous),
-    )
-    .into_steps();
+    // One that cannot be in the network it was in is put in its place all the same: a plan then replaces it, or
+    // attaches it again.
+    // What did not run when it was set aside is not written down, and is not started where its spec has failed.
+    let failed = previous
+        .spec()
+        .is_some_and(|spec| situation.memory.rejected.contains_key(&(id.clone(), spec.clone())));
+    let serves = !situation.is_job(id)
+        && (recorded.is_some() || !failed)
+        && repaired.has_peers(situation, previous)
+        && has_its_networks(situation, previous);
+    let order = desired.map(|desired| desired.service.rollout.order);
+    // The new one serves on until this one does; that is not waited for where nothing starts this one again.
+    let beside = order == Some(Order::StartFirst) && policy != RestartPolicy::No;
+    let back = Back { policy, serves, beside, gate: settled(situation) };
+    let name = final_name(&previous.name);
+    let mut steps = way_back::way_back(id, &name, previous, back).into_steps();
+    if previous.is_up() {
+        // It was never stopped, or does not get up by itself: there is nothing to wait for.
+        steps.retain(|step| !matches!(step, Step::AwaitGate { .. }));
+    }
     let networks: BTreeSet<_> = previous.attached.keys().cloned().collect();
     let purpose = For { stack: &id.stack, service: Some(id) };
-    let waits = repaired.waits(previous);
+    let waits = after.into_iter().chain(repaired.waits(previous)).collect();
     let last = builder.add_section(&purpose, steps, BECAUSE, waits, &networks);
     if let Some(last) = last.filter(|_| serves) {
         repaired.up.insert(previous.id.to_string(), last);
     }
+}
+
+/// Whether every network is there that a container is attached to: it could not be started otherwise.
+fn has_its_networks(situation: &Survey<'_>, container: &ObservedContainer) -> bool {
+    container.attached.iter().all(|(name, attached)| {
+        let Some(id) = &attached.id else { return true };
+        situation.network(name).is_some_and(|network| network.id == id.as_str())
+    })
 }
 
 /// A container whose restart policy was taken away and that was not replaced after all.
@@ -243,7 +273,8 @@ fn restore(
     let purpose = For { stack: &id.stack, service: Some(id) };
     let step = Step::Restore { container: current.id.clone(), policy };
     let restored = builder.add(&purpose, step, BECAUSE, Vec::new());
-    if situation.is_job(id) || !repaired.has_peers(situation, current) {
+    let can_start = repaired.has_peers(situation, current) && has_its_networks(situation, current);
+    if situation.is_job(id) || !can_start {
         return;
     }
     let mut after = [vec![restored], repaired.waits(current)].concat();
@@ -261,7 +292,7 @@ fn stop_and_remove(
     id: &ServiceId,
     container: &ObservedContainer,
     because: &str,
-) {
+) -> StepId {
     let purpose = For { stack: &id.stack, service: Some(id) };
     let target = Target::Id(container.id.clone());
     let networks: BTreeSet<_> = container.attached.keys().cloned().collect();
@@ -270,14 +301,14 @@ fn stop_and_remove(
         let step = Step::StopContainer(target.clone());
         after.push(builder.add_on(&purpose, step, because, after.clone(), &networks));
     }
-    builder.add(&purpose, Step::RemoveContainer(target), because, after);
+    builder.add(&purpose, Step::RemoveContainer(target), because, after)
 }
 
 /// What a container that ran before has to show: it runs.
-fn settled(situation: &Survey<'_>, container: &ObservedContainer) -> Gate {
+fn settled(situation: &Survey<'_>) -> Gate {
     Gate {
         until: Until::Good { stable: Duration::ZERO, may_complete: true },
-        started: !container.is_running(),
+        started: true,
         deadline: None,
         fallback: situation.rules.deadline,
         restarts: 0,

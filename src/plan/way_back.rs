@@ -23,32 +23,48 @@ impl WayBack {
     }
 }
 
+/// How the container that ran before comes to serve again.
+#[derive(Clone, Debug)]
+pub struct Back {
+    /// The restart policy it had.
+    pub policy: RestartPolicy,
+    /// Whether it is to serve.
+    pub serves: bool,
+    /// Whether it can run beside the new one, which then serves until it is good.
+    pub beside: bool,
+    /// What it has to show once it was started.
+    pub gate: Gate,
+}
+
 /// The steps from a switch at any stage back to `old` under the name `name`. The rename comes last: until
 /// then the names say that the way back has not ended.
 pub fn way_back(
     service: &ServiceId,
     name: &ContainerName,
     old: &ObservedContainer,
-    policy: RestartPolicy,
-    serves: bool,
-    gate: Gate,
+    back: Back,
 ) -> WayBack {
     let new = own(service, name, Some(old.id.clone()));
     let old_id = Target::Id(old.id.clone());
-    let undo = vec![
-        Step::StopContainer(new.clone()),
-        Step::RemoveContainer(new),
-        Step::RemoveContainer(own(service, &next_name(name), None)),
-        Step::Restore { container: old.id.clone(), policy },
-    ];
-    let mut redo = Vec::new();
-    if serves {
-        redo.extend(let_go(old));
-        redo.push(Step::StartContainer(old_id.clone()));
+    let gone = [Step::StopContainer(new.clone()), Step::RemoveContainer(new)];
+    let next = Step::RemoveContainer(own(service, &next_name(name), None));
+    let restored = Step::Restore { container: old.id.clone(), policy: back.policy };
+    let renamed = Step::RenameContainer { container: old_id.clone(), to: name.clone() };
+    let good = Step::AwaitGate { container: old_id.clone(), gate: back.gate };
+    let started = let_go(old).into_iter().chain([Step::StartContainer(old_id)]);
+    if back.serves && back.beside {
+        let undo = vec![next, restored];
+        let redo = started.chain([good]).chain(gone).chain([renamed]).collect();
+        return WayBack { undo, redo };
     }
-    redo.push(Step::RenameContainer { container: old_id.clone(), to: name.clone() });
-    if serves {
-        redo.push(Step::AwaitGate { container: old_id, gate });
+    let undo = gone.into_iter().chain([next, restored]).collect();
+    let mut redo = Vec::new();
+    if back.serves {
+        redo.extend(started);
+    }
+    redo.push(renamed);
+    if back.serves {
+        redo.push(good);
     }
     WayBack { undo, redo }
 }

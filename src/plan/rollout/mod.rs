@@ -19,7 +19,7 @@ use super::index::Survey;
 use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
 use super::together::Together;
-use super::way_back::{WayBack, own, way_back};
+use super::way_back::{Back, WayBack, own, way_back};
 use super::{Change, Difference, peers};
 use crate::engine::ContainerUpdate;
 use crate::model::spec::RestartPolicy;
@@ -142,9 +142,8 @@ impl Emission<'_, '_> {
         self.makes(replica);
         self.gate(Target::Name(replica.name.clone()), started, self.gate_after_start());
         let name = own(&self.service.id, &replica.name, None);
-        let update = ContainerUpdate { restart: Some(RestartPolicy::No), resources: None };
         let undo = vec![
-            Step::UpdateContainer { container: name.clone(), update },
+            Step::UpdateContainer { container: name.clone(), update: no_restart() },
             Step::StopContainer(name),
         ];
         WayBack { undo, redo: Vec::new() }
@@ -209,7 +208,10 @@ impl Emission<'_, '_> {
         let had = self.policy_of(old);
         let old_id = Target::Id(old.id.clone());
         // Beside the create, so that the old container is down no longer than it must be.
-        let set_aside = Step::SetAside { container: old.id.clone(), had };
+        let set_aside = match old.is_up() {
+            true => Step::SetAside { container: old.id.clone(), had },
+            false => Step::UpdateContainer { container: old_id.clone(), update: no_restart() },
+        };
         let ready = [self.ground.before_create.clone(), self.waits.clone()].concat();
         let aside = self.add(set_aside, &because, ready);
         self.builder.put_behind(aside, self.behind.clone());
@@ -233,10 +235,11 @@ impl Emission<'_, '_> {
         };
         self.builder.put_behind(first, self.behind.clone());
         self.makes(replica);
-        self.pass(replica, old_id, started);
+        self.pass(Target::Name(replica.name.clone()), old_id, started);
         self.way_back(replica, old)
     }
 
+    /// Somebody may have renamed the new container meanwhile: it is known by its id.
     fn finish(
         &mut self,
         replica: &Replica<'_>,
@@ -246,10 +249,10 @@ impl Emission<'_, '_> {
         let because = "an earlier rollout did not end";
         let target = Target::Id(new.id.clone());
         let after = self.ground.before_connect.clone();
-        let started = self.start(target, because, after);
+        let started = self.start(target.clone(), because, after);
         match previous.is_up() {
-            true => self.pass_beside(replica, previous, started, because),
-            false => self.pass(replica, Target::Id(previous.id.clone()), started),
+            true => self.pass_beside(target, previous, started, because),
+            false => self.pass(target, Target::Id(previous.id.clone()), started),
         }
         self.way_back(replica, previous)
     }
@@ -261,8 +264,7 @@ impl Emission<'_, '_> {
     }
 
     /// The gate, the time in which the new container is watched, and what goes afterwards.
-    fn pass(&mut self, replica: &Replica<'_>, old: Target, started: StepId) {
-        let target = Target::Name(replica.name.clone());
+    fn pass(&mut self, target: Target, old: Target, started: StepId) {
         let good = self.gate(target.clone(), started, self.gate_after_start());
         let last = self.watch(target, good);
         self.set_aside.push((old, last));
@@ -313,10 +315,25 @@ impl Emission<'_, '_> {
     fn way_back(&self, replica: &Replica<'_>, old: &ObservedContainer) -> WayBack {
         let is_job = self.gate_of().until == Until::Completed;
         // One of several that go together may have been stopped by a rollout of theirs that did not end.
-        let serves = self.is_together || old.is_up() || old.name != replica.name;
+        let served = old.name != replica.name && !self.was_down(old);
+        let serves = self.is_together || old.is_up() || served;
         let serves = serves && !is_job && self.has_its_peers(old);
-        let policy = self.policy_of(old);
-        way_back(&self.service.id, &replica.name, old, policy, serves, self.gate_after_start())
+        let back = Back {
+            policy: self.policy_of(old),
+            serves,
+            beside: self.order() == Order::StartFirst,
+            gate: self.gate_after_start(),
+        };
+        way_back(&self.service.id, &replica.name, old, back)
+    }
+
+    /// Whether a container that is set aside did not run before: then that is not written down, and its spec
+    /// may have failed here.
+    fn was_down(&self, container: &ObservedContainer) -> bool {
+        let memory = self.situation.memory;
+        let spec = container.spec().map(|spec| (self.service.id.clone(), spec.clone()));
+        let failed = spec.is_some_and(|spec| memory.rejected.contains_key(&spec));
+        failed && !memory.set_aside.contains_key(&container.id)
     }
 
     /// Whether a container can be started as it is: those whose network it is in are there, be it only until
@@ -384,6 +401,10 @@ impl Emission<'_, '_> {
         let purpose = For { stack: &self.service.id.stack, service: Some(&self.service.id) };
         self.builder.add_on(&purpose, step, because, after, &networks)
     }
+}
+
+fn no_restart() -> ContainerUpdate {
+    ContainerUpdate { restart: Some(RestartPolicy::No), resources: None }
 }
 
 /// The differences in one line.

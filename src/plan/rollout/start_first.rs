@@ -12,7 +12,7 @@ use crate::model::stack::Order;
 use crate::plan::Difference;
 use crate::plan::builder::For;
 use crate::plan::change::Replica;
-use crate::plan::gate::{Gate, Until};
+use crate::plan::gate::Until;
 use crate::plan::slots::{next_name, previous_name};
 use crate::plan::step::{Step, StepId, Target};
 use crate::plan::way_back::WayBack;
@@ -55,7 +55,7 @@ impl Emission<'_, '_> {
         let switched = self.add(switch, &because, vec![aside]);
         self.makes(replica);
         self.builder.reached(&self.service.id, started, switched);
-        self.retire_after_watch(replica, old, switched, &because);
+        self.retire_after_watch(Target::Name(replica.name.clone()), old, switched, &because);
         self.way_back(replica, old)
     }
 
@@ -84,26 +84,24 @@ impl Emission<'_, '_> {
     /// For a switch that an earlier pass made and did not see to its end: the old container still serves.
     pub(super) fn pass_beside(
         &mut self,
-        replica: &Replica<'_>,
+        target: Target,
         old: &ObservedContainer,
         started: StepId,
         because: &str,
     ) {
-        let target = Target::Name(replica.name.clone());
-        let gate = Gate { started: false, ..self.gate_of() };
-        let good = self.gate(target, started, gate);
-        self.retire_after_watch(replica, old, good, because);
+        let good = self.gate(target.clone(), started, self.gate_of());
+        self.retire_after_watch(target, old, good, because);
     }
 
     /// The old container serves on while the new one is watched, then stops.
     fn retire_after_watch(
         &mut self,
-        replica: &Replica<'_>,
+        target: Target,
         old: &ObservedContainer,
         switched: StepId,
         because: &str,
     ) {
-        let watched = self.watch(Target::Name(replica.name.clone()), switched);
+        let watched = self.watch(target, switched);
         let target = Target::Id(old.id.clone());
         if !old.is_up() {
             self.ends.push(watched);
