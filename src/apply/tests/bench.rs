@@ -37,6 +37,8 @@ pub struct Bench {
     pub memory: Arc<Mutex<Memory>>,
     pub rules: Rules,
     pub now: Timestamp,
+    /// What is done to every plan before it is carried out.
+    pub tamper: Option<fn(&mut Plan)>,
 }
 
 /// One pass.
@@ -207,7 +209,7 @@ impl Bench {
             sources_configured: ["git".into()].into(),
         };
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        Self { world: FakeEngine::new(), desired, memory: Arc::default(), rules, now }
+        Self { world: FakeEngine::new(), desired, memory: Arc::default(), rules, now, tamper: None }
     }
 
     /// The same host, wishes and memory, to go on from separately.
@@ -218,6 +220,7 @@ impl Bench {
             memory: Arc::new(Mutex::new(self.memory())),
             rules: self.rules.clone(),
             now: self.now,
+            tamper: self.tamper,
         }
     }
 
@@ -307,7 +310,8 @@ impl Bench {
     /// One pass; `None` where the program died in it.
     pub async fn try_pass(&self) -> Option<Pass> {
         let mut observed = self.observe().await?;
-        let repair = plan::repair::repair(&self.situation(&observed, &self.memory()));
+        let mut repair = plan::repair::repair(&self.situation(&observed, &self.memory()));
+        self.tampered(&mut repair);
         if !repair.steps.is_empty() {
             self.carry_out(&repair).await;
             observed = self.observe().await?;
@@ -318,7 +322,8 @@ impl Bench {
             memory.set_aside.retain(|container, _| there.contains(container));
             memory.matched.retain(|(container, _)| there.contains(container));
         }
-        let plan = plan::plan(&self.situation(&observed, &self.memory()));
+        let mut plan = plan::plan(&self.situation(&observed, &self.memory()));
+        self.tampered(&mut plan);
         {
             let mut memory = self.memory.lock().unwrap();
             memory.matched.extend(plan.matches.iter().cloned());
@@ -330,6 +335,12 @@ impl Bench {
         }
         self.remember(&plan, &outcome);
         Some(Pass { repair, plan, outcome })
+    }
+
+    fn tampered(&self, plan: &mut Plan) {
+        if let Some(tamper) = self.tamper {
+            tamper(plan);
+        }
     }
 
     pub async fn carry_out(&self, plan: &Plan) -> Outcome {

@@ -11,4 +11,5 @@ mod moved;
 mod properties;
 mod relations;
 mod removal;
+mod simulation;
 mod start_first;

@@ -15,6 +15,7 @@ mod ports;
 mod images;
 mod observe;
 mod setup;
+mod scenes;
 mod people;
 #[cfg(test)]
 mod tests;
@@ -25,6 +26,7 @@ use async_trait::async_trait;
 
 pub use behaviour::{HealthStory, ImageBehaviour, Process};
 pub use faults::{Call, Fault, Matcher, Verb};
+pub use scenes::{Scene, Seen};
 
 use self::faults::Aftermath;
 use self::world::Host;
@@ -81,7 +83,9 @@ impl FakeEngine {
     ) -> Result<T, EngineError> {
         let mut host = self.now();
         let aftermath = admit(&mut host, verb, subject)?;
-        aftermath.of(act(&mut host))
+        let result = act(&mut host);
+        host.shoot(verb, subject);
+        aftermath.of(result)
     }
 }
 
@@ -197,7 +201,10 @@ impl Engine for FakeEngine {
         let stopped = match (id, grace) {
             (Ok(id), Ok(grace)) => {
                 tokio::time::sleep(grace).await;
-                self.now().stop(&ContainerRef::Id(id))
+                let mut host = self.now();
+                let stopped = host.stop(&ContainerRef::Id(id));
+                host.shoot(Verb::Stop, Subject::Container(container));
+                stopped
             }
             (Err(error), _) | (_, Err(error)) => Err(error),
         };

@@ -54,6 +54,28 @@ impl FakeEngine {
         self.now().faults.waiting.push((matcher, fault));
     }
 
+    /// Puts an image of the registry on the host.
+    #[expect(clippy::expect_used, reason = "a scenario that loads what nobody published is wrong")]
+    pub fn load(&self, image: &PinnedImage) {
+        self.now().pull_image(image).expect("published before");
+    }
+
+    /// Whether nothing is to go wrong on purpose.
+    pub fn is_calm(&self) -> bool {
+        let host = self.now();
+        let has_faults = !host.faults.waiting.is_empty() || host.faults.death.is_some();
+        !has_faults && !host.registry_down && host.occupied.is_empty()
+    }
+
+    /// Nothing goes wrong any more: faults to come are called off, the registry is there, ports are free.
+    pub fn calm_down(&self) {
+        let mut host = self.now();
+        host.faults.waiting.clear();
+        host.faults.death = None;
+        host.registry_down = false;
+        host.occupied.clear();
+    }
+
     /// The caller dies right after its `nth` mutating call from now (from 1), before it hears the answer.
     pub fn crash_after(&self, nth: usize) {
         self.now().faults.death = Some(Death { calls_left: nth, after: true });

@@ -13,6 +13,7 @@ use super::behaviour::ImageBehaviour;
 use super::faults::Faults;
 use super::life::Life;
 use super::ports::HostPort;
+use super::scenes::Scene;
 use crate::engine::{ContainerRef, EngineError, Labels};
 use crate::model::observed::{EngineDefaults, EngineInfo};
 use crate::model::spec::Endpoint;
@@ -37,6 +38,8 @@ pub(super) struct Host {
     /// Ports that programs outside Docker listen on.
     pub(super) occupied: BTreeSet<HostPort>,
     pub(super) faults: Faults,
+    /// What it looked like after each call, where somebody wants to know.
+    pub(super) scenes: Option<Vec<Scene>>,
 }
 
 /// What can be pulled.
@@ -136,6 +139,7 @@ impl Host {
             volumes: BTreeMap::new(),
             occupied: BTreeSet::new(),
             faults: Faults::default(),
+            scenes: None,
         };
         host.add_predefined_networks();
         host

@@ -1,0 +1,88 @@
+//! Bugs that could be in a plan, planted to see that the simulation finds them.
+
+use crate::plan::{Plan, PlannedStep, Step, Target};
+
+/// A bug.
+#[derive(Clone, Copy)]
+pub struct Bug {
+    /// What is wrong.
+    pub name: &'static str,
+    /// Puts it into a plan.
+    pub plant: fn(&mut Plan),
+}
+
+/// Takes the steps out that `is_it`; what waited for them waits for what they waited for.
+fn without(plan: &mut Plan, is_it: impl Fn(&PlannedStep) -> bool) {
+    while let Some(place) = plan.steps.iter().position(&is_it) {
+        let gone = plan.steps.remove(place);
+        for step in &mut plan.steps {
+            for waits in [&mut step.after, &mut step.behind] {
+                if waits.contains(&gone.id) {
+                    waits.retain(|id| *id != gone.id);
+                    waits.extend(&gone.after);
+                }
+            }
+        }
+    }
+}
+
+/// Lets the steps that `is_it` wait for nothing.
+fn at_once(plan: &mut Plan, is_it: impl Fn(&Step) -> bool) {
+    for step in plan.steps.iter_mut().filter(|planned| is_it(&planned.step)) {
+        step.after.clear();
+        step.behind.clear();
+    }
+}
+
+fn is_of_previous(step: &Step) -> bool {
+    matches!(step, Step::RenameContainer { to, .. } if to.as_str().ends_with(".previous"))
+}
+
+pub const ALL: [Bug; 7] = [
+    Bug {
+        name: "the old one stops before the new one is good",
+        plant: |plan| {
+            at_once(plan, |step| matches!(step, Step::StopContainer(_)));
+        },
+    },
+    Bug {
+        name: "the old one is removed at once",
+        plant: |plan| {
+            at_once(plan, |step| matches!(step, Step::RemoveContainer(_)));
+        },
+    },
+    Bug {
+        name: "the way back leaves the new one",
+        plant: |plan| {
+            for change in &mut plan.changes {
+                change.way_back.retain(|step| !matches!(step, Step::RemoveContainer(_)));
+            }
+        },
+    },
+    Bug {
+        name: "the old one keeps its name",
+        plant: |plan| {
+            without(plan, |planned| is_of_previous(&planned.step));
+        },
+    },
+    Bug {
+        name: "the new one keeps its name",
+        plant: |plan| {
+            without(plan, |planned| {
+                matches!(&planned.step, Step::RenameContainer { container: Target::Name(_), .. })
+            });
+        },
+    },
+    Bug {
+        name: "the old one is not removed",
+        plant: |plan| {
+            without(plan, |planned| planned.because == "its successor has passed");
+        },
+    },
+    Bug {
+        name: "a batch does not wait for the one before",
+        plant: |plan| {
+            at_once(plan, |step| matches!(step, Step::StartContainer(Target::Name(_))));
+        },
+    },
+];

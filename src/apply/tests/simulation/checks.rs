@@ -1,0 +1,227 @@
+//! What is never seen, whatever happens.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use super::day::Wish;
+use crate::apply::tests::bench::*;
+use crate::engine::fake::{Scene, Seen, Verb};
+use crate::model::memory::Memory;
+use crate::model::stack::Order;
+use crate::model::{ContainerId, ServiceName};
+use crate::plan::{Plan, Verdict};
+
+/// The host before a pass.
+pub struct Before {
+    scene: Scene,
+    memory: Memory,
+    stranger: Vec<Seen>,
+    /// What is wanted of each service: replicas, order, batch.
+    wishes: BTreeMap<String, (u32, Order, u32)>,
+    /// Services that are started again when another is replaced.
+    restarted: BTreeSet<String>,
+    /// Specs whose containers end by themselves.
+    ending: BTreeSet<String>,
+    calm: bool,
+}
+
+impl Before {
+    pub fn of(host: &Bench, wishes: &[Wish], ending: &BTreeSet<String>, calm: bool) -> Self {
+        let scene = host.world.scene();
+        let one = |wish: &Wish| {
+            let batch = if wish.parallelism == 0 { wish.replicas } else { wish.parallelism };
+            (wish.name.to_owned(), (wish.replicas, wish.order, batch))
+        };
+        let restarted = wishes.iter().filter(|wish| wish.is_restarted());
+        Self {
+            stranger: theirs(&scene),
+            memory: host.memory(),
+            wishes: wishes.iter().map(one).collect(),
+            restarted: restarted.map(|wish| wish.name.to_owned()).collect(),
+            scene,
+            ending: ending.clone(),
+            calm,
+        }
+    }
+
+    /// Containers of a service that had a process.
+    fn running(&self, service: &str) -> BTreeSet<&ContainerId> {
+        of(&self.scene, service).filter(|seen| seen.runs).map(|seen| &seen.id).collect()
+    }
+}
+
+fn theirs(scene: &Scene) -> Vec<Seen> {
+    scene.containers.iter().filter(|seen| seen.service.is_empty()).cloned().collect()
+}
+
+fn of<'s>(scene: &'s Scene, service: &str) -> impl Iterator<Item = &'s Seen> {
+    scene.containers.iter().filter(move |seen| seen.service == service)
+}
+
+/// Looks at every scene of a pass.
+pub fn during(before: &Before, scenes: &[Scene]) -> Result<(), String> {
+    let mut volumes = before.scene.volumes;
+    for (number, scene) in scenes.iter().enumerate() {
+        let all = [
+            check(scene.volumes >= volumes, || "a volume was removed".to_owned()),
+            check(theirs(scene) == before.stranger, || "something foreign was touched".to_owned()),
+            remembered(before, scene),
+            serves_on(before, scene),
+            not_too_many(before, scene),
+        ];
+        volumes = scene.volumes;
+        for one in all {
+            one.map_err(|why| format!("call {number}, {:?}: {why}", scene.verb))?;
+        }
+    }
+    Ok(())
+}
+
+fn check(holds: bool, why: impl FnOnce() -> String) -> Result<(), String> {
+    if holds { Ok(()) } else { Err(why()) }
+}
+
+/// A spec that failed here is not started again.
+fn remembered(before: &Before, scene: &Scene) -> Result<(), String> {
+    if scene.verb != Verb::Start {
+        return Ok(());
+    }
+    let started = scene.containers.iter().find(|seen| Some(&seen.id) == scene.of.as_ref());
+    let Some(started) = started else { return Ok(()) };
+    let key = (id(&format!("shop/{}", started.service)), started.spec.as_str().into());
+    // One that ran all the same, by somebody's hand or after a fault, is gone back to.
+    let was_up = before.scene.containers.iter().any(|seen| seen.id == started.id && seen.is_up);
+    if was_up || before.memory.set_aside.contains_key(&started.id) {
+        return Ok(());
+    }
+    check(!before.memory.rejected.contains_key(&key), || {
+        format!("{} was started, though its spec has failed here", started.name)
+    })
+}
+
+/// Start-first: as many containers have a process as had one, or are wanted, unless a fault took one.
+fn serves_on(before: &Before, scene: &Scene) -> Result<(), String> {
+    for (service, (replicas, order, _)) in &before.wishes {
+        let is_whole = in_place(&before.scene, service) >= *replicas as usize;
+        let may_end = of(scene, service).any(|seen| before.ending.contains(&seen.spec));
+        let may_end = may_end || before.restarted.contains(service);
+        if !before.calm || *order != Order::StartFirst || !is_whole || may_end {
+            continue;
+        }
+        let runs = serving(scene, service);
+        check(runs >= *replicas as usize, || {
+            format!("{runs} replicas of {service} run, of {replicas}")
+        })?;
+    }
+    Ok(())
+}
+
+/// How many replicas have a container that runs.
+fn serving(scene: &Scene, service: &str) -> usize {
+    let running = of(scene, service).filter(|seen| seen.runs);
+    running.map(|seen| plain(seen.name.as_str())).collect::<BTreeSet<_>>().len()
+}
+
+/// How many replicas had a container that runs and has the names of the service.
+fn in_place(scene: &Scene, service: &str) -> usize {
+    let running = of(scene, service).filter(|seen| seen.runs);
+    let named = running.map(|seen| seen.name.as_str()).filter(|name| !name.ends_with(".next"));
+    named.map(plain).collect::<BTreeSet<_>>().len()
+}
+
+/// No more run than the replicas and one batch beside them.
+fn not_too_many(before: &Before, scene: &Scene) -> Result<(), String> {
+    for (service, (replicas, order, batch)) in &before.wishes {
+        let slots: BTreeSet<&str> =
+            of(&before.scene, service).map(|seen| plain(seen.name.as_str())).collect();
+        let most = slots.len().max(*replicas as usize);
+        let beside = match order {
+            Order::StartFirst => *batch as usize,
+            Order::StopFirst => 0,
+        };
+        // What an earlier pass left running beside the rest, or people did, is not this pass's doing.
+        let most = (most + beside).max(before.running(service).len());
+        let runs = of(scene, service).filter(|seen| seen.runs).count();
+        check(!before.calm || runs <= most, || {
+            format!("{runs} containers of {service} run, and {most} would be the most")
+        })?;
+    }
+    Ok(())
+}
+
+fn plain(name: &str) -> &str {
+    name.strip_suffix(".next").or(name.strip_suffix(".previous")).unwrap_or(name)
+}
+
+/// How the host is once nothing happens any more.
+pub fn at_rest(host: &Bench, plan: &Plan, wanted: &BTreeSet<ServiceName>) -> Result<(), String> {
+    let scene = host.world.scene();
+    // What waits for another one to be healthy waits on.
+    let waiting: Vec<_> = plan
+        .steps
+        .iter()
+        .filter(|planned| planned.because.ends_with("must be healthy first"))
+        .filter_map(|planned| planned.service.as_ref())
+        .collect();
+    for change in plan.changes.iter().filter(|change| !waiting.contains(&&change.service)) {
+        let service = change.service.service.as_str();
+        match &change.verdict {
+            Verdict::InSync => in_sync(host, &scene, change.spec.as_ref(), service)?,
+            Verdict::Rejected { .. } | Verdict::Blocked(_) | Verdict::Held(_) => {}
+            other @ (Verdict::Create
+            | Verdict::Start(_)
+            | Verdict::Mend(_)
+            | Verdict::Update(_)
+            | Verdict::Recreate(_)
+            | Verdict::CleanUp
+            | Verdict::Remove) => return Err(format!("{service} at rest: {other:?}")),
+        }
+    }
+    let paused: BTreeSet<&str> = host.desired.stacks.values().flat_map(|_| pausing(host)).collect();
+    for seen in scene.containers.iter().filter(|seen| !seen.service.is_empty()) {
+        let name = ServiceName::new(&seen.service);
+        let known = plan.changes.iter().any(|change| change.service.service == name);
+        check(known || wanted.contains(&name), || format!("{} is left over", seen.name))?;
+        let is_half_way = plain(seen.name.as_str()) != seen.name.as_str();
+        check(!is_half_way || paused.contains(seen.service.as_str()), || {
+            format!("{} is left half-way", seen.name)
+        })?;
+    }
+    Ok(())
+}
+
+/// Services with a rollout that was left half-way on purpose.
+fn pausing(host: &Bench) -> Vec<&str> {
+    let deployments = host.desired.deployments();
+    let services = deployments.flat_map(|deployment| deployment.services.values());
+    let memory = host.memory();
+    services
+        .filter(|desired| {
+            let spec = desired.image.as_ref().map(|pinned| pinned.hash.clone());
+            spec.is_ok_and(|spec| {
+                let key = (id(&format!("shop/{}", desired.service.name)), spec);
+                memory.rejected.get(&key).is_some_and(|rejection| rejection.paused)
+            })
+        })
+        .map(|desired| desired.service.name.as_str())
+        .collect()
+}
+
+fn in_sync(
+    host: &Bench,
+    scene: &Scene,
+    spec: Option<&crate::model::SpecHash>,
+    service: &str,
+) -> Result<(), String> {
+    let Some(spec) = spec else { return Ok(()) };
+    for seen in of(scene, service) {
+        check(seen.spec == spec.as_str(), || format!("{} has another spec", seen.name))?;
+        // Its policy may be about to start it again.
+        let is_up = host.world.container(seen.name.as_str()).is_some_and(|one| one.is_up());
+        check(is_up, || format!("{} does not run", seen.name))?;
+        let policy = host.container(seen.name.as_str()).settings.restart;
+        check(policy == crate::model::spec::RestartPolicy::UnlessStopped, || {
+            format!("{} has lost its restart policy: {policy}", seen.name)
+        })?;
+    }
+    Ok(())
+}
