@@ -1,21 +1,15 @@
 //! A service that is replaced beside its old container, under load from another one that looks its name up for
 //! every request.
 
-use std::collections::BTreeMap;
-use std::fs::File;
-use std::path::PathBuf;
-use std::process::{Child, Command};
-use std::time::Duration;
-
-use crate::support::eventually;
 use crate::support::host::Host;
+use crate::support::proxy::Mutation;
 use crate::support::registry::Kind;
 
 /// How often the services are replaced.
 const ROLLOUTS: usize = 20;
 
 /// Asks for a page again and again; says when each request began and ended, by the host's uptime.
-const LOAD: &str = "while :; do a=$$(cat /proc/uptime); if busybox timeout 2 wget -q -O /dev/null http://NAME:8000/; \
+const LOAD: &str = "while :; do a=$$(cat /proc/uptime); if busybox timeout 10 wget -q -O /dev/null http://NAME:8000/; \
                     then r=ok; else r=failed; fi; echo \"$$r $${a%% *} $$(cat /proc/uptime)\"; done";
 
 fn manifest(tag: &str) -> String {
@@ -34,6 +28,7 @@ fn manifest(tag: &str) -> String {
     image: @REGISTRY@/acme/web:load
     stop_grace_period: 0s
     command: [sh, -c, '{load}']
+    depends_on: {{{name}: {{condition: service_healthy}}}}
 "
         )
     };
@@ -65,78 +60,43 @@ fn requests(host: &Host, service: &str) -> Vec<Request> {
     log.lines().filter_map(request).collect()
 }
 
-/// The engine's word on who is told to stop and who is gone, from now on: it remembers only so much itself.
-struct Events {
-    process: Child,
-    log: PathBuf,
-}
+/// When a service had a container that was being stopped: from just before the engine was asked until the
+/// container was removed, which is asked for once it has stopped. By the host's uptime in seconds.
+#[derive(Default)]
+struct Stops(Vec<(f64, f64)>);
 
-impl Events {
-    fn watch(host: &Host) -> Self {
-        let log = host.path("events");
-        let project = format!("label=com.docker.compose.project=shop-{}", host.id);
-        let format = "{{index .Actor.Attributes \"com.docker.compose.service\"}} {{.ID}} {{.Action}} {{.TimeNano}}";
-        let process = Command::new("docker")
-            .args(["events", "--filter", &project, "--filter", "event=kill"])
-            .args(["--filter", "event=destroy", "--format", format])
-            .stdout(File::create(&log).unwrap())
-            .spawn()
-            .unwrap();
-        Self { process, log }
+impl Stops {
+    /// Adds the stop of the container `id`, which a pass has replaced.
+    fn note(&mut self, id: &str, pass: &[Mutation]) {
+        let when = |asked: String| {
+            let found = pass.iter().find(|mutation| mutation.request == asked);
+            found.unwrap_or_else(|| panic!("nobody asked for `{asked}`")).at
+        };
+        let container = format!("/containers/{id}");
+        self.0.push((when(format!("POST {container}/stop")), when(format!("DELETE {container}"))));
     }
 
-    /// When containers of a service were told to stop and when they were gone, by the host's uptime in seconds.
-    fn stops(&self, service: &str) -> Vec<(f64, f64)> {
-        let ahead = wall() - uptime();
-        let text = std::fs::read_to_string(&self.log).unwrap();
-        let mut told = BTreeMap::new();
-        let mut stops = Vec::new();
-        for line in text.lines().filter_map(|line| line.strip_prefix(&format!("{service} "))) {
-            let words: Vec<&str> = line.split(' ').collect();
-            let at = words[2].parse::<f64>().unwrap() / 1e9 - ahead;
-            match words[1] {
-                "kill" => _ = told.entry(words[0]).or_insert(at),
-                "destroy" => stops.push((told[words[0]], at)),
-                other => panic!("{other} was not asked for"),
-            }
-        }
-        stops
+    /// Whether a request went on while a container was being stopped. Uptime counts in hundredths.
+    fn touch(&self, request: &Request) -> bool {
+        let touches = |(stop, gone): &(f64, f64)| {
+            request.begun <= gone + 0.01 && request.ended >= stop - 0.01
+        };
+        self.0.iter().any(touches)
     }
-}
-
-impl Drop for Events {
-    fn drop(&mut self) {
-        // It ends with the test anyway, and then it cannot be told to.
-        let _ = self.process.kill();
-        let _ = self.process.wait();
-    }
-}
-
-fn uptime() -> f64 {
-    let text = std::fs::read_to_string("/proc/uptime").unwrap();
-    text.split(' ').next().unwrap().parse().unwrap()
-}
-
-#[expect(clippy::disallowed_methods, reason = "the engine's events carry the time of the host")]
-fn wall() -> f64 {
-    std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_secs_f64()
 }
 
 /// Failed requests while an old container was being stopped, at other times, and all requests.
-fn count(host: &Host, service: &str, events: &Events) -> (usize, usize, usize) {
+fn count(host: &Host, service: &str, stops: &Stops) -> (usize, usize, usize) {
     let requests = requests(host, service);
-    let stops = eventually(Duration::from_secs(10), "the engine tells of every stop", || {
-        Some(events.stops(service)).filter(|stops| stops.len() >= ROLLOUTS)
-    });
-    // Uptime and events are read at different moments, and uptime counts in hundredths.
-    let near = |request: &Request| {
-        stops
-            .iter()
-            .any(|(told, gone)| request.begun <= gone + 0.05 && request.ended >= told - 0.05)
-    };
     let failed: Vec<&Request> = requests.iter().filter(|request| request.failed).collect();
-    let at_stops = failed.iter().filter(|request| near(request)).count();
-    (at_stops, failed.len() - at_stops, requests.len())
+    let (at_stops, otherwise): (Vec<&Request>, _) =
+        failed.into_iter().partition(|request| stops.touch(request));
+    for Request { begun, ended, .. } in &otherwise {
+        let before = stops.0.iter().map(|(stop, _)| stop - begun).filter(|ahead| *ahead > 0.0);
+        let to_go = before.fold(f64::INFINITY, f64::min);
+        println!("failed in {:.2} s, {to_go:.2} s before a stop", ended - begun);
+    }
+    (at_stops.len(), otherwise.len(), requests.len())
 }
 
 #[test]
@@ -147,18 +107,23 @@ fn no_request_fails_while_the_new_container_boots_and_is_gated() {
     host.push("acme/web", "0", Kind::Web);
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("0"))]);
     host.pass().ends(0);
-    let events = Events::watch(&host);
+    let (mut beside, mut after) = (Stops::default(), Stops::default());
     for number in 1..=ROLLOUTS {
         let tag = number.to_string();
         host.push("acme/web", &tag, Kind::Web);
         host.commit(&[("shop-@ID@/compose.yaml", &manifest(&tag))]);
+        let old = ["shop-after-1", "shop-beside-1"].map(|name| host.inspect(name, "{{.Id}}"));
+        host.engine.take_timed();
         host.pass().ends(0).does(&["shop/after update done", "shop/beside update done"]);
+        let pass = host.engine.take_timed();
+        after.note(&old[0], &pass);
+        beside.note(&old[1], &pass);
     }
-    let (at_stops, otherwise, all) = count(&host, "beside", &events);
+    let (at_stops, otherwise, all) = count(&host, "beside", &beside);
     println!(
         "start-first: {ROLLOUTS} rollouts, {all} requests, {at_stops} failed at a stop, {otherwise} otherwise"
     );
-    let (with_gap, _, all_with_gap) = count(&host, "after", &events);
+    let (with_gap, _, all_with_gap) = count(&host, "after", &after);
     println!(
         "stop-first: {ROLLOUTS} rollouts, {all_with_gap} requests, {with_gap} failed at a stop"
     );

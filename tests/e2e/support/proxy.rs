@@ -15,9 +15,17 @@ pub struct CountingSocket {
     traffic: Arc<Mutex<Traffic>>,
 }
 
+/// A request that may change something.
+pub struct Mutation {
+    /// When it came, before the engine had it, by the host's uptime in seconds.
+    pub at: f64,
+    /// Such as `POST /containers/create`.
+    pub request: String,
+}
+
 #[derive(Default)]
 struct Traffic {
-    mutations: Vec<String>,
+    mutations: Vec<Mutation>,
     allowed: Option<usize>,
     hangs: bool,
 }
@@ -44,6 +52,11 @@ impl CountingSocket {
 
     /// The requests since the last call that may change something, such as `POST /containers/create`.
     pub fn take_mutations(&self) -> Vec<String> {
+        self.take_timed().into_iter().map(|mutation| mutation.request).collect()
+    }
+
+    /// The same, each with its time.
+    pub fn take_timed(&self) -> Vec<Mutation> {
         std::mem::take(&mut self.traffic.lock().unwrap().mutations)
     }
 
@@ -68,10 +81,16 @@ impl Traffic {
     fn lets_through(&mut self, request: String) -> bool {
         self.hangs |= self.allowed == Some(self.mutations.len());
         if !self.hangs {
-            self.mutations.push(request);
+            self.mutations.push(Mutation { at: uptime(), request });
         }
         !self.hangs
     }
+}
+
+/// Since the host was started, in seconds; containers read the same clock.
+fn uptime() -> f64 {
+    let text = std::fs::read_to_string("/proc/uptime").unwrap();
+    text.split(' ').next().unwrap().parse().unwrap()
 }
 
 fn serve(client: UnixStream, engine: &Path, seen: &Mutex<Traffic>) -> io::Result<()> {
