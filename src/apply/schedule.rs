@@ -285,7 +285,7 @@ impl<'p> Schedule<'p> {
         }
         if goes_back {
             // A container that is replaced for another one's sake alone has that one to blame.
-            let keeps_spec = change.is_some_and(|change| change.keeps_spec);
+            let keeps_spec = change.is_some_and(|change| !change.tries_spec);
             let with = Failure {
                 message: format!("it goes back with {service}: {}", failure.message),
                 blames_spec: failure.blames_spec && keeps_spec,

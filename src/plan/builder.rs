@@ -156,7 +156,7 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         bears: 0,
         replicas_back: BTreeMap::new(),
         together: Vec::new(),
-        keeps_spec: false,
+        tries_spec: false,
         remarks: Vec::new(),
     }
 }

@@ -11,6 +11,7 @@ use super::index::Survey;
 use super::slots::Slot;
 use super::{Block, Difference, Verdict, alive, compare, defaults_of, guards, volumes};
 use crate::model::desired::{Deployment, Pinned};
+use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
     ContainerId, ContainerName, ContainerSpec, DesiredService, ObservedContainer, ServiceId,
@@ -51,6 +52,23 @@ pub struct Replica<'a> {
     pub slot: Slot<'a>,
     /// What it needs.
     pub need: Need<'a>,
+}
+
+impl Replica<'_> {
+    /// Whether all it needs is its first start: an earlier pass did not come to that.
+    pub fn was_never_started(&self) -> bool {
+        match &self.need {
+            Need::Mend(container, drift) => {
+                drift.start && container.state == ContainerState::Created
+            }
+            Need::Nothing
+            | Need::Create
+            | Need::Replace(..)
+            | Need::Await(_)
+            | Need::Finish(..)
+            | Need::Retire => false,
+        }
+    }
 }
 
 /// What a replica needs.

@@ -83,9 +83,9 @@ pub struct Change {
     pub replicas_back: BTreeMap<u32, Vec<Step>>,
     /// The services that go back as one, this one among them; empty where it goes back alone.
     pub together: Vec<ServiceId>,
-    /// Whether its containers are replaced for another service's sake, with the spec they have: a failure
-    /// says nothing against that spec.
-    pub keeps_spec: bool,
+    /// Whether its spec has to prove itself, so that a failure can say something against it: not where containers
+    /// run again or are replaced for another service's sake, with the spec they have.
+    pub tries_spec: bool,
     /// Things worth saying.
     pub remarks: Vec<String>,
 }

@@ -265,18 +265,8 @@ fn remember(
     if outcome.completed.contains(&change.service) {
         history.complete_job(&change.service, spec)?;
     }
-    let is_rollout = match change.verdict {
-        Verdict::Create | Verdict::Update(_) | Verdict::Recreate(_) | Verdict::CleanUp => true,
-        Verdict::InSync
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Remove
-        | Verdict::Held(_)
-        | Verdict::Rejected { .. }
-        | Verdict::Blocked(_) => false,
-    };
     match &result.failure {
-        Some(failure) if failure.blames_spec && is_rollout && !change.keeps_spec => {
+        Some(failure) if failure.blames_spec && change.tries_spec => {
             let paused = change.pauses && failure.half_done;
             let mut error = failure.message.clone();
             if paused {

@@ -368,12 +368,7 @@ impl Bench {
             if outcome.completed.contains(&change.service) {
                 memory.completed_jobs.insert(key.clone());
             }
-            let is_rollout = matches!(
-                change.verdict,
-                Verdict::Create | Verdict::Update(_) | Verdict::Recreate(_) | Verdict::CleanUp
-            );
-            let blames =
-                |failure: &&apply::Failure| failure.blames_spec && is_rollout && !change.keeps_spec;
+            let blames = |failure: &&apply::Failure| failure.blames_spec && change.tries_spec;
             if let Some(failure) = result.failure.as_ref().filter(blames) {
                 let paused = change.pauses && failure.half_done;
                 let error = failure.message.clone();

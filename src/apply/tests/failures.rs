@@ -49,6 +49,23 @@ async fn failure_while_the_old_one_is_still_kept_goes_back_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_spec_whose_container_was_made_and_not_started_still_has_to_prove_itself() {
+    let mut host = Bench::new();
+    let bad = host.image("bad", ImageBehaviour::exits(SECOND, 3));
+    host.want("shop", [service("web", &bad)]);
+    host.world.fail_next(Matcher::any(Verb::Start), Fault::TimesOutBefore);
+    assert_eq!(host.pass().await.outcome("shop/web"), ServiceOutcome::Failed);
+    assert_eq!(host.container("shop-web-1").state, ContainerState::Created);
+    assert!(host.memory().rejected.is_empty(), "the engine did not answer");
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("shop/web"), Verdict::Start(_)));
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Failed);
+    assert!(matches!(host.container("shop-web-1").state, ContainerState::Exited { .. }));
+    host.assert_quiet().await;
+    assert!(matches!(host.pass().await.verdict("shop/web"), Verdict::Rejected { .. }));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_first_deploy_stops_and_is_reported() {
     let mut host = Bench::new();
     let bad = host.image("bad", ImageBehaviour::exits(SECOND, 3));

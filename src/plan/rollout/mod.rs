@@ -20,7 +20,7 @@ use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
 use super::together::Together;
 use super::way_back::{Back, WayBack, own, way_back};
-use super::{Change, Difference, peers};
+use super::{Change, Difference, Verdict, peers};
 use crate::engine::ContainerUpdate;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{FailureAction, Order};
@@ -50,7 +50,7 @@ pub fn emit<'a>(
         set_aside: Vec::new(),
         is_together: together.is_some(),
     };
-    change.keeps_spec = service.only_follows;
+    change.tries_spec = tries_spec(service);
     let ways = emission.all_replicas();
     if let Some(together) = together {
         let mut all = WayBack::default();
@@ -81,6 +81,22 @@ pub fn emit<'a>(
         change.way_back_networks = networks_of(service);
     }
     change
+}
+
+/// Whether the spec of a service has to prove itself.
+fn tries_spec(service: &Judged<'_>) -> bool {
+    let is_tried = match service.verdict {
+        Verdict::Create | Verdict::Update(_) | Verdict::Recreate(_) | Verdict::CleanUp => true,
+        // A pass that made it and did not come to start it.
+        Verdict::Start(_) => service.replicas.iter().any(Replica::was_never_started),
+        Verdict::InSync
+        | Verdict::Mend(_)
+        | Verdict::Remove
+        | Verdict::Held(_)
+        | Verdict::Rejected { .. }
+        | Verdict::Blocked(_) => false,
+    };
+    is_tried && !service.only_follows
 }
 
 /// The networks on which the service's containers have addresses.
@@ -141,6 +157,11 @@ impl Emission<'_, '_> {
         let started = self.start(Target::Name(replica.name.clone()), because, vec![created]);
         self.makes(replica);
         self.gate(Target::Name(replica.name.clone()), started, self.gate_after_start());
+        self.stays_down(replica)
+    }
+
+    /// There is nothing to go back to: the container is kept for somebody to look at.
+    fn stays_down(&self, replica: &Replica<'_>) -> WayBack {
         let name = own(&self.service.id, &replica.name, None);
         let undo = vec![
             Step::UpdateContainer { container: name.clone(), update: no_restart() },
@@ -172,7 +193,10 @@ impl Emission<'_, '_> {
             }
             let started = self.start(target.clone(), &because, after);
             self.gate(target, started, self.gate_after_start());
-            return WayBack::default();
+            return match replica.was_never_started() {
+                true => self.stays_down(replica),
+                false => WayBack::default(),
+            };
         }
         let gated = drift.mends.iter().any(|(step, _)| {
             matches!(step, Step::UnpauseContainer(_) | Step::ConnectNetwork { .. })

@@ -151,7 +151,7 @@ pub fn plan(verdicts: impl IntoIterator<Item = (&'static str, Verdict)>) -> Plan
             bears: 0,
             replicas_back: BTreeMap::new(),
             together: Vec::new(),
-            keeps_spec: false,
+            tries_spec: true,
             remarks: Vec::new(),
         })
         .collect();
