@@ -8,29 +8,32 @@ use crate::config::Config;
 use crate::manifest::{Loaded, Options, ServerFiles, is_manifest};
 use crate::model::tree::{Revision, SharedTree};
 use crate::model::{CommitId, Place, Problem, SourceName};
+use crate::reconcile::places::Places;
 use crate::reconcile::sources;
 use crate::source::tree::DirectoryTree;
 
 /// Reads what lies at `path`, without a server and its settings: a manifest must make sense without them. `env`
-/// is taken for every stack's server file. `read` gets the directory of the tree too; `places` are those that a
+/// is taken for every stack's server file. `read` gets the directory of the tree too; `named` are those that a
 /// sound stack mentions.
 pub fn offline<T>(
     path: &Path,
     env: Option<PathBuf>,
     read: impl FnOnce(&Revision, &Options<'_>, &Path) -> Loaded<T>,
-    places: impl Fn(&mut T) -> Vec<&mut Place>,
+    named: impl Fn(&mut T) -> Vec<&mut Place>,
 ) -> Result<(Config, Loaded<T>), Trouble> {
     let config = Config::for_repo(&path.display().to_string(), None, None, &setting::ambient())
         .map_err(Trouble::Problems)?;
     let here = Here::find(path)?;
     let revision = here.revision()?;
     let (server, all) = (ServerFiles::Offline { env }, ["**".to_owned()]);
-    let mut loaded = sources::with_options(&revision, &config, &all, &[], server, |options| {
-        read(&revision, options, &here.root)
-    })
-    .map_err(|problem| Trouble::Problems(vec![*problem]))?;
+    let places = Places::new();
+    let mut loaded =
+        sources::with_options(&revision, &config, &places, &all, &[], server, |options| {
+            read(&revision, options, &here.root)
+        })
+        .map_err(|problem| Trouble::Problems(vec![*problem]))?;
     add_no_stack(&mut loaded, path);
-    here.rename(&mut loaded, places);
+    here.rename(&mut loaded, named);
     Ok((config, loaded))
 }
 

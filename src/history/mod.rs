@@ -10,6 +10,7 @@
 mod attempts;
 mod open;
 mod past;
+mod places;
 mod remembered;
 mod schema;
 mod seen;

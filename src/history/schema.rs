@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -111,6 +111,9 @@ CREATE TABLE stacks (
 ";
 
 const PAUSED: &str = "ALTER TABLE rejected ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;";
+
+const PLACES: &str =
+    "CREATE TABLE places (stack TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT;";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

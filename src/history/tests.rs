@@ -3,7 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -566,4 +566,19 @@ fn a_thousand_generations_are_looked_through_quickly() {
     assert!(history.unfinished().unwrap().is_empty());
     // A debug build on a busy machine needs about a tenth of this.
     assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
+}
+
+#[test]
+fn the_directory_of_a_stack_is_remembered_as_it_was_first_seen() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = open(dir.path());
+    let places = |list: &[(&str, &str)]| -> BTreeMap<StackName, PathBuf> {
+        list.iter().map(|(stack, path)| (StackName::new(*stack), path.into())).collect()
+    };
+    history.record_places(&places(&[("shop", "/opt/shop")])).unwrap();
+    history.record_places(&places(&[("shop", "/tmp/other"), ("blog", "/opt/blog")])).unwrap();
+    drop(history);
+    let history = History::read_only(dir.path()).unwrap();
+    assert_eq!(history.places().unwrap(), places(&[("shop", "/opt/shop"), ("blog", "/opt/blog")]));
+    history.record_places(&places(&[("shop", "/opt/shop")])).unwrap();
 }

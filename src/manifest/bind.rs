@@ -63,6 +63,7 @@ fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Box<Prob
         return export(scene, at, inside).map(Resolved::Tracked);
     }
     let path = repository::relative(scene.directory, &inside);
+    scene.uses_working_dir();
     untracked(&scene.working_dir, &path).map(Resolved::Untracked).ok_or_else(|| {
         at.trouble("wrong-path", format!("the path {shown} leads out of the stacks' directories"))
             .note("git does not track it, so it would be a directory of the server")

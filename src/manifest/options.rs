@@ -122,6 +122,8 @@ pub struct StackOptions {
     pub profiles: Vec<String>,
     /// Where untracked relative paths live, in place of `<data_dir>/<stack>`.
     pub dir: Option<PathBuf>,
+    /// Where Compose ran the project that this stack takes over; `dir` goes before it.
+    pub taken_over: Option<PathBuf>,
     /// What an unset variable is in this stack.
     pub unset: Option<Unset>,
 }

@@ -28,6 +28,8 @@ pub struct Scene<'a> {
     pub directory: &'a str,
     /// Where untracked relative paths live on this server.
     pub working_dir: PathBuf,
+    /// Whether that is where Compose ran the project, and nothing that the operator wrote.
+    pub is_taken_over: bool,
     /// The server's files.
     pub server: &'a Server,
     /// What `${…}` and bare names stand for.
@@ -55,6 +57,8 @@ pub struct Traces {
     pub record: StackRecord,
     /// Values of the server.
     pub masks: Masks,
+    /// Whether anything lies in the stack's directory on the server.
+    pub uses_working_dir: bool,
 }
 
 impl Scene<'_> {
@@ -67,6 +71,24 @@ impl Scene<'_> {
     pub fn keep_mounted(&self, service: &ServiceName, path: &str) {
         let mut traces = self.traces.borrow_mut();
         traces.record.mounted.entry(service.clone()).or_default().insert(path.to_owned());
+    }
+
+    /// Notes that a path lies in the stack's directory on the server.
+    pub fn uses_working_dir(&self) {
+        self.traces.borrow_mut().uses_working_dir = true;
+    }
+
+    /// Where paths lie that neither git nor the operator's configuration tells.
+    pub fn remark_on_place(&self) -> Option<Remark> {
+        let is_worth_it = self.is_taken_over && self.traces.borrow().uses_working_dir;
+        is_worth_it.then(|| {
+            let (directory, stack) = (self.working_dir.display(), self.stack);
+            let text = format!(
+                "paths that git does not track are in `{directory}`, where Compose ran this project; \
+                 `stacks.{stack}.dir` in the configuration names another place"
+            );
+            Remark { place: None, service: None, text }
+        })
     }
 
     /// Adds a value of the server, to be masked.

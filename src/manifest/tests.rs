@@ -36,6 +36,7 @@ struct World {
     server: ServerFiles,
     profiles: Vec<String>,
     dir: Option<PathBuf>,
+    taken_over: Option<PathBuf>,
     unset: Unset,
     limits: Limits,
     exclude: Vec<&'static str>,
@@ -51,6 +52,7 @@ impl World {
             server: ServerFiles::Disk,
             profiles: Vec::new(),
             dir: None,
+            taken_over: None,
             unset: Unset::Error,
             limits: Limits::default(),
             exclude: Vec::new(),
@@ -86,6 +88,7 @@ impl World {
         let per_stack = |_: &_| StackOptions {
             profiles: self.profiles.clone(),
             dir: self.dir.clone(),
+            taken_over: self.taken_over.clone(),
             unset: None,
         };
         load(

@@ -77,6 +77,7 @@ pub fn with_prepared<T>(
         stack: &name,
         directory: &candidate.directory,
         working_dir: working_dir(&name, &settings, options),
+        is_taken_over: settings.dir.is_none() && settings.taken_over.is_some(),
         server: &server,
         variables,
         included: assembled.included.clone(),
@@ -112,7 +113,8 @@ fn unset(server: &Server, settings: &StackOptions, options: &Options<'_>) -> Uns
 }
 
 fn working_dir(name: &StackName, settings: &StackOptions, options: &Options<'_>) -> PathBuf {
-    settings.dir.clone().unwrap_or_else(|| options.data_dir.join(name.as_str()))
+    let known = settings.dir.clone().or_else(|| settings.taken_over.clone());
+    known.unwrap_or_else(|| options.data_dir.join(name.as_str()))
 }
 
 /// The server's values, the stack's `.env` in git, and what is built in.

@@ -1,5 +1,7 @@
 //! The labels on what evenkeel creates. Labels are identity, not memory: history lives in the database.
 
+use std::path::PathBuf;
+
 /// `<version>:<hash>` of all that needs a new container when it changes.
 pub const SPEC: &str = "evenkeel.spec";
 /// The generation that created it.
@@ -35,6 +37,14 @@ pub const COMPOSE_ENVIRONMENT_FILE: &str = "com.docker.compose.project.environme
 pub const COMPOSE_NETWORK: &str = "com.docker.compose.network";
 /// The manifest's key of a volume.
 pub const COMPOSE_VOLUME: &str = "com.docker.compose.volume";
+
+/// Where Compose ran the project of a container with these labels; of one that `docker compose run` made,
+/// nobody knows.
+pub fn working_dir(label: impl Fn(&str) -> Option<String>) -> Option<PathBuf> {
+    let is_one_off = label(COMPOSE_ONEOFF).is_some_and(|word| word == "True");
+    let directory = label(COMPOSE_WORKING_DIR).filter(|_| !is_one_off).map(PathBuf::from);
+    directory.filter(|directory| directory.is_absolute())
+}
 
 /// Whether a label is set by evenkeel or by Compose itself, and so never part of a comparison.
 pub fn is_bookkeeping(label: &str) -> bool {

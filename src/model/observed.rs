@@ -1,6 +1,7 @@
 //! The observed state: what the engine reports, in our words.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
 
 use jiff::Timestamp;
 
@@ -244,6 +245,8 @@ pub struct ForeignContainer {
     pub running: bool,
     /// The Compose project it says it is of.
     pub project: Option<StackName>,
+    /// Where that project was started; `None` for what `docker compose run` made.
+    pub working_dir: Option<PathBuf>,
 }
 
 /// A network at the engine.

@@ -27,7 +27,8 @@ pub struct Stack {
     pub directory: String,
     /// The manifest's files, paths in the repository, in the order they were merged.
     pub files: Vec<String>,
-    /// Where untracked relative paths live on this server: `<data_dir>/<stack>`, or `stacks.<name>.dir`.
+    /// Where untracked relative paths live on this server: `stacks.<name>.dir`, else where Compose ran the
+    /// project, else `<data_dir>/<stack>`.
     pub working_dir: PathBuf,
     /// Services in dependency order: a service stands behind everything it depends on.
     pub services: IndexMap<ServiceName, Service>,

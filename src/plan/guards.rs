@@ -72,7 +72,10 @@ fn data_first(
     }
     let conflict = judged.replicas.iter().find_map(|replica| match &replica.need {
         Need::Replace(old, _) => {
-            compare::data_conflict(&judged.desired.service.settings, &old.settings)
+            let wanted = &judged.desired.service.settings;
+            let deployment = situation.desired.deployment(&judged.id.stack);
+            compare::data_conflict(wanted, &old.settings)
+                .or_else(|| compare::other_place(wanted, old, &deployment?.stack.working_dir))
         }
         Need::Nothing
         | Need::Create

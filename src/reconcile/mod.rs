@@ -5,6 +5,7 @@
 
 pub mod world;
 pub mod lock;
+pub mod places;
 pub mod sources;
 pub mod view;
 pub mod record;

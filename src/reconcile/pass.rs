@@ -8,8 +8,9 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lock::{self, LockError};
+use super::places::{Places, places};
 use super::record::{self, Generations, Record};
-use super::sources::{self, Freshness, Read, SourceSeen};
+use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
 use super::view::{self, Background, Early, View};
 use super::world::World;
 use crate::apply::{self, Hands, Outcome, Watcher};
@@ -93,10 +94,11 @@ pub async fn pass(
     // The database is opened and checked while sources and engine are asked.
     let state_dir = world.config.state_dir.clone();
     let opening = tokio::task::spawn_blocking(move || History::open(&state_dir, now));
-    let (read, early) = read(world, Freshness::Latest, now).await;
+    let (fetched, early) = gather(world, Freshness::Latest, now).await?;
     let opened = opening.await.map_err(|error| PassError::Broken(error.to_string()))??;
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;
+    let read = read(world, fetched, &early, history.places()?).await;
 
     let rules = world.rules(request.allow_removals, &request.only);
     let mut memory = record::recall(&history, now)?;
@@ -105,7 +107,7 @@ pub async fn pass(
     let offline = request.offline;
     let background =
         Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
-    let mut view = view::look(world, early, &background).await?;
+    let mut view = view::look(world, Some(early), &background).await?;
     record::note(&history, &read, &view, &mut memory, now)?;
 
     let crew = Crew { world, history: &history, watcher, stop };
@@ -148,13 +150,14 @@ pub async fn preview(
 ) -> Result<Preview, PassError> {
     let now = Timestamp::now();
     let history = History::read_only(&world.config.state_dir)?;
-    let (read, early) = read(world, freshness, now).await;
+    let (fetched, early) = gather(world, freshness, now).await?;
+    let read = read(world, fetched, &early, history.places()?).await;
     let rules = world.rules(request.allow_removals, &request.only);
     let (memory, pins) = (history.memory()?, history.pins()?);
     let (loaded, offline) = (&read.loaded, request.offline);
     let background =
         Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
-    let view = view::look(world, early, &background).await?;
+    let view = view::look(world, Some(early), &background).await?;
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
     let repair = plan::repair::repair(&situation);
@@ -168,9 +171,21 @@ pub async fn preview(
     Ok(Preview { sources: read.sources, view, plan })
 }
 
-/// Reads the sources, and looks at the engine while they are asked.
-async fn read(world: &World, freshness: Freshness, now: Timestamp) -> (Read, Option<Early>) {
-    tokio::join!(sources::read(world, freshness, now), view::look_early(world))
+/// Fetches the sources, and looks at the engine while they are asked.
+async fn gather(
+    world: &World,
+    freshness: Freshness,
+    now: Timestamp,
+) -> Result<(Vec<Fetched>, Early), EngineError> {
+    let (fetched, early) =
+        tokio::join!(sources::fetch(world, freshness, now), view::look_early(world));
+    Ok((fetched, early?))
+}
+
+/// Reads what was fetched; where files of stacks lie is `remembered`, or seen at the engine.
+async fn read(world: &World, fetched: Vec<Fetched>, early: &Early, remembered: Places) -> Read {
+    let places = places(remembered, early.observed(), &world.config);
+    sources::read(world, fetched, places).await
 }
 
 /// Those who carry out the plans of one pass.

@@ -87,6 +87,7 @@ pub fn note(
     let sources: Vec<SourceName> = read.sources.iter().map(|seen| seen.name.clone()).collect();
     history.forget_sources(&sources.into_iter().collect())?;
     history.record_pins(&view.new_pins, now)?;
+    history.record_places(&read.places)?;
     history.forget_containers(&view.containers())?;
     // Another program's containers on the same engine count by themselves.
     let sources = &view.desired.sources_configured;

@@ -6,6 +6,7 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use super::World;
+use super::places::Places;
 use crate::config::{self, Config};
 use crate::history::{SourceReport, SourceState};
 use crate::manifest::interpolate::Unset;
@@ -31,6 +32,8 @@ pub struct Read {
     pub loaded: Loaded,
     /// One for each source.
     pub sources: Vec<SourceSeen>,
+    /// Where the files of those stacks lie that Compose ran before.
+    pub places: Places,
 }
 
 /// How one source stands.
@@ -55,13 +58,26 @@ impl SourceSeen {
     }
 }
 
-/// Reads all sources at once.
-pub async fn read(world: &World, freshness: Freshness, now: Timestamp) -> Read {
-    let config = Arc::new(world.config.clone());
-    let reading = world.sources.iter().zip(&world.config.sources).map(|(source, settings)| {
-        let config = config.clone();
-        async move { read_one(source, settings, config, freshness, now).await }
-    });
+/// A source's revision that is still to be read into stacks; none where it failed.
+pub struct Fetched {
+    seen: SourceSeen,
+    revision: Option<Revision>,
+}
+
+/// Fetches all sources at once.
+pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<Fetched> {
+    let all = world.sources.iter().zip(&world.config.sources);
+    let fetching = all.map(|(source, settings)| fetch_one(source, settings, freshness, now));
+    futures_util::future::join_all(fetching).await
+}
+
+/// Reads the stacks of all sources; those that Compose ran before have their files in `places`.
+pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read {
+    let (config, shared) = (Arc::new(world.config.clone()), Arc::new(places));
+    let reading = fetched
+        .into_iter()
+        .zip(&world.config.sources)
+        .map(|(fetched, settings)| read_one(fetched, settings, config.clone(), shared.clone()));
     let mut loaded = Loaded {
         host: world.config.host.clone(),
         stacks: Vec::new(),
@@ -77,16 +93,17 @@ pub async fn read(world: &World, freshness: Freshness, now: Timestamp) -> Read {
         sources.push(seen);
     }
     refuse_shared_names(&mut loaded.stacks);
-    Read { loaded, sources }
+    let mut places = Arc::unwrap_or_clone(shared);
+    places.retain(|stack, _| loaded.stacks.iter().any(|loaded| loaded.name == *stack));
+    Read { loaded, sources, places }
 }
 
-async fn read_one(
+async fn fetch_one(
     source: &Source,
     settings: &config::Source,
-    config: Arc<Config>,
     freshness: Freshness,
     now: Timestamp,
-) -> (SourceSeen, Vec<LoadedStack>, bool) {
+) -> Fetched {
     let mut seen = SourceSeen {
         name: settings.name.clone(),
         report: SourceReport {
@@ -106,16 +123,30 @@ async fn read_one(
         Err(error) => {
             seen.report.error = Some(error.to_string());
             seen.hint = Some(error.hint());
-            return (seen, Vec::new(), false);
+            return Fetched { seen, revision: None };
         }
     };
     seen.report.commit = Some(revision.commit.clone());
     seen.report.fetched_at = Some(now);
     seen.report.state = SourceState::Ok;
+    Fetched { seen, revision: Some(revision) }
+}
+
+async fn read_one(
+    fetched: Fetched,
+    settings: &config::Source,
+    config: Arc<Config>,
+    places: Arc<Places>,
+) -> (SourceSeen, Vec<LoadedStack>, bool) {
+    let Fetched { mut seen, revision } = fetched;
+    let Some(revision) = revision else { return (seen, Vec::new(), false) };
     let (source_name, commit) = (revision.source.clone(), revision.commit.clone());
     let (include, exclude) = (settings.include.clone(), settings.exclude.clone());
     let loading = tokio::task::spawn_blocking(move || {
-        load(&revision, &config, &include, &exclude, ServerFiles::Disk)
+        let disk = ServerFiles::Disk;
+        with_options(&revision, &config, &places, &include, &exclude, disk, |options| {
+            manifest::load(&revision, options)
+        })
     });
     let loaded = match loading.await {
         Ok(Ok(loaded)) => loaded,
@@ -160,23 +191,12 @@ async fn revision(
     }
 }
 
-/// Reads the stacks of `revision` as `config` describes this host. May block on the disk.
-fn load(
-    revision: &Revision,
-    config: &Config,
-    include: &[String],
-    exclude: &[String],
-    server: ServerFiles,
-) -> Result<manifest::Loaded, Box<Problem>> {
-    with_options(revision, config, include, exclude, server, |options| {
-        manifest::load(revision, options)
-    })
-}
-
-/// Reads stacks of `revision` as `config` describes this host; `read` says what becomes of them.
+/// Reads stacks of `revision` as `config` and `places` describe this host; `read` says what becomes of them.
+/// May block on the disk.
 pub fn with_options<T>(
     revision: &Revision,
     config: &Config,
+    places: &Places,
     include: &[String],
     exclude: &[String],
     server: ServerFiles,
@@ -188,13 +208,17 @@ pub fn with_options<T>(
     };
     let (include, exclude) =
         (manifest::globs(include).map_err(bad_glob)?, manifest::globs(exclude).map_err(bad_glob)?);
-    let per_stack = |name: &StackName| match config.stacks.get(name) {
-        None => StackOptions::default(),
-        Some(settings) => StackOptions {
-            profiles: settings.profiles.clone(),
-            dir: settings.dir.clone(),
-            unset: settings.unset_variables.map(unset),
-        },
+    let per_stack = |name: &StackName| {
+        let taken_over = places.get(name).cloned();
+        match config.stacks.get(name) {
+            None => StackOptions { taken_over, ..StackOptions::default() },
+            Some(settings) => StackOptions {
+                profiles: settings.profiles.clone(),
+                dir: settings.dir.clone(),
+                taken_over,
+                unset: settings.unset_variables.map(unset),
+            },
+        }
     };
     let source = config.sources.iter().find(|source| source.name == revision.source);
     let source = source.and_then(|source| source.unset_variables);

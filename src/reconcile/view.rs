@@ -39,14 +39,19 @@ pub struct Early {
     taken: Instant,
 }
 
-/// Looks at the engine beforehand; `None` where it does not answer, which is told when it is needed.
-pub async fn look_early(world: &World) -> Option<Early> {
+/// Looks at the engine beforehand.
+pub async fn look_early(world: &World) -> Result<Early, EngineError> {
     let taken = Instant::now();
-    let observed = world.engine.observe(&[]).await.ok()?;
-    Some(Early { observed, taken })
+    let observed = world.engine.observe(&[]).await?;
+    Ok(Early { observed, taken })
 }
 
 impl Early {
+    /// What it shows: every container that evenkeel did not make is foreign in it.
+    pub fn observed(&self) -> &ObservedState {
+        &self.observed
+    }
+
     /// Whether it shows all there is of `stacks`: containers that Compose made are inspected only when
     /// their project is asked for.
     fn suffices(&self, stacks: &[StackName]) -> bool {

@@ -1,5 +1,7 @@
 //! A project that Compose made is taken over; where data could be lost, only with the operator's word.
 
+#[cfg(feature = "compose-oracle")]
+use crate::support::compose::Compose;
 use crate::support::host::Host;
 use crate::support::registry::Kind;
 
@@ -116,6 +118,58 @@ fn a_database_is_not_put_on_an_empty_directory_without_the_operators_word() {
     host.run(&["adopt", "shop-@ID@/db"]).ends(0);
     host.pass().ends(0).does(&["shop/db update done"]);
     assert!(host.read("old/pgdata/rows").starts_with("row\n"), "the data is where it was");
+    host.is_settled();
+}
+
+/// A stack with files beside it, and the image's `tag`.
+#[cfg(feature = "compose-oracle")]
+fn with_data(tag: &str) -> String {
+    format!(
+        "services:\n  db:\n    image: @REGISTRY@/acme/web:{tag}\n    volumes: ['./data:/data', './conf:/conf:ro']\n"
+    )
+}
+
+#[cfg(feature = "compose-oracle")]
+#[test]
+fn a_project_of_composes_keeps_its_files_where_compose_ran_it() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::Web);
+    for (name, text) in [("old/data/rows", "row\n"), ("old/conf/settings", "answer=42\n")] {
+        let file = host.path(name);
+        std::fs::create_dir_all(file.parent().unwrap()).unwrap();
+        std::fs::write(file, text).unwrap();
+    }
+    let manifest = with_data("1").replace("@REGISTRY@", &host.registry.host);
+    std::fs::write(host.path("old/compose.yaml"), manifest).unwrap();
+    let compose = Compose::new(&format!("shop-{}", host.id), &host.path("old"));
+    compose.run(&["up", "--detach"]);
+
+    let before = host.containers();
+    host.commit(&[("shop-@ID@/compose.yaml", &with_data("1"))]);
+    host.plan().ends(0);
+    host.pass().ends(0).does(&[]);
+    host.run(&["plan"]).says("where Compose ran this project");
+    host.is_settled();
+    assert_eq!(host.changed_since(&before), Vec::<String>::new(), "taken over as it runs");
+
+    host.commit(&[("shop-@ID@/compose.yaml", &with_data("2"))]);
+    host.pass().ends(0).does(&["shop/db update done"]);
+    assert_eq!(host.changed_since(&before), ["shop-db-1"]);
+    assert_eq!(host.docker(&["exec", "shop-@ID@-db-1", "cat", "/data/rows"]), "row");
+    host.is_settled();
+
+    host.docker(&["rm", "--force", "shop-@ID@-db-1"]);
+    host.pass().ends(0).does(&["shop/db create done"]);
+    assert_eq!(host.docker(&["exec", "shop-@ID@-db-1", "cat", "/conf/settings"]), "answer=42");
+    host.is_settled();
+
+    let before = host.containers();
+    host.forget();
+    host.pass().does(&["shop/db held held"]).says("data first");
+    assert_eq!(host.changed_since(&before), Vec::<String>::new(), "nothing is put elsewhere");
+    host.configure(&format!("stacks: {{'shop-@ID@': {{dir: '{}'}}}}", host.path("old").display()));
+    host.pass().ends(0).does(&[]);
     host.is_settled();
 }
 

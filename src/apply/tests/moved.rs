@@ -114,3 +114,29 @@ async fn a_stack_of_another_source_is_no_successor() {
     assert_eq!(host.world.names().len(), 3);
     assert!(host.world.container("store-db-1").is_some());
 }
+
+/// Makes `shop` read `conf` in `directory`, where the stack's files are on the server.
+fn read_in(host: &mut Bench, directory: &str) {
+    let source = MountSource::Bind {
+        path: format!("{directory}/conf").into(),
+        propagation: None,
+        selinux: None,
+        create_host_path: true,
+    };
+    let web = service("web", &host.app()).mount(source);
+    let web = web.with(|service| service.settings.mounts[0].read_only = true);
+    host.want("shop", [web]).working_dir = directory.into();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_only_read_is_not_left_behind_with_the_stacks_directory() {
+    let mut host = Bench::new();
+    read_in(&mut host, "/opt/shop");
+    host.converge().await;
+    read_in(&mut host, "/srv/shop");
+    let plan = host.plan().await;
+    let why = &held(&plan, "shop/web").why;
+    assert!(why.contains("/opt/shop/conf") && why.contains("/srv/shop/conf"), "{why}");
+    confirm(&host, "shop/web");
+    host.converge().await;
+}

@@ -3,12 +3,14 @@
 use super::Finding;
 use crate::model::{ImageRef, Problem};
 use crate::reconcile::World;
+use crate::reconcile::places::Places;
 use crate::reconcile::sources::{self, Freshness, SourceSeen};
 use crate::registry::RegistryError;
 
 /// The sources, what is wrong with their stacks, and the registries these name.
 pub(super) async fn look(world: &World) -> Vec<Finding> {
-    let read = sources::read(world, Freshness::Latest, jiff::Timestamp::now()).await;
+    let fetched = sources::fetch(world, Freshness::Latest, jiff::Timestamp::now()).await;
+    let read = sources::read(world, fetched, Places::new()).await;
     let mut findings: Vec<Finding> = read.sources.iter().flat_map(source).collect();
     let mut images: Vec<&ImageRef> = Vec::new();
     for stack in &read.loaded.stacks {

@@ -95,9 +95,10 @@ fn is_ours(listed: &ContainerSummary, stacks: &[StackName]) -> bool {
 fn foreign_container(listed: ContainerSummary) -> ForeignContainer {
     let networks = listed.network_settings.and_then(|settings| settings.networks);
     let mounts = listed.mounts.into_iter().flatten();
-    let project = listed.labels.as_ref().and_then(|all| all.get(labels::COMPOSE_PROJECT));
+    let label = |name: &str| listed.labels.as_ref().and_then(|all| all.get(name)).cloned();
     ForeignContainer {
-        project: project.map(StackName::new),
+        project: label(labels::COMPOSE_PROJECT).map(StackName::new),
+        working_dir: labels::working_dir(label),
         id: listed.id.unwrap_or_default(),
         names: listed.names.into_iter().flatten().filter_map(|name| own_name(&name)).collect(),
         image_id: listed.image_id.unwrap_or_default(),

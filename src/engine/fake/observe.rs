@@ -208,6 +208,7 @@ impl Container {
             mounts,
             running: self.life.has_process(),
             project: self.labels.get(labels::COMPOSE_PROJECT).map(StackName::new),
+            working_dir: labels::working_dir(|name| self.labels.get(name).cloned()),
         }
     }
 

@@ -51,6 +51,7 @@ pub fn read(
     files: Vec<String>,
 ) -> Result<Stack, Vec<Problem>> {
     let (used, settings) = examine(tree, &findings, &mut scene);
+    scene.remark_on_place().into_iter().for_each(|remark| findings.remark(remark));
     let (problems, remarks) = findings.into_parts(&scene.masks());
     if !problems.is_empty() {
         return Err(problems);

@@ -39,6 +39,28 @@ fn an_untracked_source_is_the_servers_directory() {
 }
 
 #[test]
+fn the_files_of_a_project_of_composes_are_looked_for_where_it_ran() {
+    let mut world = World::shop(&manifest("volumes: ['./db:/db', '/srv:/srv']"));
+    world.taken_over = Some("/opt/shop".into());
+    let stack = world.stack();
+    assert!(remarks(&stack).contains("in `/opt/shop`, where Compose ran this project"));
+    assert_eq!(stack.working_dir.to_str(), Some("/opt/shop"));
+    assert_eq!(mount_text(&web(stack).settings)[0], "/db <- /opt/shop/db rw");
+
+    world.dir = Some("/srv/shop".into());
+    let stack = world.stack();
+    assert_eq!(remarks(&stack), "", "the operator knows");
+    assert_eq!(mount_text(&web(stack).settings)[0], "/db <- /srv/shop/db rw");
+}
+
+#[test]
+fn where_compose_ran_a_project_is_not_told_where_nothing_lies_there() {
+    let mut world = World::shop(&manifest("volumes: ['/srv:/srv']"));
+    world.taken_over = Some("/opt/shop".into());
+    assert_eq!(remarks(&world.stack()), "");
+}
+
+#[test]
 fn a_tracked_source_may_lie_beside_the_stack_but_not_outside_the_repository() {
     let world = World::shop(&manifest("volumes: ['../shared:/a:ro']")).with_file("shared/x", "1");
     let stack = world.stack();

@@ -19,7 +19,7 @@ use crate::model::observed::ObservedImage;
 use crate::model::{ContainerSpec, ImageRef, ObservedContainer, Service, SpecHash};
 
 pub use limits::{Limit, live_limits};
-pub use mounts::{data_conflict, left_behind};
+pub use mounts::{data_conflict, left_behind, other_place};
 
 /// How far a comparison goes.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]

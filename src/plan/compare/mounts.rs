@@ -4,8 +4,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
 use super::Found;
-use crate::model::ContainerSpec;
 use crate::model::spec::{Mount, MountSource};
+use crate::model::{ContainerSpec, ObservedContainer, labels};
 
 pub(super) fn compare_mounts(
     wanted: &ContainerSpec,
@@ -85,6 +85,27 @@ pub fn data_conflict(
         let nothing_to_lose = old.read_only && !is_managed(&new.source) && !is_managed(&old.source);
         (!both_written_by_us && !nothing_to_lose)
             .then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
+    })
+}
+
+/// The first target whose source has kept its path below the stack's directory on the server, while
+/// `directory` is another one than the container was made with. Nobody edited that path, so even what is only
+/// read must not be empty all at once.
+pub fn other_place(
+    wanted: &ContainerSpec,
+    has: &ObservedContainer,
+    directory: &Path,
+) -> Option<(String, String, String)> {
+    let before = Path::new(has.label(labels::COMPOSE_WORKING_DIR)?);
+    wanted.mounts.iter().filter(|_| before != directory).find_map(|new| {
+        let old = has.settings.mounts.iter().find(|mount| mount.target == new.target)?;
+        let (MountSource::Bind { path: from, .. }, MountSource::Bind { path: to, .. }) =
+            (&old.source, &new.source)
+        else {
+            return None;
+        };
+        let kept = from.strip_prefix(before).ok()? == to.strip_prefix(directory).ok()?;
+        kept.then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
     })
 }
 
