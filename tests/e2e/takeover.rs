@@ -149,7 +149,9 @@ fn a_project_of_composes_keeps_its_files_where_compose_ran_it() {
     host.commit(&[("shop-@ID@/compose.yaml", &with_data("1"))]);
     host.plan().ends(0);
     host.pass().ends(0).does(&[]);
-    host.run(&["plan"]).says("where Compose ran this project");
+    for command in ["plan", "status"] {
+        host.run(&[command]).says("where Compose ran this project");
+    }
     host.is_settled();
     assert_eq!(host.changed_since(&before), Vec::<String>::new(), "taken over as it runs");
 

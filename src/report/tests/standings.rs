@@ -210,6 +210,7 @@ fn a_status_in_json_keeps_to_the_contract() {
           "generation": 12,
           "error": null,
           "problems": [],
+          "remarks": [],
           "services": [
             {
               "service": "api",

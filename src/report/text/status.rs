@@ -84,7 +84,7 @@ fn stack(
             writeln!(out, "{INDENT}{}", one_container(container, report, style))?;
         }
     }
-    Ok(())
+    write!(out, "{}", problems::render_remarks(&stack.remarks, style))
 }
 
 fn service(

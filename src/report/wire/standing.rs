@@ -4,6 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
+use super::WireRemark;
 use super::containers::{bare, containers_of, running_digest};
 use super::shared::{joined, masks_of, problems_of, wired};
 use super::status::{StatusEngine, StatusReport, StatusService, StatusSource, StatusStack};
@@ -115,8 +116,15 @@ fn known(standing: &Standing<'_>, name: &StackName) -> StatusStack {
             Some(problems) => Some(joined(problems)),
         },
         problems: wired(problems),
+        remarks: remarks(standing, name),
         services,
     }
+}
+
+fn remarks(standing: &Standing<'_>, name: &StackName) -> Vec<WireRemark> {
+    let deployment = standing.desired.and_then(|desired| desired.deployment(name));
+    let remarks = deployment.into_iter().flat_map(|deployment| &deployment.stack.remarks);
+    remarks.map(WireRemark::from).collect()
 }
 
 /// Stacks that git does not name: to be removed, orphaned, or known from the last pass only.
@@ -160,6 +168,7 @@ fn unknown(standing: &Standing<'_>, name: &StackName, source: Option<SourceName>
         generation: standing.generations.get(name).map(|number| number.0),
         error: recorded.and_then(|report| report.error.clone()),
         problems: Vec::new(),
+        remarks: Vec::new(),
         services,
     }
 }

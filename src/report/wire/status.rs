@@ -3,7 +3,7 @@
 use jiff::Timestamp;
 use serde::Serialize;
 
-use super::WireProblem;
+use super::{WireProblem, WireRemark};
 use crate::model::memory::HoldScope;
 use crate::model::{ServiceId, ServiceName, StackName};
 use crate::report::state::State;
@@ -78,6 +78,8 @@ pub struct StatusStack {
     pub error: Option<String>,
     /// The same, one by one.
     pub problems: Vec<WireProblem>,
+    /// Things worth saying about its manifest.
+    pub remarks: Vec<WireRemark>,
     /// Its services.
     pub services: Vec<StatusService>,
 }
