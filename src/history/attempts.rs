@@ -87,6 +87,8 @@ pub struct ServiceResult {
     pub reasons: Vec<Reason>,
     /// What went wrong, masked.
     pub error: Option<String>,
+    /// The last lines of a failed container, masked.
+    pub logs: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: f64,
     /// The spec that was tried; with outcome `done` or `unchanged` it is one to go back to, so leave it out
@@ -246,7 +248,7 @@ fn write_planned(
          VALUES (?1, ?2, ?3, ?4, ?5)",
     )?;
     for (position, planned) in (0_i64..).zip(services) {
-        let reasons = reasons_text(&planned.reasons);
+        let reasons = json_text(&planned.reasons);
         let service = planned.service.as_str();
         statement.execute(params![number, position, service, planned.verdict, reasons])?;
     }
@@ -299,13 +301,13 @@ fn write_result(
     transaction.execute(
         "INSERT INTO generation_services
              (generation, position, service, verdict, outcome, image, digest, spec, reasons, error,
-              seconds)
+              seconds, logs)
          VALUES (?1, (SELECT count(*) FROM generation_services WHERE generation = ?1),
-                 ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10)
+                 ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)
          ON CONFLICT (generation, service) DO UPDATE SET
              verdict = excluded.verdict, outcome = excluded.outcome, image = excluded.image,
              digest = excluded.digest, spec = excluded.spec, reasons = excluded.reasons,
-             error = excluded.error, seconds = excluded.seconds",
+             error = excluded.error, seconds = excluded.seconds, logs = excluded.logs",
         params![
             stored::number(number),
             result.service.as_str(),
@@ -314,15 +316,16 @@ fn write_result(
             result.image_shown,
             result.digest.as_ref().map(Digest::as_str),
             result.spec.as_ref().map(SpecHash::as_str),
-            reasons_text(&result.reasons),
+            json_text(&result.reasons),
             result.error,
             result.seconds,
+            json_text(&result.logs),
         ],
     )?;
     Ok(())
 }
 
-fn reasons_text(reasons: &[Reason]) -> String {
-    // Serialising plain structs of texts into memory cannot fail.
-    serde_json::to_string(reasons).unwrap_or_default()
+fn json_text(list: &[impl serde::Serialize]) -> String {
+    // Serialising texts and plain structs of texts into memory cannot fail.
+    serde_json::to_string(list).unwrap_or_default()
 }

@@ -76,6 +76,8 @@ pub struct ServiceRow {
     pub reasons: Vec<Reason>,
     /// What went wrong.
     pub error: Option<String>,
+    /// The last lines of a failed container, masked.
+    pub logs: Vec<String>,
     /// How long it took, in seconds.
     pub seconds: Option<f64>,
 }
@@ -211,16 +213,17 @@ fn services_of(
             image: row.get("image")?,
             digest: get_optional(row, "digest")?,
             spec: get_optional(row, "spec")?,
-            reasons: reasons(row)?,
+            reasons: list(row, "reasons")?,
             error: row.get("error")?,
+            logs: list(row, "logs")?,
             seconds: row.get("seconds")?,
         })
     })?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 
-fn reasons(row: &Row<'_>) -> rusqlite::Result<Vec<Reason>> {
-    let text: String = row.get("reasons")?;
+fn list<T: serde::de::DeserializeOwned>(row: &Row<'_>, column: &str) -> rusqlite::Result<Vec<T>> {
+    let text: String = row.get(column)?;
     serde_json::from_str(&text)
         .map_err(|error| rusqlite::Error::FromSqlConversionFailure(0, Type::Text, Box::new(error)))
 }

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -114,6 +114,9 @@ const PAUSED: &str = "ALTER TABLE rejected ADD COLUMN paused INTEGER NOT NULL DE
 
 const PLACES: &str =
     "CREATE TABLE places (stack TEXT PRIMARY KEY, directory TEXT NOT NULL) STRICT;";
+
+/// A JSON list of lines.
+const LOGS: &str = "ALTER TABLE generation_services ADD COLUMN logs TEXT NOT NULL DEFAULT '[]';";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

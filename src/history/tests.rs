@@ -76,6 +76,7 @@ fn result(service: &str, outcome: ServiceOutcome, spec: &str, letter: char) -> S
         digest: Some(digest(letter)),
         reasons: vec![reason()],
         error: None,
+        logs: Vec::new(),
         seconds: 1.5,
         spec: Some(SpecHash::from(spec)),
     }
@@ -108,6 +109,7 @@ fn a_finished_attempt_tells_how_it_ended() {
     let number = begin(&history, "shop", &[]);
     let mut failed = result("api", ServiceOutcome::RolledBack, "1:b", 'b');
     failed.error = Some("exited with 1".into());
+    failed.logs = vec!["starting".into(), "no database".into()];
     let added = result("web", ServiceOutcome::Unchanged, "1:c", 'c');
     history.finish(number, GenerationOutcome::RolledBack, at(25), &[failed, added]).unwrap();
     let rows = history.generations(&Filter::default()).unwrap();
@@ -118,6 +120,7 @@ fn a_finished_attempt_tells_how_it_ended() {
     let api = &rows[0].services[0];
     assert_eq!((api.service.as_str(), api.outcome), ("api", Some(ServiceOutcome::RolledBack)));
     assert_eq!(api.error.as_deref(), Some("exited with 1"));
+    assert_eq!(api.logs, ["starting", "no database"]);
     assert_eq!((api.digest.clone(), api.seconds), (Some(digest('b')), Some(1.5)));
     assert_eq!(rows[0].services[1].service.as_str(), "web");
     assert!(history.unfinished().unwrap().is_empty());

@@ -287,6 +287,7 @@ fn row(view: &View, outcome: &Outcome, change: &Change) -> history::ServiceResul
     let desired = view.desired.deployment(&change.service.stack);
     let desired = desired.and_then(|deployment| deployment.services.get(&change.service.service));
     let pinned = desired.and_then(|desired| desired.image.as_ref().ok());
+    let failure = result.and_then(|result| result.failure.as_ref());
     history::ServiceResult {
         service: change.service.service.clone(),
         verdict: change.verdict.word().to_owned(),
@@ -294,9 +295,8 @@ fn row(view: &View, outcome: &Outcome, change: &Change) -> history::ServiceResul
         image_shown: desired.map(|desired| desired.service.image_shown.clone()),
         digest: pinned.map(|Pinned { image, .. }| image.digest().clone()),
         reasons: reasons(change),
-        error: result
-            .and_then(|result| result.failure.as_ref())
-            .map(|failure| failure.message.clone()),
+        error: failure.map(|failure| failure.message.clone()),
+        logs: failure.map(|failure| failure.logs.clone()).unwrap_or_default(),
         seconds: result.map_or(0.0, |result| result.took.as_secs_f64()),
         spec: change.spec.clone().filter(|_| is_good),
     }

@@ -17,6 +17,7 @@ fn row(number: u64, outcome: Option<GenerationOutcome>, error: Option<&str>) -> 
             to: Some("app:1.4.2".to_owned()),
         }],
         error: error.map(str::to_owned),
+        logs: error.map(|_| "no database".to_owned()).into_iter().collect(),
         seconds: None,
     };
     GenerationRow {
@@ -87,7 +88,8 @@ fn a_history_in_json_keeps_to_the_contract() {
                   "to": "app:1.4.2"
                 }
               ],
-              "error": null
+              "error": null,
+              "logs": []
             }
           ]
         }

@@ -55,6 +55,8 @@ pub struct HistoryService {
     pub reasons: Vec<WireReason>,
     /// What went wrong.
     pub error: Option<String>,
+    /// The last lines of a failed container, masked.
+    pub logs: Vec<String>,
 }
 
 /// `rows`, newest first whatever their order.
@@ -87,5 +89,6 @@ fn service(row: &ServiceRow) -> HistoryService {
         digest: row.digest.as_ref().map(ToString::to_string),
         reasons: row.reasons.iter().map(WireReason::from).collect(),
         error: row.error.clone(),
+        logs: row.logs.clone(),
     }
 }
