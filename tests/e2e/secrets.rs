@@ -134,6 +134,7 @@ fn values_of_env_files_appear_in_no_output_and_in_no_state() {
     let first = host.run(&["reconcile", "--once", "-vv", "--output", "json"]);
     first.ends(1).says("the key is ••• •••").says("/nowhere/•••").says("/bin/•••");
     assert_hidden("the first pass", first.everything().as_bytes());
+    host.run(&["history", "--output", "json"]).says("the key is ••• •••");
 
     set(&host, VALUES[1]);
     host.plan().because("shop/web", "env.PASSWORD");
