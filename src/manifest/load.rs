@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use super::discover::{self, Candidate};
 use super::options::{Options, ServerFiles};
+use super::stack_waits;
 use super::understand::{too_many, understand};
 use super::written::{Manifest, Unnamed};
 use crate::model::stack::Stack;
@@ -38,7 +39,11 @@ pub struct LoadedStack<T = Stack> {
 /// Reads every stack of `revision` that is meant for this host. May block on the disk.
 pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
     match discover::candidates(revision, options) {
-        Ok(candidates) => load_each(candidates, revision, options, understand),
+        Ok(candidates) => {
+            let mut loaded = load_each(candidates, revision, options, understand);
+            stack_waits::refuse_circles(loaded.stacks.iter_mut().map(|stack| &mut stack.result));
+            loaded
+        }
         Err(problem) => Loaded { stacks: Vec::new(), problems: vec![*problem], complete: false },
     }
 }

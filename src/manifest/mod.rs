@@ -23,6 +23,7 @@ mod discover;
 mod files;
 mod written;
 mod understand;
+pub mod stack_waits;
 mod assemble;
 mod project;
 mod service;

@@ -11,6 +11,7 @@ mod keys;
 mod messages;
 mod relations;
 mod services;
+mod stack_waits;
 mod start_first;
 mod variables;
 

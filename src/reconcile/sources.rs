@@ -10,7 +10,9 @@ use super::places::Places;
 use crate::config::{self, Config};
 use crate::history::{SourceReport, SourceState};
 use crate::manifest::interpolate::Unset;
-use crate::manifest::{self, Limits, Options, RolloutDefaults, ServerFiles, StackOptions};
+use crate::manifest::{
+    self, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, stack_waits,
+};
 use crate::model::stack::Remark;
 use crate::model::tree::Revision;
 use crate::model::{Place, Problem, SourceName, StackName};
@@ -93,6 +95,7 @@ pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read 
         sources.push(seen);
     }
     refuse_shared_names(&mut loaded.stacks);
+    refuse_hopeless_waits(&mut loaded);
     let mut places = Arc::unwrap_or_clone(shared);
     places.retain(|stack, _| loaded.stacks.iter().any(|loaded| loaded.name == *stack));
     Read { loaded, sources, places }
@@ -280,4 +283,93 @@ fn refuse_shared_names(stacks: &mut Vec<LoadedStack>) {
         }
     }
     *stacks = refused;
+}
+
+/// A stack may wait for one of another source, so only all sources together show what can never be had. What a
+/// source that was not read in full would have brought along is waited for.
+fn refuse_hopeless_waits(loaded: &mut Loaded) {
+    let Loaded { stacks, sources_read, sources_configured, .. } = loaded;
+    let known: BTreeSet<StackName> = stacks.iter().map(|stack| stack.name.clone()).collect();
+    stack_waits::refuse_circles(stacks.iter_mut().map(|stack| &mut stack.content));
+    if sources_read == sources_configured {
+        stack_waits::refuse_unknown(stacks.iter_mut().map(|stack| &mut stack.content), &known);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Ambient;
+    use crate::model::memory_tree::MemoryTree;
+    use crate::model::tree::SharedTree;
+    use crate::model::{CommitId, HostName};
+
+    /// The stacks of one source: their names, and what each waits for.
+    fn source(name: &str, stacks: &[(&str, &str)]) -> Vec<LoadedStack> {
+        let text = "sources: [{repo: https://git.lan/acme/infra.git}]";
+        let ambient = Ambient { hostname: "web-1".into(), ..Ambient::default() };
+        let config = Config::parse("config.yaml", text, &ambient).unwrap();
+        let files: Vec<(String, String)> = stacks
+            .iter()
+            .map(|(stack, after)| {
+                let text =
+                    format!("services: {{web: {{image: a}}}}\nx-evenkeel: {{after: {after}}}");
+                (format!("{stack}/compose.yaml"), text)
+            })
+            .collect();
+        let tree = MemoryTree::new(files.iter().map(|(path, text)| (path.as_str(), text.as_str())));
+        let revision = Revision {
+            source: SourceName::new(name),
+            commit: CommitId::new("c1"),
+            tree: SharedTree(Arc::new(tree)),
+            path: String::new(),
+        };
+        let server = ServerFiles::Offline { env: None };
+        let (places, all) = (Places::default(), ["**".to_owned()]);
+        let loaded = with_options(&revision, &config, &places, &all, &[], server, |options| {
+            manifest::load(&revision, options)
+        });
+        let stacks = loaded.unwrap().stacks.into_iter().map(|stack| LoadedStack {
+            name: stack.name,
+            source: revision.source.clone(),
+            commit: revision.commit.clone(),
+            content: stack.result,
+        });
+        stacks.collect()
+    }
+
+    /// The codes of the problems of each stack, all sources together; `base` and `apps` are configured.
+    fn codes(stacks: [Vec<LoadedStack>; 2], read: &[&str]) -> Vec<String> {
+        let mut loaded = Loaded {
+            host: HostName::new("web-1"),
+            stacks: stacks.into_iter().flatten().collect(),
+            sources_read: read.iter().map(|&name| SourceName::new(name)).collect(),
+            sources_configured: ["base".into(), "apps".into()].into(),
+        };
+        refuse_hopeless_waits(&mut loaded);
+        let code = |stack: &LoadedStack| match &stack.content {
+            Ok(_) => format!("{}: sound", stack.name),
+            Err(problems) => format!("{}: {}", stack.name, problems[0].code),
+        };
+        loaded.stacks.iter().map(code).collect()
+    }
+
+    #[test]
+    fn a_stack_may_wait_for_one_of_another_source_but_not_in_a_circle() {
+        let apps = || source("apps", &[("shop", "[dns]"), ("wiki", "[]")]);
+        let sound = codes([source("base", &[("dns", "[]")]), apps()], &["base", "apps"]);
+        assert_eq!(sound, ["dns: sound", "shop: sound", "wiki: sound"]);
+        let circle = codes([source("base", &[("dns", "[shop]")]), apps()], &["base", "apps"]);
+        assert_eq!(circle, ["dns: stack-cycle", "shop: stack-cycle", "wiki: sound"]);
+    }
+
+    #[test]
+    fn an_unknown_stack_is_an_error_only_when_every_source_was_read() {
+        let apps = || source("apps", &[("shop", "[dns]"), ("wiki", "[]")]);
+        assert_eq!(codes([Vec::new(), apps()], &["apps"]), ["shop: sound", "wiki: sound"]);
+        assert_eq!(
+            codes([Vec::new(), apps()], &["base", "apps"]),
+            ["shop: unknown-stack", "wiki: sound"]
+        );
+    }
 }

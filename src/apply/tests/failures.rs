@@ -105,6 +105,46 @@ async fn dependants_of_what_failed_are_blocked_and_independents_go_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_failed_stack_blocks_all_that_come_after_it_and_others_go_on() {
+    let mut host = Bench::new();
+    let (bad, app) = (host.image("bad", ImageBehaviour::exits(SECOND, 3)), host.app());
+    host.want("top", [service("web", &app)]).after = vec!["app".into()];
+    host.want("app", [service("web", &app)]).after = vec!["other".into(), "base".into()];
+    host.want("base", [service("db", &bad)]);
+    host.want("other", [service("web", &app)]);
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("base/db"), ServiceOutcome::Failed);
+    assert_eq!(pass.outcome("app/web"), ServiceOutcome::Blocked);
+    assert_eq!(pass.outcome("top/web"), ServiceOutcome::Blocked);
+    assert_eq!(pass.outcome("other/web"), ServiceOutcome::Done);
+    // Later passes say which stack each of them waits for.
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("base/db"), Verdict::Rejected { .. }));
+    assert_eq!(*pass.verdict("app/web"), Verdict::Blocked(Block::OnStack("base".into())));
+    assert_eq!(*pass.verdict("top/web"), Verdict::Blocked(Block::OnStack("app".into())));
+    assert_eq!(*pass.verdict("other/web"), Verdict::InSync);
+    host.want("base", [service("db", &app)]);
+    host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_failed_stack_stops_nothing_that_runs_of_those_after_it() {
+    let mut host = Bench::new();
+    let (bad, app) = (host.image("bad", ImageBehaviour::exits(SECOND, 3)), host.app());
+    host.want("base", [service("db", &app)]);
+    host.want("app", [service("web", &app)]).after = vec!["base".into()];
+    host.converge().await;
+    let before = host.container_id("app-web-1");
+    host.want("base", [service("db", &bad)]);
+    host.want("app", [service("web", &app).env("V", "2")]).after = vec!["base".into()];
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("base/db"), ServiceOutcome::RolledBack);
+    assert_eq!(pass.outcome("app/web"), ServiceOutcome::Blocked);
+    assert_eq!(host.container_id("app-web-1"), before);
+    assert!(host.container("app-web-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
 async fn the_way_back_never_starts_a_job() {
     let mut host = Bench::new();
     let job = host.image("job", ImageBehaviour::exits(SECOND, 0));
