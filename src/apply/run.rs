@@ -8,6 +8,7 @@ use super::outcome::{Failure, Outcome};
 use super::perform::{self, Done};
 use super::schedule::{Ended, Schedule, Work};
 use super::{Event, Hands};
+use crate::plan::way_back::Leg;
 use crate::plan::{Plan, PlannedStep, Step, Target};
 
 /// Runs all steps of `plan`.
@@ -37,8 +38,9 @@ async fn carry_out<'p>(hands: &Hands<'_>, work: Work<'p>, locks: AddressLocks) -
         Work::Unit(unit, steps) => run_unit(hands, unit, &steps).await,
         Work::WayBack(change, failed, replica) => {
             hands.watcher.event(&Event::GoingBack(&change.service));
-            let alone = replica.and_then(|number| change.replicas_back.get(&number));
-            let result = walk_back(hands, failed, alone.unwrap_or(&change.way_back)).await;
+            let legs = change.way_back.iter();
+            let legs = legs.filter(|leg| replica.is_none() || leg.replica == replica);
+            let result = walk_back(hands, failed, legs).await;
             Ended::WayBack { service: &change.service, replica, result }
         }
     }
@@ -58,7 +60,21 @@ async fn run_unit<'p>(hands: &Hands<'_>, unit: usize, steps: &[&'p PlannedStep])
     Ended::Unit { unit, completed, failed: None }
 }
 
-async fn walk_back(hands: &Hands<'_>, failed: &PlannedStep, steps: &[Step]) -> Result<(), Failure> {
+/// Walks every leg, whatever becomes of the others; the first failure, if there is one.
+async fn walk_back<'p>(
+    hands: &Hands<'_>,
+    failed: &PlannedStep,
+    legs: impl Iterator<Item = &'p Leg>,
+) -> Result<(), Failure> {
+    let mut result = Ok(());
+    for leg in legs {
+        let walked = walk_leg(hands, failed, &leg.steps).await;
+        result = result.and(walked);
+    }
+    result
+}
+
+async fn walk_leg(hands: &Hands<'_>, failed: &PlannedStep, steps: &[Step]) -> Result<(), Failure> {
     let mut serving: Vec<&Target> = Vec::new();
     for step in steps {
         // What was never stopped is not started again, and nothing is waited for.

@@ -264,7 +264,7 @@ impl<'p> Schedule<'p> {
         let step = self.units[unit].steps.iter().copied().find(|planned| planned.id == at);
         let service = self.service_of(unit);
         let change = service.and_then(|service| self.changes.get(service).copied());
-        let leads_back = change.is_some_and(|change| !change.way_back.is_empty());
+        let leads_back = change.is_some_and(|one| !one.pauses && !one.way_back.is_empty());
         let Some(service) = service else {
             self.shared_failures.push(failure);
             return;
@@ -306,10 +306,8 @@ impl<'p> Schedule<'p> {
 
     /// Lets a replica go back alone, where that many may fail.
     fn bear(&mut self, change: &Change, step: &'p PlannedStep, failure: &Failure) -> bool {
-        let Some(replica) = step.replica.filter(|one| change.replicas_back.contains_key(one))
-        else {
-            return false;
-        };
+        let has_leg = |one: &u32| change.way_back.iter().any(|leg| leg.replica == Some(*one));
+        let Some(replica) = step.replica.filter(has_leg) else { return false };
         let Some(progress) = self.services.get_mut(&change.service) else { return false };
         // Once the whole service has failed it goes back as a whole.
         let has_given_up = progress.failure.is_some() && progress.borne.is_empty();

@@ -154,7 +154,6 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         has_way_back: false,
         pauses: false,
         bears: 0,
-        replicas_back: BTreeMap::new(),
         together: Vec::new(),
         tries_spec: false,
         remarks: Vec::new(),

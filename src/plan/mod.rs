@@ -31,7 +31,7 @@ pub mod removal;
 pub mod clearing;
 pub mod repair;
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
@@ -67,20 +67,18 @@ pub struct Change {
     pub verdict: Verdict,
     /// The spec it is to have; `None` where it is removed or its image is not known.
     pub spec: Option<SpecHash>,
-    /// Steps that lead back when one of its steps fails, in order; each may find its work already done.
-    pub way_back: Vec<Step>,
+    /// What leads back when one of its steps fails, leg by leg: one that fails keeps no other from being walked.
+    pub way_back: Vec<way_back::Leg>,
     /// Networks on which the way back frees and takes addresses.
     pub way_back_networks: BTreeSet<crate::model::NetworkName>,
-    /// Whether the way back leads to a container that serves.
+    /// Whether a failure leads back to a container that serves.
     pub has_way_back: bool,
-    /// Whether a failure leaves it half-way for somebody to look (`failure_action: pause`): there is no way
-    /// back then.
+    /// Whether a failure leaves it half-way for somebody to look (`failure_action: pause`): the way back is
+    /// only for replicas that may fail then.
     pub pauses: bool,
     /// How many of its replicas may fail (`max_failure_ratio`, `failure_action: continue`): each goes back by
     /// itself, and the rollout goes on.
     pub bears: usize,
-    /// The steps that lead a single replica back, where some may fail.
-    pub replicas_back: BTreeMap<u32, Vec<Step>>,
     /// The services that go back as one, this one among them; empty where it goes back alone.
     pub together: Vec<ServiceId>,
     /// Whether its spec has to prove itself, so that a failure can say something against it: not where containers

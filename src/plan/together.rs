@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::builder::{Builder, For};
 use super::change::{Judged, Need};
 use super::step::{Step, StepId, Target};
-use super::way_back::WayBack;
+use super::way_back::{Leg, WayBack};
 use crate::model::spec::Peer;
 use crate::model::{NetworkName, ServiceId};
 
@@ -50,15 +50,14 @@ impl Together {
         }
         let undo = self.ways.iter().rev().flat_map(|(_, way)| way.undo.clone());
         let redo = self.ways.iter().flat_map(|(_, way)| way.redo.clone());
-        let way_back: Vec<Step> = undo.chain(redo).collect();
+        let leg = Leg { replica: None, steps: undo.chain(redo).collect() };
         let members: Vec<ServiceId> = self.ways.iter().map(|(id, _)| id.clone()).collect();
         for change in &mut builder.plan.changes {
             if !members.contains(&change.service) {
                 continue;
             }
-            change.has_way_back =
-                way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));
-            change.way_back.clone_from(&way_back);
+            change.has_way_back = leg.leads_to_a_start();
+            change.way_back = vec![leg.clone()];
             change.way_back_networks.clone_from(&self.networks);
             change.together.clone_from(&members);
         }

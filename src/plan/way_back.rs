@@ -16,6 +16,27 @@ pub struct WayBack {
     pub redo: Vec<Step>,
 }
 
+/// A part of the way back.
+#[derive(Clone, Debug)]
+pub struct Leg {
+    /// The replica that it leads back; `None` where it leads several services back as one.
+    pub replica: Option<u32>,
+    /// Its steps, in order; each may find its work already done.
+    pub steps: Vec<Step>,
+}
+
+impl Leg {
+    /// The way back of one replica.
+    pub fn of(replica: u32, way: WayBack) -> Self {
+        Self { replica: Some(replica), steps: way.into_steps() }
+    }
+
+    /// Whether something is started on it.
+    pub fn leads_to_a_start(&self) -> bool {
+        self.steps.iter().any(|step| matches!(step, Step::StartContainer(_)))
+    }
+}
+
 impl WayBack {
     /// One half after the other.
     pub fn into_steps(self) -> Vec<Step> {

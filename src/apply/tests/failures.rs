@@ -182,6 +182,23 @@ async fn a_failing_second_replica_takes_the_first_one_back_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_replica_that_cannot_go_back_keeps_no_other_from_it() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).replicas(2)]);
+    host.converge().await;
+    let second = host.container_id("shop-web-2");
+    host.want("shop", [service("web", &app).replicas(2).env("V", "2")]);
+    let trouble = || Fault::Refused(EngineError::Refused("no".into()));
+    host.world.fail_next(Matcher::on(Verb::Start, "shop-web-2"), trouble());
+    host.world.fail_next(Matcher::on(Verb::Start, "shop-web-1.previous"), trouble());
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Failed);
+    assert_eq!(host.container_id("shop-web-2"), second);
+    assert!(host.container("shop-web-2").is_running());
+}
+
+#[tokio::test(start_paused = true)]
 async fn somebody_elses_container_under_our_name_is_never_touched_on_the_way_back() {
     let mut host = Bench::new();
     let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());

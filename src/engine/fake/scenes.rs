@@ -1,9 +1,12 @@
 //! What the host looked like after each call that could change it, for those who check that something never
 //! was so.
 
+use std::collections::BTreeSet;
+
 use super::faults::Verb;
 use super::world::Host;
 use super::{FakeEngine, Subject};
+use crate::model::spec::RestartPolicy;
 use crate::model::{ContainerId, ContainerName, labels};
 
 /// The host after a call.
@@ -34,6 +37,10 @@ pub struct Seen {
     pub runs: bool,
     /// Whether it has one, or is about to get one from its restart policy.
     pub is_up: bool,
+    /// Its restart policy.
+    pub policy: RestartPolicy,
+    /// The names it has on its networks.
+    pub aliases: BTreeSet<String>,
 }
 
 impl FakeEngine {
@@ -79,6 +86,8 @@ impl Host {
             spec: label(&one.labels, labels::SPEC),
             runs: one.life.has_process(),
             is_up: one.life.is_active(),
+            policy: one.settings.restart,
+            aliases: one.attached.values().flat_map(|at| at.aliases.iter().cloned()).collect(),
         });
         Scene { verb, of, containers: containers.collect(), volumes: self.volumes.len() }
     }

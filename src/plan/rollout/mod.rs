@@ -19,7 +19,7 @@ use super::index::Survey;
 use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
 use super::together::Together;
-use super::way_back::{Back, WayBack, own, way_back};
+use super::way_back::{Back, Leg, WayBack, own, way_back};
 use super::{Change, Difference, Verdict, peers};
 use crate::engine::ContainerUpdate;
 use crate::model::spec::RestartPolicy;
@@ -62,20 +62,11 @@ pub fn emit<'a>(
         return change;
     }
     change.bears = emission.bears;
-    for (number, way) in ways {
-        let steps = way.into_steps();
-        change.way_back.extend(steps.iter().cloned());
-        if change.bears > 0 && !steps.is_empty() {
-            change.replicas_back.insert(number, steps);
-        }
-    }
+    let legs = ways.into_iter().map(|(number, way)| Leg::of(number, way));
+    change.way_back = legs.filter(|leg| !leg.steps.is_empty()).collect();
     let rollout = &service.desired.service.rollout;
     change.pauses = rollout.failure_action == FailureAction::Pause;
-    if change.pauses {
-        change.way_back.clear();
-    }
-    change.has_way_back =
-        change.way_back.iter().any(|step| matches!(step, Step::StartContainer(_)));
+    change.has_way_back = !change.pauses && change.way_back.iter().any(Leg::leads_to_a_start);
     emission.remove_set_aside();
     if !change.way_back.is_empty() {
         change.way_back_networks = networks_of(service);

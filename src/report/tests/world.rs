@@ -149,7 +149,6 @@ pub fn plan(verdicts: impl IntoIterator<Item = (&'static str, Verdict)>) -> Plan
             has_way_back: false,
             pauses: false,
             bears: 0,
-            replicas_back: BTreeMap::new(),
             together: Vec::new(),
             tries_spec: true,
             remarks: Vec::new(),

@@ -6,8 +6,9 @@ use super::day::Wish;
 use crate::apply::tests::bench::*;
 use crate::engine::fake::{Scene, Seen, Verb};
 use crate::model::memory::Memory;
+use crate::model::spec::RestartPolicy;
 use crate::model::stack::Order;
-use crate::model::{ContainerId, ServiceName};
+use crate::model::{ContainerId, ObservedState, ServiceName, labels};
 use crate::plan::{Plan, Verdict};
 
 /// The host before a pass.
@@ -19,13 +20,21 @@ pub struct Before {
     wishes: BTreeMap<String, (u32, Order, u32)>,
     /// Services that are started again when another is replaced.
     restarted: BTreeSet<String>,
-    /// Specs whose containers end by themselves.
-    ending: BTreeSet<String>,
+    specs: Specs,
     calm: bool,
 }
 
+/// What becomes of the containers of some specs.
+#[derive(Clone, Default)]
+pub struct Specs {
+    /// They end by themselves now and then.
+    pub ending: BTreeSet<String>,
+    /// They do not pass their gate.
+    pub bad: BTreeSet<String>,
+}
+
 impl Before {
-    pub fn of(host: &Bench, wishes: &[Wish], ending: &BTreeSet<String>, calm: bool) -> Self {
+    pub fn of(host: &Bench, wishes: &[Wish], specs: &Specs, calm: bool) -> Self {
         let scene = host.world.scene();
         let one = |wish: &Wish| {
             let batch = if wish.parallelism == 0 { wish.replicas } else { wish.parallelism };
@@ -38,7 +47,7 @@ impl Before {
             wishes: wishes.iter().map(one).collect(),
             restarted: restarted.map(|wish| wish.name.to_owned()).collect(),
             scene,
-            ending: ending.clone(),
+            specs: specs.clone(),
             calm,
         }
     }
@@ -67,6 +76,7 @@ pub fn during(before: &Before, scenes: &[Scene]) -> Result<(), String> {
             remembered(before, scene),
             serves_on(before, scene),
             not_too_many(before, scene),
+            stays_aside(before, scene),
         ];
         volumes = scene.volumes;
         for one in all {
@@ -102,7 +112,7 @@ fn remembered(before: &Before, scene: &Scene) -> Result<(), String> {
 fn serves_on(before: &Before, scene: &Scene) -> Result<(), String> {
     for (service, (replicas, order, _)) in &before.wishes {
         let is_whole = in_place(&before.scene, service) >= *replicas as usize;
-        let may_end = of(scene, service).any(|seen| before.ending.contains(&seen.spec));
+        let may_end = of(scene, service).any(|seen| before.specs.ending.contains(&seen.spec));
         let may_end = may_end || before.restarted.contains(service);
         if !before.calm || *order != Order::StartFirst || !is_whole || may_end {
             continue;
@@ -113,6 +123,20 @@ fn serves_on(before: &Before, scene: &Scene) -> Result<(), String> {
         })?;
     }
     Ok(())
+}
+
+/// What was stopped in favour of another is not started by the engine when that starts again.
+fn stays_aside(before: &Before, scene: &Scene) -> Result<(), String> {
+    if !before.calm || scene.verb != Verb::Stop {
+        return Ok(());
+    }
+    let stopped = scene.containers.iter().find(|seen| Some(&seen.id) == scene.of.as_ref());
+    let Some(stopped) = stopped.filter(|seen| seen.name.as_str().ends_with(".previous")) else {
+        return Ok(());
+    };
+    check(stopped.policy == RestartPolicy::No, || {
+        format!("{} is set aside and would come back by its restart policy", stopped.name)
+    })
 }
 
 /// How many replicas have a container that runs.
@@ -152,6 +176,47 @@ fn plain(name: &str) -> &str {
     name.strip_suffix(".next").or(name.strip_suffix(".previous")).unwrap_or(name)
 }
 
+/// The host right after a pass, on a day on which nothing goes wrong but what is wished for: what served goes on
+/// or has a good successor, and nothing is left half-way.
+pub fn afterwards(before: &Before, host: &Bench) -> Result<(), String> {
+    let scene = host.world.scene();
+    let paused = pausing(host);
+    let is_paused = |seen: &&Seen| paused.contains(&seen.service.as_str());
+    let Specs { ending, bad } = &before.specs;
+    let may_end = |seen: &Seen| ending.contains(&seen.spec) || bad.contains(&seen.spec);
+    for old in before.scene.containers.iter().filter(|seen| seen.runs && !may_end(seen)) {
+        let wished = before.wishes.get(&old.service);
+        if wished.is_none_or(|(replicas, ..)| number(old) > *replicas) || is_paused(&old) {
+            continue;
+        }
+        let now = scene.containers.iter().find(|seen| seen.name == old.name);
+        let now = now.ok_or_else(|| format!("{} served and is gone", old.name))?;
+        check(!bad.contains(&now.spec), || format!("{} was replaced by a bad one", now.name))?;
+        check(now.runs || may_end(now), || format!("{} served and does not run", now.name))?;
+    }
+    for seen in scene.containers.iter().filter(|seen| !seen.service.is_empty() && !is_paused(seen))
+    {
+        // One that was made and waited in vain for another service goes in the next pass.
+        let is_made_only = seen.name.as_str().ends_with(".next") && !seen.is_up;
+        check(is_made_only || plain(seen.name.as_str()) == seen.name.as_str(), || {
+            format!("{} is left half-way after a pass", seen.name)
+        })?;
+        check(!seen.runs || seen.policy == RestartPolicy::UnlessStopped, || {
+            format!("{} runs and has lost its restart policy", seen.name)
+        })?;
+        check(!seen.runs || seen.aliases.contains(&seen.service), || {
+            format!("{} runs without the name of its service", seen.name)
+        })?;
+    }
+    Ok(())
+}
+
+/// Which replica it is.
+fn number(seen: &Seen) -> u32 {
+    let number = plain(seen.name.as_str()).rsplit('-').next();
+    number.and_then(|number| number.parse().ok()).unwrap_or(0)
+}
+
 /// How the host is once nothing happens any more.
 pub fn at_rest(host: &Bench, plan: &Plan, wanted: &BTreeSet<ServiceName>) -> Result<(), String> {
     let scene = host.world.scene();
@@ -189,6 +254,16 @@ pub fn at_rest(host: &Bench, plan: &Plan, wanted: &BTreeSet<ServiceName>) -> Res
     Ok(())
 }
 
+/// The network of the stack says whose it is, for Compose and for people.
+pub fn networks(observed: &ObservedState) -> Result<(), String> {
+    for network in observed.networks.iter().filter(|network| network.name == "shop_default") {
+        check(network.labels.contains_key(labels::COMPOSE_PROJECT), || {
+            format!("{} does not say whose it is", network.name)
+        })?;
+    }
+    Ok(())
+}
+
 /// Services with a rollout that was left half-way on purpose.
 fn pausing(host: &Bench) -> Vec<&str> {
     let deployments = host.desired.deployments();
@@ -219,7 +294,7 @@ fn in_sync(
         let is_up = host.world.container(seen.name.as_str()).is_some_and(|one| one.is_up());
         check(is_up, || format!("{} does not run", seen.name))?;
         let policy = host.container(seen.name.as_str()).settings.restart;
-        check(policy == crate::model::spec::RestartPolicy::UnlessStopped, || {
+        check(policy == RestartPolicy::UnlessStopped, || {
             format!("{} has lost its restart policy: {policy}", seen.name)
         })?;
     }

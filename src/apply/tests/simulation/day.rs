@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::bugs::Bug;
 use super::chance::Chance;
-use super::checks::{self, Before};
+use super::checks::{self, Before, Specs};
 use super::trouble;
 use crate::apply::tests::bench::*;
 use crate::engine::fake::{HealthStory, ImageBehaviour, Process};
@@ -21,15 +21,18 @@ pub struct Day {
     chance: Chance,
     images: Vec<PinnedImage>,
     wishes: Vec<Wish>,
-    /// Specs whose containers end by themselves now and then.
-    ending: BTreeSet<String>,
+    specs: Specs,
+    /// Whether things only go wrong as they are wished for.
+    clean: bool,
     told: Told,
+    /// Whether what happens is put in words, which takes most of the time.
+    wordy: bool,
 }
 
 /// What happened.
 #[derive(Clone, Default)]
 pub struct Told {
-    /// In words, in order.
+    /// In words, in order, where somebody wants to read them.
     pub lines: Vec<String>,
     /// Kinds of trouble, each as often as it came.
     pub kinds: Vec<String>,
@@ -87,20 +90,34 @@ fn images(host: &Bench) -> Vec<PinnedImage> {
 /// How many of the images are good.
 const GOOD: usize = 3;
 
+/// Those that do not pass a gate.
+const BAD: [usize; 3] = [5, 7, 8];
+
+/// The one that does not pass where it is checked.
+const NEVER_HEALTHY: usize = 3;
+
 /// Those whose process does not end by itself.
 const STEADY: [usize; 4] = [0, 1, 3, 4];
 
 impl Day {
-    pub fn new(seed: u64, bug: Option<Bug>) -> Self {
+    pub fn new(seed: u64, bug: Option<Bug>, wordy: bool) -> Self {
         let mut host = Bench::new();
         host.tamper = bug.map(|bug| bug.plant);
-        let chance = Chance::new(seed);
-        let (images, wishes, ending) = (Vec::new(), Vec::new(), BTreeSet::new());
-        Self { host, chance, images, wishes, ending, told: Told::default() }
+        let mut chance = Chance::new(seed);
+        let clean = chance.once_in(3);
+        let (images, wishes, specs) = (Vec::new(), Vec::new(), Specs::default());
+        Self { host, chance, images, wishes, specs, clean, told: Told::default(), wordy }
     }
 
     pub fn told(self) -> Told {
         self.told
+    }
+
+    fn tell(&mut self, line: impl FnOnce(&Self) -> String) {
+        if self.wordy {
+            let line = line(self);
+            self.told.lines.push(line);
+        }
     }
 
     pub async fn live(&mut self) -> Result<(), String> {
@@ -110,8 +127,7 @@ impl Day {
         self.host.world.film();
         self.wishes = self.first_wishes();
         self.wish();
-        let troubled = self.chance.once_in(2);
-        self.pass(!troubled).await?;
+        self.pass(true).await?;
         for _ in 0..1 + self.chance.below(5) {
             let mut calm = true;
             for _ in 0..1 + self.chance.below(3) {
@@ -126,13 +142,13 @@ impl Day {
 
     /// Something is wished for, or goes wrong; whether it was a wish.
     fn happen(&mut self) -> bool {
-        if self.chance.once_in(2) {
+        if self.clean || self.chance.once_in(2) {
             self.change_a_wish();
             self.wish();
             return true;
         }
         let kind = trouble::strike(&self.host, &mut self.chance, &self.images);
-        self.told.lines.push(kind.clone());
+        self.tell(|_| kind.clone());
         self.told.kinds.push(kind);
         false
     }
@@ -192,11 +208,16 @@ impl Day {
 
     fn wish(&mut self) {
         let wanted: Vec<Wanted> = self.wishes.iter().map(|wish| self.wanted(wish)).collect();
-        let told = format!("wished for: {:?}", self.wishes);
-        self.told.lines.push(told);
+        self.tell(|day| format!("wished for: {:?}", day.wishes));
         self.host.want_all("shop", wanted);
-        for wish in self.wishes.iter().filter(|wish| !STEADY.contains(&wish.image)) {
-            self.ending.insert(self.host.hash(&format!("shop/{}", wish.name)).to_string());
+        for wish in &self.wishes {
+            let spec = self.host.hash(&format!("shop/{}", wish.name)).to_string();
+            if !STEADY.contains(&wish.image) {
+                self.specs.ending.insert(spec.clone());
+            }
+            if BAD.contains(&wish.image) || wish.image == NEVER_HEALTHY && wish.checked {
+                self.specs.bad.insert(spec);
+            }
         }
     }
 
@@ -233,22 +254,27 @@ impl Day {
     /// One pass, looked at call by call. `calm`: nothing but wishes came before it.
     async fn pass(&mut self, calm: bool) -> Result<(), String> {
         let calm = calm && self.host.world.is_calm();
-        let before = Before::of(&self.host, &self.wishes, &self.ending, calm);
-        let survived = self.host.try_pass().await.is_some();
+        let before = Before::of(&self.host, &self.wishes, &self.specs, calm);
+        let pass = self.host.try_pass().await;
         self.host.world.revive();
         let scenes = self.host.world.take_scenes();
-        self.told.lines.push(format!("a pass: {}", if survived { "ended" } else { "died" }));
-        let calls = scenes.iter().map(|scene| {
+        self.tell(|_| format!("a pass{}", if pass.is_some() { "" } else { ", and death in it" }));
+        for scene in &scenes {
             let of = scene.containers.iter().find(|seen| Some(&seen.id) == scene.of.as_ref());
-            format!("    {:?} {}", scene.verb, of.map_or("", |seen| seen.name.as_str()))
-        });
-        self.told.lines.extend(calls);
-        checks::during(&before, &scenes)
+            let name = of.map_or("", |seen| seen.name.as_str());
+            self.tell(|_| format!("    {:?} {name}", scene.verb));
+        }
+        for (service, result) in pass.iter().flat_map(|pass| &pass.outcome.services) {
+            let why = result.failure.as_ref().map_or("", |failure| failure.message.as_str());
+            self.tell(|_| format!("  {service}: {:?} {why}", result.outcome));
+        }
+        checks::during(&before, &scenes)?;
+        if self.clean { checks::afterwards(&before, &self.host) } else { Ok(()) }
     }
 
     /// Nothing happens any more: the host comes to rest, and there it is as git says.
     async fn come_to_rest(&mut self) -> Result<(), String> {
-        self.told.lines.push("nothing happens any more".to_owned());
+        self.tell(|_| "nothing happens any more".to_owned());
         self.host.world.calm_down();
         for _ in 0..PASSES {
             self.host.world.forget_calls();
@@ -270,6 +296,8 @@ impl Day {
         let plan = self.host.plan().await;
         let wanted: BTreeSet<ServiceName> =
             self.wishes.iter().map(|wish| wish.name.into()).collect();
+        let observed = self.host.observe().await.ok_or("the host cannot be seen")?;
+        checks::networks(&observed)?;
         checks::at_rest(&self.host, &plan, &wanted)
     }
 }
