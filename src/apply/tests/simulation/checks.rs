@@ -27,7 +27,7 @@ pub struct Before {
 /// What becomes of the containers of some specs.
 #[derive(Clone, Default)]
 pub struct Specs {
-    /// They end by themselves now and then.
+    /// They end by themselves now and then, or fall sick.
     pub ending: BTreeSet<String>,
     /// They do not pass their gate.
     pub bad: BTreeSet<String>,
@@ -189,18 +189,22 @@ pub fn afterwards(before: &Before, host: &Bench) -> Result<(), String> {
         if wished.is_none_or(|(replicas, ..)| number(old) > *replicas) || is_paused(&old) {
             continue;
         }
-        let now = scene.containers.iter().find(|seen| seen.name == old.name);
-        let now = now.ok_or_else(|| format!("{} served and is gone", old.name))?;
+        let name = plain(old.name.as_str());
+        let now = scene.containers.iter().find(|seen| seen.name.as_str() == name);
+        let now = now.ok_or_else(|| format!("{name} served and is gone"))?;
         check(!bad.contains(&now.spec), || format!("{} was replaced by a bad one", now.name))?;
         check(now.runs || may_end(now), || format!("{} served and does not run", now.name))?;
     }
     for seen in scene.containers.iter().filter(|seen| !seen.service.is_empty() && !is_paused(seen))
     {
-        // One that was made and waited in vain for another service goes in the next pass.
+        // One that was made and waited in vain for another service goes in the next pass; and the new one stays
+        // until the old one has proved itself, if both are bad.
         let is_made_only = seen.name.as_str().ends_with(".next") && !seen.is_up;
-        check(is_made_only || plain(seen.name.as_str()) == seen.name.as_str(), || {
-            format!("{} is left half-way after a pass", seen.name)
-        })?;
+        let both_are_bad = of(&before.scene, &seen.service).any(&may_end);
+        check(
+            is_made_only || both_are_bad || plain(seen.name.as_str()) == seen.name.as_str(),
+            || format!("{} is left half-way after a pass", seen.name),
+        )?;
         check(!seen.runs || seen.policy == RestartPolicy::UnlessStopped, || {
             format!("{} runs and has lost its restart policy", seen.name)
         })?;

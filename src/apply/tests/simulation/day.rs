@@ -97,7 +97,10 @@ const BAD: [usize; 3] = [5, 7, 8];
 const NEVER_HEALTHY: usize = 3;
 
 /// Those whose process does not end by itself.
-const STEADY: [usize; 4] = [0, 1, 3, 4];
+const STEADY: [usize; 4] = [0, 1, 3, FALLS_SICK];
+
+/// The one that is healthy at first, where it is checked.
+const FALLS_SICK: usize = 4;
 
 impl Day {
     pub fn new(seed: u64, bug: Option<Bug>, wordy: bool) -> Self {
@@ -212,7 +215,7 @@ impl Day {
         self.host.want_all("shop", wanted);
         for wish in &self.wishes {
             let spec = self.host.hash(&format!("shop/{}", wish.name)).to_string();
-            if !STEADY.contains(&wish.image) {
+            if !STEADY.contains(&wish.image) || wish.image == FALLS_SICK && wish.checked {
                 self.specs.ending.insert(spec.clone());
             }
             if BAD.contains(&wish.image) || wish.image == NEVER_HEALTHY && wish.checked {
