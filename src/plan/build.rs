@@ -38,12 +38,10 @@ pub fn build<'a>(
         }
         let mut ground = groundwork.lay(&mut builder, situation, service);
         // Who goes may hold the name as well as the port.
-        let conflicts = conflicts.get(&service.id).into_iter().flatten();
-        ground.before_create.extend(conflicts.clone());
-        waits.after.extend(conflicts);
+        waits.after.extend(conflicts.get(&service.id).into_iter().flatten());
+        // Nothing is made that another one's failure would leave lying about.
+        ground.before_create.extend(&waits.after);
         ground.before_create.extend(before_sharing(&builder, service));
-        ground.before_create.extend(&waits.first);
-        waits.after.extend(std::mem::take(&mut waits.first));
         let together = group_of.get(&place).map(|group| &mut groups[*group]);
         if let Some(together) = &together {
             // Nothing is switched before those that have to follow can.
@@ -171,7 +169,7 @@ fn dependencies(builder: &mut Builder, situation: &Survey<'_>, service: &Judged<
                 }
             }
             None if dependency.condition == Condition::Healthy && dependency.required => {
-                waits.first.extend(await_health(builder, situation, service, name));
+                waits.after.extend(await_health(builder, situation, service, name));
             }
             None => {}
         }

@@ -36,9 +36,6 @@ pub struct Waits {
     pub after: Vec<StepId>,
     /// Steps that must have ended, well or not.
     pub behind: Vec<StepId>,
-    /// Waits for what nothing is done to in this pass: nothing is made before they are over, since it would be
-    /// made anew pass by pass.
-    pub first: Vec<StepId>,
 }
 
 /// What a step is done for.

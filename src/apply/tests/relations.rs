@@ -252,6 +252,28 @@ async fn a_dependant_that_says_so_is_restarted_when_whom_it_needs_was_replaced()
     assert_eq!(*pass.verdict("shop/web"), Verdict::InSync);
 }
 
+#[tokio::test(start_paused = true)]
+async fn nothing_is_made_for_one_that_waits_in_vain_however_far_away_the_trouble_is() {
+    let mut host = Bench::new();
+    let story = HealthStory::HealthyUntil { healthy_after: SECOND, unhealthy_after: SECOND * 60 };
+    let (app, db) = (host.app(), host.image("db", ImageBehaviour::health(story)));
+    let want = |host: &mut Bench, value: &str| {
+        let api = service("api", &app).env("V", value).needs("db", Condition::Healthy);
+        let web = service("web", &app).env("V", value).needs("api", Condition::Started);
+        host.want("shop", [service("db", &db).checked(), api, web]);
+    };
+    want(&mut host, "1");
+    host.converge().await;
+    tokio::time::sleep(SECOND * 120).await;
+    want(&mut host, "2");
+    let pass = host.pass().await;
+    assert_eq!(pass.outcome("shop/api"), ServiceOutcome::Failed);
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Blocked);
+    host.world.forget_calls();
+    host.pass().await;
+    assert_eq!(host.calls(), [""; 0]);
+}
+
 fn hooked(app: &PinnedImage, value: &str, after: &[&str], before: &[&str]) -> Wanted {
     let hook = |words: &&str| Hook {
         command: words.split(' ').map(str::to_owned).collect(),

@@ -197,14 +197,11 @@ pub fn afterwards(before: &Before, host: &Bench) -> Result<(), String> {
     }
     for seen in scene.containers.iter().filter(|seen| !seen.service.is_empty() && !is_paused(seen))
     {
-        // One that was made and waited in vain for another service goes in the next pass; and the new one stays
-        // until the old one has proved itself, if both are bad.
-        let is_made_only = seen.name.as_str().ends_with(".next") && !seen.is_up;
+        // The new one stays until the old one has proved itself, if both are bad.
         let both_are_bad = of(&before.scene, &seen.service).any(&may_end);
-        check(
-            is_made_only || both_are_bad || plain(seen.name.as_str()) == seen.name.as_str(),
-            || format!("{} is left half-way after a pass", seen.name),
-        )?;
+        check(both_are_bad || plain(seen.name.as_str()) == seen.name.as_str(), || {
+            format!("{} is left half-way after a pass", seen.name)
+        })?;
         check(!seen.runs || seen.policy == RestartPolicy::UnlessStopped, || {
             format!("{} runs and has lost its restart policy", seen.name)
         })?;
@@ -222,16 +219,13 @@ fn number(seen: &Seen) -> u32 {
 }
 
 /// How the host is once nothing happens any more.
-pub fn at_rest(host: &Bench, plan: &Plan, wanted: &BTreeSet<ServiceName>) -> Result<(), String> {
+pub fn at_rest(host: &Bench, plan: &Plan, wishes: &[Wish]) -> Result<(), String> {
     let scene = host.world.scene();
-    // What waits for another one to be healthy waits on.
-    let waiting: Vec<_> = plan
-        .steps
-        .iter()
-        .filter(|planned| planned.because.ends_with("must be healthy first"))
-        .filter_map(|planned| planned.service.as_ref())
-        .collect();
-    for change in plan.changes.iter().filter(|change| !waiting.contains(&&change.service)) {
+    let waiting = waiting(plan, wishes);
+    for change in &plan.changes {
+        if waiting.contains(change.service.service.as_str()) {
+            continue;
+        }
         let service = change.service.service.as_str();
         match &change.verdict {
             Verdict::InSync => in_sync(host, &scene, change.spec.as_ref(), service)?,
@@ -249,13 +243,29 @@ pub fn at_rest(host: &Bench, plan: &Plan, wanted: &BTreeSet<ServiceName>) -> Res
     for seen in scene.containers.iter().filter(|seen| !seen.service.is_empty()) {
         let name = ServiceName::new(&seen.service);
         let known = plan.changes.iter().any(|change| change.service.service == name);
-        check(known || wanted.contains(&name), || format!("{} is left over", seen.name))?;
+        let is_wanted = wishes.iter().any(|wish| wish.name == seen.service);
+        check(known || is_wanted, || format!("{} is left over", seen.name))?;
         let is_half_way = plain(seen.name.as_str()) != seen.name.as_str();
         check(!is_half_way || paused.contains(seen.service.as_str()), || {
             format!("{} is left half-way", seen.name)
         })?;
     }
     Ok(())
+}
+
+/// What waits for another one to be healthy, or for one that does.
+fn waiting<'p>(plan: &'p Plan, wishes: &[Wish]) -> BTreeSet<&'p str> {
+    let steps = plan.steps.iter();
+    let waits = steps.filter(|planned| planned.because.ends_with("must be healthy first"));
+    let services = waits.filter_map(|planned| planned.service.as_ref());
+    let mut waiting: BTreeSet<&str> = services.map(|id| id.service.as_str()).collect();
+    for wish in wishes {
+        let change = plan.changes.iter().find(|change| change.service.service == wish.name.into());
+        if let Some(change) = change.filter(|_| wish.needs_any(&waiting)) {
+            waiting.insert(change.service.service.as_str());
+        }
+    }
+    waiting
 }
 
 /// The network of the stack says whose it is, for Compose and for people.

@@ -9,11 +9,14 @@ use super::checks::{self, Before, Specs};
 use super::trouble;
 use crate::apply::tests::bench::*;
 use crate::engine::fake::{HealthStory, ImageBehaviour, Process};
+use crate::model::PinnedImage;
 use crate::model::stack::{Condition, FailureAction, Order};
-use crate::model::{PinnedImage, ServiceName};
 
 /// Passes in which a quiet host has to come to rest.
 const PASSES: usize = 8;
+
+/// How long a gate is waited for.
+const DEADLINE: Duration = Duration::from_secs(20);
 
 /// One day.
 pub struct Day {
@@ -57,6 +60,11 @@ pub struct Wish {
 }
 
 impl Wish {
+    /// Whether it needs one of these.
+    pub fn needs_any(&self, others: &BTreeSet<&str>) -> bool {
+        self.needs.is_some_and(|(name, ..)| others.contains(name))
+    }
+
     /// Whether it is started again when the one it needs is replaced.
     pub fn is_restarted(&self) -> bool {
         self.needs.is_some_and(|(_, _, restarts)| restarts)
@@ -106,6 +114,7 @@ impl Day {
     pub fn new(seed: u64, bug: Option<Bug>, wordy: bool) -> Self {
         let mut host = Bench::new();
         host.tamper = bug.map(|bug| bug.plant);
+        host.rules.deadline = DEADLINE;
         let mut chance = Chance::new(seed);
         let clean = chance.once_in(3);
         let (images, wishes, specs) = (Vec::new(), Vec::new(), Specs::default());
@@ -297,10 +306,8 @@ impl Day {
 
     async fn at_rest(&self) -> Result<(), String> {
         let plan = self.host.plan().await;
-        let wanted: BTreeSet<ServiceName> =
-            self.wishes.iter().map(|wish| wish.name.into()).collect();
         let observed = self.host.observe().await.ok_or("the host cannot be seen")?;
         checks::networks(&observed)?;
-        checks::at_rest(&self.host, &plan, &wanted)
+        checks::at_rest(&self.host, &plan, &self.wishes)
     }
 }

@@ -55,7 +55,11 @@ fn whatever_happens_the_host_is_as_git_says_in_the_end() {
                 return;
             }
             let (told, ended) = live(seed, None, false);
-            assert_eq!(ended, Ok(()), "day {seed}; EVENKEEL_SIMULATION_SEED={seed} tells of it");
+            assert!(
+                ended.is_ok(),
+                "day {seed}: {:.2000}\nEVENKEEL_SIMULATION_SEED={seed} tells of it",
+                ended.unwrap_err()
+            );
             let mut kinds = kinds.lock().unwrap();
             for kind in told.kinds {
                 *kinds.entry(kind).or_default() += 1;
