@@ -8,11 +8,11 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::hooks;
+use super::{Hands, hooks};
 use crate::engine::{ContainerRef, Engine, EngineError};
-use crate::model::ObservedContainer;
 use crate::model::observed::{ContainerState, Health};
 use crate::model::spec::RestartPolicy;
+use crate::model::{ObservedContainer, ServiceId};
 use crate::plan::Gate;
 use crate::plan::gate::Until;
 
@@ -74,6 +74,9 @@ pub enum Stuck {
     /// The engine.
     #[error(transparent)]
     Engine(#[from] EngineError),
+    /// Git wants something else by now.
+    #[error("a newer commit changes it")]
+    Superseded,
     /// The program was told to stop.
     #[error("the pass was stopped while it was waited for")]
     Stopped,
@@ -94,20 +97,23 @@ impl Stuck {
             | Self::Gone
             | Self::Meddled(_)
             | Self::Engine(_)
+            | Self::Superseded
             | Self::Stopped => false,
         }
     }
 }
 
-/// Waits until `container` passes `gate`.
+/// Waits until `container` passes `gate`, or a newer commit changes `service`; a job is waited for even then.
 ///
 /// Does not stop or remove anything on failure; the caller decides.
 pub async fn pass(
-    engine: &dyn Engine,
+    hands: &Hands<'_>,
+    service: Option<&ServiceId>,
     container: &ContainerRef,
     gate: &Gate,
-    stop: &CancellationToken,
 ) -> Result<Passed, Stuck> {
+    let engine = hands.engine;
+    let service = service.filter(|_| gate.until != Until::Completed);
     let begun = Instant::now();
     let mut steady = Steady::default();
     let mut is_started = !gate.started;
@@ -130,7 +136,10 @@ pub async fn pass(
         if let Some(within) = deadline.filter(|within| begun.elapsed() >= *within) {
             return Err(Stuck::Deadline { wanted: wanted(gate), within });
         }
-        wait(pause(begun.elapsed()), stop).await?;
+        if service.is_some_and(|service| hands.superseded.contains(service)) {
+            return Err(Stuck::Superseded);
+        }
+        wait(pause(begun.elapsed()), hands.stop).await?;
     }
 }
 

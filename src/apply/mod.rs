@@ -7,6 +7,7 @@
 pub mod outcome;
 pub mod files;
 pub mod gate;
+pub mod superseded;
 mod hooks;
 mod names;
 pub mod perform;
@@ -30,6 +31,7 @@ use crate::model::{ContainerId, Masks, ServiceId, StackName};
 use crate::plan::{Plan, PlannedStep, StepId};
 
 pub use outcome::{Failure, Outcome, ServiceResult};
+pub use superseded::Superseded;
 
 /// All that carrying out a plan needs.
 pub struct Hands<'a> {
@@ -47,6 +49,8 @@ pub struct Hands<'a> {
     pub parallel: usize,
     /// Ends the pass: the step under way is finished, waits are given up, nothing new begins.
     pub stop: &'a CancellationToken,
+    /// Services that a newer commit changes.
+    pub superseded: &'a Superseded,
 }
 
 /// The record of what was set aside: on disk before the engine is asked.

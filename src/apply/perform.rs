@@ -13,7 +13,8 @@ use super::{Event, Hands};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    ContainerId, ContainerName, ContainerState, ObservedContainer, PinnedImage, StackName, labels,
+    ContainerId, ContainerName, ContainerState, ObservedContainer, PinnedImage, ServiceId,
+    StackName, labels,
 };
 use crate::plan::{Gate, PlannedStep, Step, StepId, Target};
 
@@ -29,7 +30,7 @@ pub enum Done {
 /// Carries out one planned step.
 pub async fn perform(hands: &Hands<'_>, planned: &PlannedStep) -> Result<Done, Failure> {
     hands.watcher.event(&Event::StepStarted(planned));
-    let result = step(hands, &planned.stack, Some(planned.id), &planned.step).await;
+    let result = step(hands, &planned.stack, Some(planned), &planned.step).await;
     match &result {
         Ok(_) => hands.watcher.event(&Event::StepDone(planned)),
         Err(failure) => hands.watcher.event(&Event::StepFailed(planned, &failure.message)),
@@ -37,16 +38,19 @@ pub async fn perform(hands: &Hands<'_>, planned: &PlannedStep) -> Result<Done, F
     result
 }
 
-/// Carries out a step of a plan or of a way back.
+/// Carries out a step of a plan (`planned`) or of a way back.
 pub async fn step(
     hands: &Hands<'_>,
     stack: &StackName,
-    id: Option<StepId>,
+    planned: Option<&PlannedStep>,
     step: &Step,
 ) -> Result<Done, Failure> {
     crash::point();
     let result = match step {
-        Step::AwaitGate { container, gate } => return await_gate(hands, container, gate).await,
+        Step::AwaitGate { container, gate } => {
+            let service = planned.and_then(|planned| planned.service.as_ref());
+            return await_gate(hands, service, container, gate).await;
+        }
         Step::Monitor { container, lasting, gate } => {
             return monitor(hands, container, gate, *lasting).await;
         }
@@ -67,7 +71,9 @@ pub async fn step(
             let path = path.clone();
             return write(hands, move || files::make_directory(&path)).await;
         }
-        Step::PullImage { image, platform, .. } => pull(hands, id, image, platform.as_ref()).await,
+        Step::PullImage { image, platform, .. } => {
+            pull(hands, planned.map(|planned| planned.id), image, platform.as_ref()).await
+        }
         Step::SetAside { container, had } => set_aside(hands, stack, container, *had).await?,
         Step::Restore { container, policy } => restore(hands, container, *policy).await?,
         Step::CreateNetwork { .. }
@@ -333,9 +339,14 @@ async fn pause(hands: &Hands<'_>, lasting: Duration) -> Result<Done, Failure> {
     waited.map(|()| Done::Well).map_err(|stuck| Failure::of_the_world(stuck.to_string()))
 }
 
-async fn await_gate(hands: &Hands<'_>, container: &Target, gate: &Gate) -> Result<Done, Failure> {
+async fn await_gate(
+    hands: &Hands<'_>,
+    service: Option<&ServiceId>,
+    container: &Target,
+    gate: &Gate,
+) -> Result<Done, Failure> {
     let container = reference(container);
-    match gate::pass(hands.engine, &container, gate, hands.stop).await {
+    match gate::pass(hands, service, &container, gate).await {
         Ok(Passed::Running) => Ok(Done::Well),
         Ok(Passed::Completed) => Ok(Done::Completed),
         Err(stuck) => Err(failing::of_gate(hands, &container, gate, &stuck).await),

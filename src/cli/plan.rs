@@ -13,6 +13,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
         only: args.only.clone(),
         allow_removals: args.allow_removals,
         offline: args.offline,
+        follows: false,
     };
     let freshness = if args.offline { Freshness::Recorded } else { Freshness::Latest };
     let preview = pass::preview(&world, &request, freshness).await?;

@@ -37,6 +37,7 @@ async fn once(
         only: args.only.clone(),
         allow_removals: args.allow_removals,
         offline: args.offline,
+        follows: false,
     };
     let done = pass::pass(world, &request, watcher, stop).await;
     watcher.finish();

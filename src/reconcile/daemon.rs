@@ -21,7 +21,13 @@ pub async fn run(
     let mut hangup = signal(SignalKind::hangup())?;
     let stop = stop_on_signal()?;
     while !stop.is_cancelled() {
-        tell(pass::pass(world, &Request::default(), watcher, &stop).await);
+        let request = Request { follows: true, ..Request::default() };
+        let pass = pass::pass(world, &request, watcher, &stop).await;
+        let is_due = pass.as_ref().is_ok_and(|pass| pass.superseded);
+        tell(pass);
+        if is_due {
+            continue;
+        }
         pause(with_jitter(world.interval(), Timestamp::now()), &mut hangup, &stop).await;
     }
     tracing::info!("stopped");

@@ -7,6 +7,7 @@ pub mod world;
 pub mod lock;
 pub mod places;
 pub mod sources;
+pub mod newer;
 pub mod view;
 pub mod record;
 pub mod standing;

@@ -8,12 +8,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::lock::{self, LockError};
+use super::newer;
 use super::places::{Places, places};
 use super::record::{self, Generations, Record};
 use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
 use super::view::{self, Background, Early, View};
 use super::world::World;
-use crate::apply::{self, Hands, Outcome, Watcher};
+use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
 use crate::model::login::Login;
@@ -34,6 +35,8 @@ pub struct Request {
     pub allow_removals: bool,
     /// Asks no registry.
     pub offline: bool,
+    /// Looks for newer commits while it waits for containers to become good.
+    pub follows: bool,
 }
 
 /// How a pass went.
@@ -48,6 +51,8 @@ pub struct Pass {
     pub outcome: Outcome,
     /// The generation of each stack that was changed.
     pub generations: Generations,
+    /// Whether a newer commit changed something meanwhile, so that the next pass is due.
+    pub superseded: bool,
     /// Things worth saying about the pass as a whole.
     pub notices: Vec<String>,
     /// How long it took.
@@ -110,7 +115,8 @@ pub async fn pass(
     let mut view = view::look(world, Some(early), &background).await?;
     record::note(&history, &read, &view, &mut memory, now)?;
 
-    let crew = Crew { world, history: &history, watcher, stop };
+    let superseded = Superseded::default();
+    let crew = Crew { world, history: &history, watcher, stop, superseded: &superseded };
     // A request of a program that died may still be under way, and its work come to light while the rest
     // is put in order.
     for _ in 0..REPAIRS {
@@ -129,7 +135,14 @@ pub async fn pass(
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
     let generations = record::begin(&history, &view, &mut plan, now)?;
-    let outcome = crew.carry_out(&plan, &view, &generations).await;
+    let outcome = if request.follows && !plan.steps.is_empty() {
+        tokio::select! {
+            outcome = crew.carry_out(&plan, &view, &generations) => outcome,
+            never = newer::watch(world, &read, &superseded) => match never {},
+        }
+    } else {
+        crew.carry_out(&plan, &view, &generations).await
+    };
     record::finish(&history, &view, &plan, &outcome, &generations, Timestamp::now())?;
     Ok(Pass {
         sources: read.sources,
@@ -137,6 +150,7 @@ pub async fn pass(
         plan,
         outcome,
         generations,
+        superseded: !superseded.is_empty(),
         notices,
         took: begun.elapsed(),
     })
@@ -194,6 +208,7 @@ struct Crew<'a> {
     history: &'a History,
     watcher: &'a dyn Watcher,
     stop: &'a CancellationToken,
+    superseded: &'a Superseded,
 }
 
 impl Crew<'_> {
@@ -208,6 +223,7 @@ impl Crew<'_> {
             masks: &view.masks,
             parallel: self.world.config.limits.parallel as usize,
             stop: self.stop,
+            superseded: self.superseded,
         };
         apply::apply(plan, &hands).await
     }

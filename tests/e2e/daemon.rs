@@ -73,6 +73,29 @@ fn the_daemon_follows_commits_mends_drift_and_stops_when_asked() {
 }
 
 #[test]
+fn a_newer_commit_supersedes_a_rollout_that_waits_at_its_gate() {
+    let host = Host::new();
+    for tag in ["1", "2", "3"] {
+        host.push("acme/web", tag, Kind::Web);
+    }
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    let mut daemon = Daemon::start(&host);
+    runs(&host, "1");
+    // It would be waited for ten minutes and more.
+    let check = "    healthcheck: {test: [CMD, 'false'], interval: 1s, start_period: 600s}\n";
+    host.commit(&[("shop-@ID@/compose.yaml", &(manifest("2") + check))]);
+    runs(&host, "2");
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("3"))]);
+    runs(&host, "3");
+    assert_eq!(daemon.stop(), Some(0));
+    host.pass().ends(0);
+    let history = host.run(&["history", "--output", "json"]).json();
+    let told = history.to_string();
+    assert!(told.contains("a newer commit changes it"), "{told}");
+    assert_eq!(host.docker(&["ps", "-a", "-q", "--filter", "name=@ID@"]).lines().count(), 1);
+}
+
+#[test]
 fn commands_work_beside_the_daemon() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);

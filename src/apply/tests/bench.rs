@@ -9,7 +9,7 @@ use indexmap::IndexMap;
 use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
-use crate::apply::{self, Event, Hands, Journal, Outcome, Watcher};
+use crate::apply::{self, Event, Hands, Journal, Outcome, Superseded, Watcher};
 use crate::engine::fake::{FakeEngine, ImageBehaviour};
 use crate::engine::{Engine, Labels};
 use crate::model::desired::{Deployment, PinOrigin, Pinned};
@@ -37,6 +37,8 @@ pub struct Bench {
     pub memory: Arc<Mutex<Memory>>,
     pub rules: Rules,
     pub now: Timestamp,
+    /// What a newer commit changes meanwhile.
+    pub superseded: Arc<Superseded>,
     /// What is done to every plan before it is carried out.
     pub tamper: Option<fn(&mut Plan)>,
 }
@@ -209,7 +211,15 @@ impl Bench {
             sources_configured: ["git".into()].into(),
         };
         let now = Timestamp::from_second(1_800_000_000).unwrap();
-        Self { world: FakeEngine::new(), desired, memory: Arc::default(), rules, now, tamper: None }
+        Self {
+            world: FakeEngine::new(),
+            desired,
+            memory: Arc::default(),
+            rules,
+            now,
+            superseded: Arc::default(),
+            tamper: None,
+        }
     }
 
     /// The same host, wishes and memory, to go on from separately.
@@ -220,6 +230,7 @@ impl Bench {
             memory: Arc::new(Mutex::new(self.memory())),
             rules: self.rules.clone(),
             now: self.now,
+            superseded: self.superseded.clone(),
             tamper: self.tamper,
         }
     }
@@ -353,6 +364,7 @@ impl Bench {
             masks: &Masks::default(),
             parallel: 4,
             stop: &CancellationToken::new(),
+            superseded: &self.superseded,
         };
         apply::apply(plan, &hands).await
     }

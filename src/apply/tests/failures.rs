@@ -1,5 +1,7 @@
 //! What fails: ways back, rejected specs, dependants.
 
+use std::time::Duration;
+
 use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
@@ -196,6 +198,42 @@ async fn a_replica_that_cannot_go_back_keeps_no_other_from_it() {
     assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Failed);
     assert_eq!(host.container_id("shop-web-2"), second);
     assert!(host.container("shop-web-2").is_running());
+}
+
+/// What becomes of a rollout, and how long that takes, when a newer commit comes while it waits at its gate.
+async fn superseded(order: Order) -> (Bench, Pass, Duration) {
+    let mut host = Bench::new();
+    let app = host.app();
+    let slow = HealthStory::HealthyAfter(SECOND * 1000);
+    let stuck = host.image("stuck", ImageBehaviour::health(slow));
+    let wanted =
+        |image| service("web", image).checked().with(|service| service.rollout.order = order);
+    host.want("shop", [wanted(&app)]);
+    host.converge().await;
+    let before = host.container_id("shop-web-1");
+    host.want("shop", [wanted(&stuck)]);
+    let begun = tokio::time::Instant::now();
+    let commit = async {
+        tokio::time::sleep(SECOND * 5).await;
+        host.superseded.extend([id("shop/web")]);
+    };
+    let (pass, ()) = tokio::join!(host.pass(), commit);
+    assert_eq!(host.container_id("shop-web-1"), before);
+    assert!(host.container("shop-web-1").is_running());
+    (host, pass, begun.elapsed())
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_newer_commit_ends_the_wait_at_a_gate_and_is_no_blame() {
+    for order in [Order::StopFirst, Order::StartFirst] {
+        let (host, pass, took) = superseded(order).await;
+        assert_eq!(pass.outcome("shop/web"), ServiceOutcome::RolledBack);
+        let failure = pass.outcome.services[&id("shop/web")].failure.clone().unwrap();
+        assert!(failure.message.ends_with("a newer commit changes it"), "{}", failure.message);
+        assert!(took < SECOND * 20, "{took:?}");
+        assert!(host.memory().rejected.is_empty());
+        assert_eq!(host.world.names(), ["shop-web-1"]);
+    }
 }
 
 #[tokio::test(start_paused = true)]
