@@ -134,7 +134,9 @@ fn stays_aside(before: &Before, scene: &Scene) -> Result<(), String> {
     let Some(stopped) = stopped.filter(|seen| seen.name.as_str().ends_with(".previous")) else {
         return Ok(());
     };
-    check(stopped.policy == RestartPolicy::No, || {
+    // One that is not wanted any more goes at once.
+    let goes = before.wishes.get(&stopped.service).is_none_or(|(many, ..)| number(stopped) > *many);
+    check(goes || stopped.policy == RestartPolicy::No, || {
         format!("{} is set aside and would come back by its restart policy", stopped.name)
     })
 }
