@@ -62,6 +62,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         container_name: None,
         replicas: 1,
         depends_on: Default::default(),
+        rollback: rollout.clone(),
         rollout,
         exports: Vec::new(),
         secret_files: Vec::new(),

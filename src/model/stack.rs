@@ -103,6 +103,8 @@ pub struct Service {
     pub depends_on: IndexMap<ServiceName, Dependency>,
     /// How a change is rolled out.
     pub rollout: Rollout,
+    /// How it is when a command goes back to an earlier generation: then this stands in the place of `rollout`.
+    pub rollback: Rollout,
     /// Files of the repository that it mounts, to be exported first.
     pub exports: Vec<Export>,
     /// Secrets and configs that it mounts, to be written first.
@@ -143,7 +145,8 @@ pub enum Condition {
     Completed,
 }
 
-/// How a change of a service is carried out (`deploy.update_config`, `x-evenkeel.rollout`).
+/// How a change of a service is carried out (`deploy.update_config` or `deploy.rollback_config`, and
+/// `x-evenkeel.rollout`).
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Rollout {
     /// Which goes first.
@@ -168,7 +171,7 @@ pub struct Rollout {
     pub shared_writers: bool,
 }
 
-/// `deploy.update_config.order`.
+/// `order` of `deploy.update_config` and `deploy.rollback_config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Order {
     /// The old container is stopped before the new one starts.
@@ -177,7 +180,7 @@ pub enum Order {
     StartFirst,
 }
 
-/// `deploy.update_config.failure_action`.
+/// `failure_action` of `deploy.update_config` and `deploy.rollback_config`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FailureAction {
     /// Go back to what ran.

@@ -122,6 +122,18 @@ fn service(image: &str) -> Service {
 }
 
 fn named(name: &str, image: &str) -> Service {
+    let rollout = Rollout {
+        order: Order::StopFirst,
+        parallelism: 1,
+        delay: Duration::ZERO,
+        monitor: Duration::ZERO,
+        max_failure_ratio: 0,
+        failure_action: FailureAction::Rollback,
+        stable: Duration::ZERO,
+        deadline: None,
+        restarts: 0,
+        shared_writers: false,
+    };
     Service {
         name: name.into(),
         place: Place::file("compose.yaml"),
@@ -133,18 +145,8 @@ fn named(name: &str, image: &str) -> Service {
         container_name: None,
         replicas: 1,
         depends_on: IndexMap::new(),
-        rollout: Rollout {
-            order: Order::StopFirst,
-            parallelism: 1,
-            delay: Duration::ZERO,
-            monitor: Duration::ZERO,
-            max_failure_ratio: 0,
-            failure_action: FailureAction::Rollback,
-            stable: Duration::ZERO,
-            deadline: None,
-            restarts: 0,
-            shared_writers: false,
-        },
+        rollback: rollout.clone(),
+        rollout,
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),

@@ -118,12 +118,13 @@ fn meant(stack: &Stack) -> Json {
             }
         }
         let others = format!(
-            "{} {:?} {} {:?} {:?}",
+            "{} {:?} {} {:?} {:?} {:?}",
             service.image,
             service.container_name,
             service.replicas,
             service.depends_on,
-            service.rollout
+            service.rollout,
+            service.rollback
         );
         json!({"name": service.name.as_str(), "settings": settings, "others": others})
     });

@@ -36,7 +36,6 @@ const REFUSED: &[(&str, &str)] = &[
     ("type", "a mount is a bind, a volume or a tmpfs"),
     ("pre_start", "a service of its own is awaited instead"),
     ("order", "the old container is stopped first, for now"),
-    ("rollback_config", "one way of rolling out, for now"),
     ("subpath", "a volume is mounted whole, for now"),
     ("recursive", "a mount is bound with what is mounted below, for now"),
 ];

@@ -114,6 +114,7 @@ const VALUES: &[&str] = &[
     "{replicas: 2}",
     "{restart_policy: {condition: on-failure, max_attempts: 3}}",
     "{update_config: {order: start-first, monitor: 5s}}",
+    "{rollback_config: {order: stop-first, failure_action: pause}}",
     "{order: start-first}",
     "host",
     "none",

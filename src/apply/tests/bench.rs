@@ -92,6 +92,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         container_name: None,
         replicas: 1,
         depends_on: IndexMap::new(),
+        rollback: Rollout { failure_action: FailureAction::Pause, ..rollout.clone() },
         rollout,
         exports: Vec::new(),
         secret_files: Vec::new(),

@@ -29,7 +29,7 @@ pub fn check(drafts: &[Draft<'_>]) {
 
 /// A new container has another address, and whoever looked its name up only once goes on using the old one.
 fn remark_on_dependants(draft: &Draft<'_>, drafts: &[Draft<'_>]) {
-    let Some(at) = &draft.start_first else { return };
+    let Some(at) = draft.start_first.first() else { return };
     let stay = |other: &&Draft<'_>| {
         other.depends_on.get(&draft.name).is_some_and(|(dependency, _)| !dependency.restart)
     };
@@ -43,9 +43,10 @@ fn remark_on_dependants(draft: &Draft<'_>, drafts: &[Draft<'_>]) {
 }
 
 fn complain(draft: &Draft<'_>, why: &str, hint: &str) {
-    let Some(at) = &draft.start_first else { return };
-    let message = format!("service `{}` cannot start first: {why}", draft.name);
-    at.report(at.trouble("cannot-start-first", message).hint(hint));
+    for at in &draft.start_first {
+        let message = format!("service `{}` cannot start first: {why}", draft.name);
+        at.report(at.trouble("cannot-start-first", message).hint(hint));
+    }
 }
 
 fn described(draft: &Draft<'_>, single: &Single) -> String {

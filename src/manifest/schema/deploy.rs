@@ -29,7 +29,16 @@ fn deploy() -> Value {
             "When the engine starts it again; goes before `restart`.",
             restart_policy(),
         ),
-        key("update_config", "How a change is rolled out.", update_config()),
+        key(
+            "update_config",
+            "How a change is rolled out.",
+            rollout(&["rollback", "pause", "continue"]),
+        ),
+        key(
+            "rollback_config",
+            "How it is when a command goes back to an earlier generation; takes nothing from `update_config`.",
+            rollout(&["pause", "continue"]),
+        ),
         key("labels", "Has no effect outside a Swarm.", shape("pairs")),
         key(
             "mode",
@@ -84,7 +93,8 @@ fn restart_policy() -> Value {
     ])
 }
 
-fn update_config() -> Value {
+/// `update_config` and `rollback_config`; the first of the `actions` after a failure is the default.
+fn rollout(actions: &[&str]) -> Value {
     closed(vec![
         key_or(
             "order",
@@ -114,9 +124,10 @@ fn update_config() -> Value {
         ),
         key_or(
             "failure_action",
-            json!("rollback"),
-            "After a failure: put back what ran, stay half-way for somebody to look, or go on.",
-            words(&["rollback", "pause", "continue"]),
+            json!(actions.first()),
+            "After a failure: `rollback` puts back what ran, `pause` stays half-way for somebody to look, \
+             `continue` goes on.",
+            words(actions),
         ),
     ])
 }

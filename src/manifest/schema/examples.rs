@@ -99,6 +99,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("services.*.deploy.restart_policy", r#"{"condition": "on-failure"}"#),
     ("services.*.deploy.update_config", r#"{"monitor": "10s"}"#),
     ("services.*.deploy.update_config.max_failure_ratio", "0.5"),
+    ("services.*.deploy.rollback_config", r#"{"order": "start-first"}"#),
+    ("services.*.deploy.rollback_config.max_failure_ratio", "0.5"),
     ("services.*.x-evenkeel", r#"{"keep": 3}"#),
     ("services.*.x-evenkeel.rollout", r#"{"stable": "10s"}"#),
     ("networks", r#"{"back": {"internal": true}}"#),

@@ -1,18 +1,17 @@
 //! `deploy` and `scale`: how many, how much, and how a change is rolled out.
 
 use super::Draft;
-use super::limits;
+use super::{limits, rollout};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::manifest::units;
 use crate::model::spec::RestartPolicy;
-use crate::model::stack::{FailureAction, Order};
 
-const KNOWN: [&str; 8] = [
+const KNOWN: [&str; 9] = [
     "replicas",
     "resources",
     "restart_policy",
     "update_config",
+    "rollback_config",
     "labels",
     "mode",
     "placement",
@@ -24,13 +23,14 @@ const MOST_REPLICAS: u32 = 1000;
 
 /// `deploy`; what only a Swarm makes something of is a remark.
 pub fn deploy<'a>(at: &At<'a>, draft: &mut Draft<'a>, scene: &Scene<'_>) {
-    at.only(&KNOWN, &[("rollback_config", "not supported yet; `update_config` rules both ways")]);
+    at.only(&KNOWN, &[]);
     for (key, value) in at.fields().into_iter().filter(|(_, value)| !value.is_null()) {
         match key {
             "replicas" => scale(&value, draft, scene),
             "resources" => limits::resources(&value, draft, scene),
             "restart_policy" => restart_policy(&value, draft),
-            "update_config" => update_config(&value, draft),
+            "update_config" => rollout::update_config(&value, draft),
+            "rollback_config" => rollout::rollback_config(&value, draft),
             "mode" => mode(&value, draft),
             "placement" => {
                 value.remark(Some(&draft.name), "`placement` has no effect outside a Swarm")
@@ -95,54 +95,4 @@ fn restart_policy(at: &At<'_>, draft: &mut Draft<'_>) {
         draft.settings.restart = policy;
         draft.restart_is_final = true;
     }
-}
-
-fn update_config<'a>(at: &At<'a>, draft: &mut Draft<'a>) {
-    let known = ["parallelism", "delay", "failure_action", "monitor", "max_failure_ratio", "order"];
-    at.only(&known, &[]);
-    if let Some(at) = at.value("order") {
-        order(at, draft);
-    }
-    let rollout = &mut draft.rollout;
-    if let Some(count) = at.value("parallelism").and_then(|at| at.integer()) {
-        rollout.parallelism = count;
-    }
-    if let Some(delay) = at.value("delay").and_then(|at| at.duration()) {
-        rollout.delay = delay;
-    }
-    if let Some(monitor) = at.value("monitor").and_then(|at| at.duration()) {
-        rollout.monitor = monitor;
-    }
-    if let Some(ratio) = at.value("max_failure_ratio").and_then(|at| millionths(&at)) {
-        rollout.max_failure_ratio = ratio;
-    }
-    let actions = [
-        ("rollback", FailureAction::Rollback),
-        ("pause", FailureAction::Pause),
-        ("continue", FailureAction::Continue),
-    ];
-    if let Some(action) = at.value("failure_action").and_then(|at| at.word(&actions)) {
-        rollout.failure_action = action;
-    }
-}
-
-fn order<'a>(at: At<'a>, draft: &mut Draft<'a>) {
-    let orders = [("stop-first", Order::StopFirst), ("start-first", Order::StartFirst)];
-    let Some(order) = at.word(&orders) else { return };
-    draft.rollout.order = order;
-    draft.start_first = (order == Order::StartFirst).then_some(at);
-}
-
-#[expect(
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    reason = "between 0 and 1 there is nothing to lose"
-)]
-fn millionths(at: &At<'_>) -> Option<u32> {
-    let ratio = at.parse(units::float)?;
-    if (0.0..=1.0).contains(&ratio) {
-        return Some((ratio * 1_000_000.0).round() as u32);
-    }
-    at.wrong("is no share between 0 and 1");
-    None
 }

@@ -9,11 +9,11 @@ use indexmap::IndexMap;
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::sharing::{Link, Shared};
-use super::{health, image, label_file, limits, mac_address, networks, ports, sensitive};
+use super::{health, image, label_file, limits, mac_address, networks, ports, rollout, sensitive};
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::stack::{Dependency, Export, FailureAction, Order, Rollout, SecretFile, Service};
+use crate::model::stack::{Dependency, Export, Rollout, SecretFile, Service};
 use crate::model::{
     ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName, StackName,
 };
@@ -40,8 +40,10 @@ pub struct Draft<'a> {
     pub depends_on: IndexMap<ServiceName, (Dependency, At<'a>)>,
     /// How it is rolled out.
     pub rollout: Rollout,
-    /// Where `order: start-first` stands.
-    pub start_first: Option<At<'a>>,
+    /// How going back is; what both have in common is in `rollout` alone.
+    pub rollback: Rollout,
+    /// Wherever `order: start-first` stands.
+    pub start_first: Vec<At<'a>>,
     /// `restart:` was overruled by `deploy.restart_policy`.
     pub restart_is_final: bool,
     /// `environment`
@@ -89,8 +91,9 @@ impl<'a> Draft<'a> {
             container_name: None,
             replicas: Vec::new(),
             depends_on: IndexMap::new(),
-            rollout: default_rollout(scene),
-            start_first: None,
+            rollout: rollout::update_defaults(&scene.options.defaults),
+            rollback: rollout::rollback_defaults(&scene.options.defaults),
+            start_first: Vec::new(),
             restart_is_final: false,
             environment: IndexMap::new(),
             env_files: Vec::new(),
@@ -168,6 +171,13 @@ impl<'a> Draft<'a> {
             settings: self.settings,
             container_name: self.container_name,
             depends_on: self.depends_on.into_iter().map(|(name, (d, _))| (name, d)).collect(),
+            rollback: Rollout {
+                stable: self.rollout.stable,
+                deadline: self.rollout.deadline,
+                restarts: self.rollout.restarts,
+                shared_writers: self.rollout.shared_writers,
+                ..self.rollback
+            },
             rollout: self.rollout,
             exports: self.exports,
             secret_files: self.secret_files,
@@ -201,22 +211,6 @@ impl<'a> Draft<'a> {
                 .hint("name the image to run: `image: repository:tag`"),
         };
         self.at.report(problem);
-    }
-}
-
-fn default_rollout(scene: &Scene<'_>) -> Rollout {
-    let defaults = &scene.options.defaults;
-    Rollout {
-        order: Order::StopFirst,
-        parallelism: 1,
-        delay: Duration::ZERO,
-        monitor: defaults.monitor,
-        max_failure_ratio: 0,
-        failure_action: FailureAction::Rollback,
-        stable: defaults.stable,
-        deadline: None,
-        restarts: 5,
-        shared_writers: false,
     }
 }
 

@@ -23,6 +23,7 @@ mod namespaces;
 mod networks;
 mod ports;
 mod process;
+mod rollout;
 mod runtime;
 mod security;
 mod sensitive;

@@ -2,7 +2,7 @@
 
 use super::{SECOND, World, manifest, mount_text, refused, remarks, service, settings, web};
 use crate::model::spec::{Attachment, RestartPolicy};
-use crate::model::stack::{Condition, FailureAction};
+use crate::model::stack::{Condition, FailureAction, Order, Rollout};
 
 #[test]
 fn commands_are_cut_into_words_and_lists_taken_as_they_are() {
@@ -176,6 +176,43 @@ fn a_rollout_is_read_from_compose_and_from_evenkeel() {
     assert!(rollout.stable.is_zero());
     refused("scale: 2\ndeploy: {replicas: 3}", "contradict each other");
     refused("scale: -1", "out of range");
+}
+
+#[test]
+fn going_back_is_rolled_out_by_settings_of_its_own() {
+    let keys = "deploy: {update_config: {parallelism: 2, delay: 5s}, rollback_config: {parallelism: 0, delay: 1s, monitor: 2s, failure_action: continue, max_failure_ratio: 0.5, order: start-first}}\nx-evenkeel: {rollout: {stable: 1s, deadline: 1m, restarts: 1, shared_writers: true}}";
+    let service = service(keys);
+    assert_eq!((service.rollout.parallelism, service.rollout.order), (2, Order::StopFirst));
+    let expected = Rollout {
+        order: Order::StartFirst,
+        parallelism: 0,
+        delay: SECOND,
+        monitor: 2 * SECOND,
+        max_failure_ratio: 500_000,
+        failure_action: FailureAction::Continue,
+        stable: SECOND,
+        deadline: Some(60 * SECOND),
+        restarts: 1,
+        shared_writers: true,
+    };
+    assert_eq!(service.rollback, expected);
+}
+
+#[test]
+fn going_back_takes_nothing_from_how_an_update_is_rolled_out() {
+    let keys = "deploy: {update_config: {parallelism: 2, delay: 5s, order: start-first, monitor: 1s, max_failure_ratio: 0.5}}";
+    let rollback = service(keys).rollback;
+    assert_eq!(rollback, service("user: a").rollback);
+    assert_eq!((rollback.order, rollback.parallelism), (Order::StopFirst, 1));
+    assert_eq!(rollback.failure_action, FailureAction::Pause);
+    assert!(rollback.delay.is_zero() && rollback.max_failure_ratio == 0);
+    assert_eq!(rollback.monitor, 10 * SECOND, "the host's");
+    refused(
+        "deploy: {rollback_config: {failure_action: rollback}}",
+        "`rollback` is not known here",
+    );
+    refused("deploy: {rollback_config: {max_failure_ratio: 2}}", "no share between 0 and 1");
+    refused("deploy: {rollback_config: {paralelism: 2}}", "unknown key `paralelism`");
 }
 
 #[test]

@@ -48,6 +48,14 @@ fn everything_that_stands_against_it_is_told_where_it_is_asked_for() {
 }
 
 #[test]
+fn going_back_cannot_start_first_either() {
+    let keys = "ports: ['80:80']\ndeploy: {rollback_config: {order: start-first}}";
+    let problems = World::shop(&super::manifest(keys)).problems();
+    assert!(problems.contains("services.web.deploy.rollback_config.order"), "{problems}");
+    assert!(problems.contains("only one container can have port `80`"), "{problems}");
+}
+
+#[test]
 fn a_service_in_whose_network_others_are_does_not_start_first() {
     let text = format!(
         "services:\n  vpn:\n    image: a\n    {START_FIRST}\n  web: {{image: a, network_mode: 'service:vpn'}}\n"

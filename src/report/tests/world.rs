@@ -100,6 +100,18 @@ fn usable(name: &StackName) -> DesiredStack {
 fn service(name: &ServiceName) -> DesiredService {
     let image = ImageRef::parse("ghcr.io/acme/app:1.4.2").unwrap();
     let pinned = PinnedImage::new(&image, digest());
+    let rollout = Rollout {
+        order: Order::StopFirst,
+        parallelism: 1,
+        delay: Duration::ZERO,
+        monitor: Duration::ZERO,
+        max_failure_ratio: 0,
+        failure_action: FailureAction::Rollback,
+        stable: Duration::ZERO,
+        deadline: None,
+        restarts: 0,
+        shared_writers: false,
+    };
     let service = Service {
         name: name.clone(),
         place: Place { file: "compose.yaml".into(), line: 2, column: 3 },
@@ -111,18 +123,8 @@ fn service(name: &ServiceName) -> DesiredService {
         container_name: None,
         replicas: 1,
         depends_on: IndexMap::new(),
-        rollout: Rollout {
-            order: Order::StopFirst,
-            parallelism: 1,
-            delay: Duration::ZERO,
-            monitor: Duration::ZERO,
-            max_failure_ratio: 0,
-            failure_action: FailureAction::Rollback,
-            stable: Duration::ZERO,
-            deadline: None,
-            restarts: 0,
-            shared_writers: false,
-        },
+        rollback: rollout.clone(),
+        rollout,
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),

@@ -64,12 +64,16 @@ fn deploy_always_has_resources_and_placement() {
     check(
         "deploy:\n  replicas: 0\n  labels: [a=b]\n  resources: {limits: {cpus: '0.1', memory: 1k, pids: 5}}\n  \
          update_config: {order: stop-first, parallelism: 0, delay: 10s, max_failure_ratio: 0.1}\n  \
+         rollback_config: {order: start-first, parallelism: 2, monitor: 90s, failure_action: pause}\n  \
          restart_policy: {condition: any, max_attempts: 3, window: 120s}",
         json!({"deploy": {
             "replicas": 0, "labels": {"a": "b"}, "placement": {},
             "resources": {"limits": {"cpus": 0.1, "memory": "1024", "pids": 5}},
             "update_config": {
                 "order": "stop-first", "parallelism": 0, "delay": "10s", "max_failure_ratio": 0.1,
+            },
+            "rollback_config": {
+                "order": "start-first", "parallelism": 2, "monitor": "1m30s", "failure_action": "pause",
             },
             "restart_policy": {"condition": "any", "max_attempts": 3, "window": "2m0s"},
         }}),
