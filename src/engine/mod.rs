@@ -14,7 +14,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, Obse
 use crate::model::spec::{Endpoint, Hook, Resources, RestartPolicy};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, StackName, VolumeName,
+    ContainerId, ContainerName, ContainerSpec, GenerationNumber, Hidden, ImageId, NetworkName,
+    StackName, VolumeName, labels,
 };
 
 /// Docker's verbs.
@@ -159,6 +160,8 @@ pub struct ContainerRequest {
     pub settings: ContainerSpec,
     /// All labels: the manifest's, Compose's and ours.
     pub labels: Labels,
+    /// Variables that get the number of the generation, which is not known before the plan is recorded.
+    pub numbered: std::collections::BTreeSet<String>,
     /// A further alias on every network: the name the container has once its rollout is over.
     pub own_alias: ContainerName,
     /// Volumes to mount where the settings or the image declare an anonymous one, by target: those of the
@@ -167,6 +170,17 @@ pub struct ContainerRequest {
     /// The containers that the settings name by words of the manifest ([`crate::model::spec::Peer`]). Whoever
     /// hands the request over puts their ids in place of the words; none is left when it gets here.
     pub joined: std::collections::BTreeMap<String, ContainerRef>,
+}
+
+impl ContainerRequest {
+    /// Writes the number of the generation that it belongs to where it is wanted.
+    pub fn belongs_to(&mut self, generation: GenerationNumber) {
+        let number = generation.to_string();
+        for name in std::mem::take(&mut self.numbered) {
+            self.settings.environment.insert(name, Some(Hidden::new(&number)));
+        }
+        self.labels.insert(labels::GENERATION.to_owned(), number);
+    }
 }
 
 /// What Docker can change on an existing container.

@@ -14,6 +14,10 @@ pub const SOURCE: &str = "evenkeel.source";
 /// The hooks of a container: what is run in it before it is stopped is known though its manifest is gone.
 pub const HOOKS: &str = "evenkeel.hooks";
 
+/// The names of the variables with which a container was stamped, separated by commas: they are no part of its
+/// spec, also when the manifest names them no more.
+pub const STAMPS: &str = "evenkeel.stamps";
+
 /// The stack.
 pub const COMPOSE_PROJECT: &str = "com.docker.compose.project";
 /// The service.

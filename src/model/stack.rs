@@ -105,6 +105,8 @@ pub struct Service {
     pub rollout: Rollout,
     /// How it is when a command goes back to an earlier generation: then this stands in the place of `rollout`.
     pub rollback: Rollout,
+    /// Variables that a new container gets and that its spec does not hold.
+    pub stamps: BTreeMap<String, Stamp>,
     /// Files of the repository that it mounts, to be exported first.
     pub exports: Vec<Export>,
     /// Secrets and configs that it mounts, to be written first.
@@ -189,6 +191,20 @@ pub enum FailureAction {
     Pause,
     /// Go on with the next replica.
     Continue,
+}
+
+/// What a variable tells a container of its own making (`x-evenkeel.stamp`). It is no part of the spec: a new
+/// value is no reason for a new container.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Stamp {
+    /// The number of the generation.
+    Generation,
+    /// The commit, in full.
+    Commit,
+    /// The image as `repository:tag`.
+    Image,
+    /// The digest of the image.
+    Digest,
 }
 
 /// A file or directory of the repository, made available to containers on the host.

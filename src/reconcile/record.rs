@@ -126,7 +126,7 @@ pub fn begin(
     for planned in &mut plan.steps {
         let Step::CreateContainer(request) = &mut planned.step else { continue };
         if let Some(number) = generations.get(&planned.stack) {
-            request.labels.insert(labels::GENERATION.to_owned(), number.to_string());
+            request.belongs_to(*number);
         }
     }
     Ok(generations)

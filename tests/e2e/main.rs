@@ -34,6 +34,7 @@ mod relations;
 mod removal;
 mod secrets;
 mod seed;
+mod stamp;
 mod start_first;
 mod state;
 mod takeover;

@@ -61,6 +61,7 @@ impl World {
             settings,
             labels,
             own_alias: ContainerName::new(self.named(name)),
+            numbered: Default::default(),
             joined: std::collections::BTreeMap::new(),
             inherited_volumes: BTreeMap::new(),
         }

@@ -94,6 +94,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         depends_on: IndexMap::new(),
         rollback: Rollout { failure_action: FailureAction::Pause, ..rollout.clone() },
         rollout,
+        stamps: Default::default(),
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),

@@ -12,4 +12,5 @@ mod properties;
 mod relations;
 mod removal;
 mod simulation;
+mod stamps;
 mod start_first;

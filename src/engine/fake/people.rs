@@ -107,6 +107,7 @@ impl FakeEngine {
             image: image.clone(),
             settings,
             labels,
+            numbered: Default::default(),
             joined: std::collections::BTreeMap::new(),
             inherited_volumes: std::collections::BTreeMap::new(),
         })?;

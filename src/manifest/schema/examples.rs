@@ -103,6 +103,8 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("services.*.deploy.rollback_config.max_failure_ratio", "0.5"),
     ("services.*.x-evenkeel", r#"{"keep": 3}"#),
     ("services.*.x-evenkeel.rollout", r#"{"stable": "10s"}"#),
+    ("services.*.x-evenkeel.stamp", r#"{"RELEASE": "commit"}"#),
+    ("services.*.x-evenkeel.stamp.*", r#""commit""#),
     ("networks", r#"{"back": {"internal": true}}"#),
     ("networks.*", r#"{"internal": true}"#),
     ("networks.*.ipam", r#"{"config": [{"subnet": "172.28.0.0/16"}]}"#),

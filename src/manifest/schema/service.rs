@@ -185,5 +185,26 @@ fn evenkeel() -> Value {
     strict(vec![
         key("keep", "How many good generations keep their images on the host.", keep),
         key("rollout", "How a new container proves itself, and beside what.", rollout),
+        key(
+            "stamp",
+            "Variables that tell a container when and from what it was made. A new value alone is no reason \
+             for a new container.",
+            stamp(),
+        ),
     ])
+}
+
+fn stamp() -> Value {
+    json!({
+        "type": ["object", "null"],
+        "propertyNames": {"pattern": "^[A-Za-z_][A-Za-z0-9_]*$"},
+        "additionalProperties": {
+            "description": "`generation` is its number; `commit` all 40 digits; `image` is `repository:tag`; \
+                            `digest` is what the registry calls the image.",
+            "anyOf": [
+                {"enum": ["generation", "commit", "image", "digest"]},
+                {"type": "string", "pattern": "[$]"},
+            ],
+        },
+    })
 }

@@ -1,6 +1,6 @@
 //! A service while it is read: what several keys decide together is settled at the end.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -9,11 +9,13 @@ use indexmap::IndexMap;
 use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::sharing::{Link, Shared};
-use super::{health, image, label_file, limits, mac_address, networks, ports, rollout, sensitive};
+use super::{
+    evenkeel, health, image, label_file, limits, mac_address, networks, ports, rollout, sensitive,
+};
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::stack::{Dependency, Export, Rollout, SecretFile, Service};
+use crate::model::stack::{Dependency, Export, Rollout, SecretFile, Service, Stamp};
 use crate::model::{
     ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName, StackName,
 };
@@ -44,6 +46,8 @@ pub struct Draft<'a> {
     pub rollback: Rollout,
     /// Wherever `order: start-first` stands.
     pub start_first: Vec<At<'a>>,
+    /// `x-evenkeel.stamp`
+    pub stamps: BTreeMap<String, (Stamp, At<'a>)>,
     /// `restart:` was overruled by `deploy.restart_policy`.
     pub restart_is_final: bool,
     /// `environment`
@@ -94,6 +98,7 @@ impl<'a> Draft<'a> {
             rollout: rollout::update_defaults(&scene.options.defaults),
             rollback: rollout::rollback_defaults(&scene.options.defaults),
             start_first: Vec::new(),
+            stamps: BTreeMap::new(),
             restart_is_final: false,
             environment: IndexMap::new(),
             env_files: Vec::new(),
@@ -122,6 +127,7 @@ impl<'a> Draft<'a> {
             scene.options.defaults.deadline.map(|usual| usual.max(needed))
         });
         self.settings.environment = environment::merged(self, scene);
+        evenkeel::settle(self);
         label_file::settle(self, scene);
         image::settle(self);
         networks::attach(self, scene);
@@ -179,6 +185,7 @@ impl<'a> Draft<'a> {
                 ..self.rollback
             },
             rollout: self.rollout,
+            stamps: self.stamps.into_iter().map(|(name, (stamp, _))| (name, stamp)).collect(),
             exports: self.exports,
             secret_files: self.secret_files,
             directories: self.directories,

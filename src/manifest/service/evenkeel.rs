@@ -3,11 +3,12 @@
 use super::Draft;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
+use crate::model::stack::Stamp;
 
 const YET: &str = "not supported yet";
 
 /// `x-evenkeel`
-pub fn evenkeel(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
+pub fn evenkeel<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
     if !at.is_mapping() {
         return at.expected("a mapping");
     }
@@ -15,7 +16,8 @@ pub fn evenkeel(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         match key {
             "keep" => keep(&value, draft),
             "rollout" => rollout(&value, draft),
-            "update" | "probe" | "stamp" | "ingress" => value.unsupported(key, YET),
+            "stamp" => stamp(&value, draft),
+            "update" | "probe" | "ingress" => value.unsupported(key, YET),
             _ => {
                 let known = ["keep", "rollout", "update", "probe", "stamp", "ingress"];
                 value.unknown(key, known.into_iter());
@@ -29,6 +31,40 @@ fn keep(at: &At<'_>, draft: &Draft<'_>) {
         Some(0) => at.wrong("would keep nothing to go back to; the least is 1"),
         Some(_) => at.remark(Some(&draft.name), "`keep` has no effect yet: no image is removed"),
         None => {}
+    }
+}
+
+const STAMPS: [(&str, Stamp); 4] = [
+    ("generation", Stamp::Generation),
+    ("commit", Stamp::Commit),
+    ("image", Stamp::Image),
+    ("digest", Stamp::Digest),
+];
+
+fn stamp<'a>(at: &At<'a>, draft: &mut Draft<'a>) {
+    for (name, value) in at.fields() {
+        if !is_variable(name) {
+            let message = format!("`{name}` is no name of a variable: letters, digits and `_`");
+            value.report(value.trouble("wrong-value", message).at(value.key_place().clone()));
+        } else if let Some(stamp) = value.word(&STAMPS) {
+            draft.stamps.insert(name.to_owned(), (stamp, value));
+        }
+    }
+}
+
+fn is_variable(name: &str) -> bool {
+    let is_word = |c: char| c.is_ascii_alphanumeric() || c == '_';
+    name.starts_with(|c: char| is_word(c) && !c.is_ascii_digit()) && name.chars().all(is_word)
+}
+
+/// A stamp in place of a variable that the manifest sets would hide that one.
+pub fn settle(draft: &Draft<'_>) {
+    let set =
+        draft.stamps.iter().filter(|(name, _)| draft.settings.environment.contains_key(*name));
+    for (name, (_, at)) in set {
+        let message = format!("`{name}` is stamped, and set in `environment` or an env file too");
+        let problem = at.trouble("contradiction", message).at(at.key_place().clone());
+        at.report(problem.hint("take one of the two out, or give the stamp another name"));
     }
 }
 

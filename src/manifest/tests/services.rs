@@ -2,7 +2,7 @@
 
 use super::{SECOND, World, manifest, mount_text, refused, remarks, service, settings, web};
 use crate::model::spec::{Attachment, RestartPolicy};
-use crate::model::stack::{Condition, FailureAction, Order, Rollout};
+use crate::model::stack::{Condition, FailureAction, Order, Rollout, Stamp};
 
 #[test]
 fn commands_are_cut_into_words_and_lists_taken_as_they_are() {
@@ -54,6 +54,20 @@ fn restart_is_overruled_by_the_deploy_section() {
         RestartPolicy::OnFailure(2)
     );
     refused("restart: sometimes", "`sometimes` is no restart policy");
+}
+
+#[test]
+fn stamps_are_no_part_of_the_spec() {
+    let stamps = "x-evenkeel: {stamp: {A: generation, B: commit, C: image, _d1: digest}}";
+    let stamped = service(stamps);
+    assert_eq!(stamped.stamps.len(), 4);
+    assert_eq!((stamped.stamps["A"], stamped.stamps["_d1"]), (Stamp::Generation, Stamp::Digest));
+    assert!(stamped.settings == settings("user:"), "nothing of it is in the settings");
+    let file = World::shop(&manifest(&format!("env_file: web.env\n{stamps}")))
+        .with_file("shop/web.env", "B=1\n");
+    assert!(
+        file.problems().contains("`B` is stamped, and set in `environment` or an env file too")
+    );
 }
 
 #[test]

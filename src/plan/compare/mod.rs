@@ -16,7 +16,7 @@ use super::Difference;
 use crate::model::desired::Pinned;
 use crate::model::memory::Memory;
 use crate::model::observed::ObservedImage;
-use crate::model::{ContainerSpec, ImageRef, ObservedContainer, Service, SpecHash};
+use crate::model::{ContainerSpec, ImageRef, ObservedContainer, Service, SpecHash, labels};
 
 pub use limits::{Limit, live_limits};
 pub use mounts::{data_conflict, left_behind, other_place};
@@ -62,7 +62,8 @@ pub fn differences(
     let has = &container.settings;
     let wanted = &in_the_engines_words(&service.settings, has);
     program::compare_program(wanted, has, defaults, &mut found);
-    program::compare_maps(wanted, has, defaults, &mut found);
+    program::compare_environment(wanted, has, defaults, &stamped(service, container), &mut found);
+    program::compare_labels(wanted, has, defaults, &mut found);
     surroundings::compare_surroundings(wanted, has, defaults, &mut found);
     host::compare_host(wanted, has, defaults, &mut found);
     limits::compare_limits(wanted, has, &mut found);
@@ -70,6 +71,13 @@ pub fn differences(
     surroundings::compare_endpoints(wanted, has, &mut found);
     found.differences.sort();
     found.differences
+}
+
+/// The variables that are no part of the spec: those with which the container was stamped, and those that a new
+/// one would be.
+fn stamped<'a>(service: &'a Service, container: &'a ObservedContainer) -> BTreeSet<&'a str> {
+    let has = container.label(labels::STAMPS).into_iter().flat_map(|names| names.split(','));
+    has.chain(service.stamps.keys().map(String::as_str)).collect()
 }
 
 /// What is wanted, with the ids that the engine shows in place of the manifest's words for other containers:

@@ -1,6 +1,6 @@
 //! What a container runs: program, health check, environment, labels.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Found;
 use crate::model::spec::Healthcheck;
@@ -83,15 +83,28 @@ fn effective_check(
     Some(check)
 }
 
-pub(super) fn compare_maps(
+/// The variables, but for those in `stamped`.
+pub(super) fn compare_environment(
+    wanted: &ContainerSpec,
+    has: &ContainerSpec,
+    image: &ContainerSpec,
+    stamped: &BTreeSet<&str>,
+    found: &mut Found<'_>,
+) {
+    let mut environment = image.environment.clone();
+    environment.extend(wanted.environment.clone());
+    let mut has = has.environment.clone();
+    environment.retain(|name, _| !stamped.contains(name.as_str()));
+    has.retain(|name, _| !stamped.contains(name.as_str()));
+    found.entries("env", &environment, &has);
+}
+
+pub(super) fn compare_labels(
     wanted: &ContainerSpec,
     has: &ContainerSpec,
     image: &ContainerSpec,
     found: &mut Found<'_>,
 ) {
-    let mut environment = image.environment.clone();
-    environment.extend(wanted.environment.clone());
-    found.entries("env", &environment, &has.environment);
     let mut all_labels = image.labels.clone();
     all_labels.extend(wanted.labels.clone());
     all_labels.retain(|name, _| !labels::is_bookkeeping(name));

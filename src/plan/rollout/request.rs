@@ -1,13 +1,15 @@
 //! What a new container is asked for.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::Emission;
 use crate::engine::{ContainerRef, ContainerRequest};
 use crate::model::desired::Pinned;
 use crate::model::spec::{Attachment, Peer};
-use crate::model::stack::{Condition, Dependency};
-use crate::model::{ContainerId, ContainerName, Service, ServiceId, ServiceName, labels};
+use crate::model::stack::{Condition, Dependency, Stamp};
+use crate::model::{
+    CommitId, ContainerId, ContainerName, Hidden, Service, ServiceId, ServiceName, labels,
+};
 use crate::plan::change::Replica;
 use crate::plan::groundwork::ownership;
 use crate::plan::peers;
@@ -33,15 +35,22 @@ impl Emission<'_, '_> {
         ]);
         let hooks = wanted.settings.hooks.to_label();
         all.extend(hooks.map(|hooks| (labels::HOOKS.to_owned(), hooks)));
-        ContainerRequest {
+        let stamps: Vec<&str> = wanted.stamps.keys().map(String::as_str).collect();
+        if !stamps.is_empty() {
+            all.insert(labels::STAMPS.to_owned(), stamps.join(","));
+        }
+        let mut request = ContainerRequest {
             name,
             image: pinned.image.clone(),
             settings: wanted.settings.clone(),
             labels: all,
+            numbered: BTreeSet::new(),
             own_alias: replica.name.clone(),
             inherited_volumes,
             joined: self.joined(),
-        }
+        };
+        stamp(&mut request, wanted, &self.service.deployment.stack.commit);
+        request
     }
 
     /// The containers that the manifest's words mean once this one is made: one that this plan makes too is
@@ -69,6 +78,22 @@ impl Emission<'_, '_> {
         self.builder.milestones.get(&id).filter(|milestones| milestones.makes_first)?;
         let other = self.service.deployment.services.get(name)?;
         Some(ContainerRef::Name(other.service.container(&id.stack, 1)))
+    }
+}
+
+/// Puts the stamps into the container's environment, on top of what its spec holds.
+fn stamp(request: &mut ContainerRequest, service: &Service, commit: &CommitId) {
+    for (name, stamp) in &service.stamps {
+        let value = match stamp {
+            Stamp::Generation => {
+                request.numbered.insert(name.clone());
+                continue;
+            }
+            Stamp::Commit => commit.to_string(),
+            Stamp::Image => request.image.familiar(),
+            Stamp::Digest => request.image.digest().to_string(),
+        };
+        request.settings.environment.insert(name.clone(), Some(Hidden::new(value)));
     }
 }
 

@@ -125,6 +125,7 @@ fn service(name: &ServiceName) -> DesiredService {
         depends_on: IndexMap::new(),
         rollback: rollout.clone(),
         rollout,
+        stamps: Default::default(),
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
@@ -191,6 +192,7 @@ pub fn create(name: &str) -> Step {
         labels: BTreeMap::new(),
         own_alias: name.into(),
         inherited_volumes: BTreeMap::new(),
+        numbered: Default::default(),
         joined: BTreeMap::new(),
     }))
 }
