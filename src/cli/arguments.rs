@@ -1,6 +1,7 @@
 //! The words of the command line (interface: command line).
 
 use std::path::PathBuf;
+use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
@@ -82,6 +83,10 @@ pub enum Command {
     Status(Status),
     /// What was changed, when, why, and how it ended
     History(History),
+    /// Leave a service, a stack or this host as it is
+    Hold(Hold),
+    /// End holds, and go on
+    Unhold(Unhold),
     /// Forget that a spec was rejected, so that it is tried again
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
@@ -226,6 +231,51 @@ pub struct Scope {
 }
 
 #[derive(Args)]
+pub struct Hold {
+    #[command(flatten)]
+    pub repo: Repo,
+    #[command(flatten)]
+    pub reach: Reach,
+    /// End it by itself after this time: 30m, 2h, 1d
+    #[arg(long = "for", value_name = "DURATION", value_parser = length)]
+    pub lasting: Option<Duration>,
+    /// What others read in `status`
+    #[arg(long, value_name = "TEXT", value_parser = one_line)]
+    pub reason: Option<String>,
+}
+
+#[derive(Args)]
+pub struct Unhold {
+    #[command(flatten)]
+    pub repo: Repo,
+    #[command(flatten)]
+    pub reach: Reach,
+}
+
+/// What a hold covers.
+#[derive(Args)]
+pub struct Reach {
+    /// The stack or service
+    #[arg(
+        value_name = "STACK[/SERVICE]",
+        value_parser = scope,
+        required_unless_present = "all",
+        conflicts_with = "all"
+    )]
+    scope: Option<HoldScope>,
+    /// Everything on this host
+    #[arg(long)]
+    all: bool,
+}
+
+impl Reach {
+    /// The scope that is named; without one, `--all` is.
+    pub fn scope(&self) -> HoldScope {
+        self.scope.clone().unwrap_or(HoldScope::Host)
+    }
+}
+
+#[derive(Args)]
 pub struct Import {
     /// The Compose file; several are merged in this order
     #[arg(required_unless_present = "project", conflicts_with = "project")]
@@ -263,6 +313,22 @@ pub struct Doctor {
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+/// A length of time, at least a second.
+fn length(text: &str) -> Result<Duration, String> {
+    let length = humantime::parse_duration(text).ok();
+    let length = length.filter(|length| *length >= Duration::from_secs(1));
+    length.ok_or_else(|| "expected a duration of a second or more: 30m, 2h, 1d".to_owned())
+}
+
+/// A text that says something, in one line.
+fn one_line(text: &str) -> Result<String, String> {
+    match text.trim() {
+        "" => Err("expected a few words".to_owned()),
+        text if text.contains(char::is_control) => Err("expected one line".to_owned()),
+        text => Ok(text.to_owned()),
+    }
 }
 
 /// `STACK` or `STACK/SERVICE`.

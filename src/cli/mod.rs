@@ -10,6 +10,7 @@ mod config;
 mod doctor;
 mod failure;
 mod history;
+mod hold;
 mod import;
 mod plan;
 mod reconcile;
@@ -18,6 +19,7 @@ mod schema;
 mod sources;
 mod status;
 mod telling;
+mod turn;
 mod validate;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -73,6 +75,8 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Config(args) => config::run(global, args),
         Command::Status(args) => status::run(global, args).await,
         Command::History(args) => history::run(global, args),
+        Command::Hold(args) => hold::hold(global, args).await,
+        Command::Unhold(args) => hold::unhold(global, args).await,
         Command::Retry(args) => release::retry(global, args).await,
         Command::Adopt(args) => release::adopt(global, args).await,
         Command::Import(args) => import::run(global, args).await,

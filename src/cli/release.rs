@@ -1,29 +1,23 @@
 //! `retry` and `adopt`: an operator's word on what evenkeel would otherwise leave alone.
 
 use std::io::Write as _;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::arguments::{Global, Scope};
-use super::{Trouble, setting};
+use super::{Trouble, setting, turn};
 use crate::history::History;
 use crate::model::memory::HeldBy;
 use crate::model::{ServiceId, SpecHash};
 use crate::plan::Verdict;
-use crate::reconcile::lock;
-use crate::reconcile::pass::{self, PassError, Preview, Request};
+use crate::reconcile::pass::{self, Preview, Request};
 use crate::reconcile::sources::Freshness;
-
-/// How long a command that writes waits for a pass to end.
-const PATIENCE: Duration = Duration::from_secs(30);
 
 /// Forgets that specs were rejected.
 pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let config = setting::config(global, &args.repo)?;
     let now = Timestamp::now();
-    let _turn =
-        lock::take(&config.state_dir, "retry", now, PATIENCE).await.map_err(PassError::from)?;
+    let _turn = turn::take(&config.state_dir, "retry", now).await?;
     let history = History::open(&config.state_dir, now)?.history;
     let forgotten = history.forget_rejections(&args.scope)?;
     let mut out = std::io::stdout().lock();
@@ -42,7 +36,7 @@ pub async fn adopt(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
     let now = Timestamp::now();
     let state_dir = &world.config.state_dir;
-    let _turn = lock::take(state_dir, "adopt", now, PATIENCE).await.map_err(PassError::from)?;
+    let _turn = turn::take(state_dir, "adopt", now).await?;
     let history = History::open(state_dir, now)?.history;
     let request = Request { only: vec![args.scope.clone()], offline: true, ..Request::default() };
     let preview = pass::preview(&world, &request, Freshness::Recorded).await?;

@@ -59,21 +59,20 @@ impl History {
         })
     }
 
-    /// Ends every hold on exactly this scope; whether there was one.
-    pub fn unhold(&self, scope: &HoldScope) -> Result<bool, HistoryError> {
+    /// Ends the holds of operators and rollbacks on `scope` and on what is below it, and gives those that
+    /// were still in force. What is held for the sake of data is ended by [`History::adopt`].
+    pub fn unhold(&self, scope: &HoldScope, now: Timestamp) -> Result<Vec<Hold>, HistoryError> {
         let (stack, service) = scope_names(scope);
         self.write(|transaction| {
-            let sql = "DELETE FROM holds WHERE stack = ?1 AND service = ?2";
-            Ok(transaction.execute(sql, [stack, service])? > 0)
-        })
-    }
-
-    /// Ends the hold of one holder on exactly this scope; whether there was one.
-    pub fn unhold_by(&self, scope: &HoldScope, by: HeldBy) -> Result<bool, HistoryError> {
-        let (stack, service) = scope_names(scope);
-        self.write(|transaction| {
-            let sql = "DELETE FROM holds WHERE stack = ?1 AND service = ?2 AND held_by = ?3";
-            Ok(transaction.execute(sql, params![stack, service, by.to_text()])? > 0)
+            let mut statement = transaction.prepare(
+                "DELETE FROM holds
+                 WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2) AND held_by <> ?3
+                 RETURNING *",
+            )?;
+            let ended = statement
+                .query_map(params![stack, service, HeldBy::Adoption.to_text()], hold)?
+                .collect::<Result<Vec<Hold>, _>>()?;
+            Ok(ended.into_iter().filter(|hold| hold.is_in_force(now)).collect())
         })
     }
 

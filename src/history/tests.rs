@@ -254,10 +254,36 @@ fn holds_of_several_holders_stand_side_by_side() {
     let holds = history.memory().unwrap().holds;
     assert_eq!(holds.len(), 4);
     assert!(holds.contains(&timed) && holds.contains(&hold(shop.clone(), HeldBy::Adoption)));
-    assert!(history.unhold_by(&api, HeldBy::Operator).unwrap());
-    assert!(!history.unhold_by(&api, HeldBy::Operator).unwrap());
-    assert!(history.unhold(&shop).unwrap(), "the stack's own hold");
-    assert_eq!(history.memory().unwrap().holds.len(), 2, "not those of its services");
+    assert_eq!(history.unhold(&api, at(2)).unwrap().len(), 2, "the operator's and the rollback's");
+    assert_eq!(history.unhold(&api, at(2)).unwrap(), []);
+    assert_eq!(history.memory().unwrap().holds.len(), 2);
+}
+
+#[test]
+fn a_hold_ends_with_all_below_it_but_for_what_is_held_for_the_sake_of_data() {
+    let history = History::in_memory().unwrap();
+    let (shop, blog) = (StackName::new("shop"), StackName::new("blog"));
+    let api = HoldScope::Service(ServiceId::new(&shop, &"api".into()));
+    let shop = HoldScope::Stack(shop);
+    let hold = |scope: &HoldScope, by, until: Option<i64>| {
+        let scope = scope.clone();
+        history
+            .hold(&Hold { scope, by, since: at(1), until: until.map(at), reason: None })
+            .unwrap();
+    };
+    let all = |ended: Vec<Hold>| ended.into_iter().map(|hold| hold.scope).collect::<Vec<_>>();
+    hold(&api, HeldBy::Rollback, None);
+    hold(&api, HeldBy::Adoption, None);
+    hold(&shop, HeldBy::Operator, None);
+    hold(&HoldScope::Stack(blog.clone()), HeldBy::Operator, Some(2));
+    hold(&HoldScope::Host, HeldBy::Operator, None);
+    let mut ended = all(history.unhold(&shop, at(3)).unwrap());
+    ended.sort();
+    assert_eq!(ended, [shop, api]);
+    let ended = all(history.unhold(&HoldScope::Host, at(3)).unwrap());
+    assert_eq!(ended, [HoldScope::Host], "that of the other stack had ended by itself");
+    let left = history.memory().unwrap().holds;
+    assert_eq!(left.iter().map(|hold| hold.by).collect::<Vec<_>>(), [HeldBy::Adoption]);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What this host remembers and a plan depends on: holds, rejected specs, finished jobs.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
@@ -41,7 +42,14 @@ pub struct Hold {
     pub reason: Option<String>,
 }
 
-/// What a hold covers.
+impl Hold {
+    /// Whether it has not ended by itself.
+    pub fn is_in_force(&self, now: Timestamp) -> bool {
+        self.until.is_none_or(|until| now < until)
+    }
+}
+
+/// What a hold covers; the widest comes first.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum HoldScope {
     /// Everything on this host.
@@ -59,6 +67,24 @@ impl HoldScope {
             Self::Host => true,
             Self::Stack(stack) => *stack == service.stack,
             Self::Service(held) => held == service,
+        }
+    }
+
+    /// Whether all of `other` is covered.
+    pub fn includes(&self, other: &HoldScope) -> bool {
+        match (self, other) {
+            (Self::Host, _) => true,
+            (Self::Stack(stack), Self::Stack(other)) => stack == other,
+            (_, Self::Service(service)) => self.covers(service),
+            (Self::Stack(_) | Self::Service(_), _) => false,
+        }
+    }
+
+    /// As it is given on the command line.
+    pub fn argument(&self) -> String {
+        match self {
+            Self::Host => "--all".to_owned(),
+            Self::Stack(_) | Self::Service(_) => self.to_string(),
         }
     }
 }
@@ -96,10 +122,40 @@ pub struct Rejection {
 }
 
 impl Memory {
-    /// The hold that covers `service` at `now`.
+    /// The hold that covers `service` at `now`: of several the narrowest, and of those the operator's.
     pub fn hold(&self, service: &ServiceId, now: Timestamp) -> Option<&Hold> {
-        self.holds
-            .iter()
-            .find(|hold| hold.scope.covers(service) && hold.until.is_none_or(|until| now < until))
+        let holds = self.holds.iter().filter(|hold| hold.scope.covers(service));
+        let in_force = holds.filter(|hold| hold.is_in_force(now));
+        in_force.min_by_key(|hold| (Reverse(&hold.scope), hold.by))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hold(scope: HoldScope, by: HeldBy, until: Option<i64>) -> Hold {
+        let at = |second| Timestamp::new(second, 0).unwrap();
+        Hold { scope, by, since: at(0), until: until.map(at), reason: None }
+    }
+
+    #[test]
+    fn the_narrowest_hold_in_force_counts_and_the_operators_before_others() {
+        let (shop, web) = (StackName::new("shop"), "web".into());
+        let service = ServiceId::new(&shop, &web);
+        let wide = hold(HoldScope::Host, HeldBy::Operator, None);
+        let stack = hold(HoldScope::Stack(shop.clone()), HeldBy::Operator, None);
+        let own = |by, until| hold(HoldScope::Service(service.clone()), by, until);
+        let check = |holds: &[&Hold], expected: Option<&Hold>| {
+            let memory =
+                Memory { holds: holds.iter().copied().cloned().collect(), ..Memory::default() };
+            assert_eq!(memory.hold(&service, Timestamp::new(60, 0).unwrap()), expected);
+        };
+        let (rollback, operator) = (own(HeldBy::Rollback, None), own(HeldBy::Operator, Some(61)));
+        check(&[&wide, &stack, &rollback], Some(&rollback));
+        check(&[&rollback, &operator, &wide], Some(&operator));
+        check(&[&own(HeldBy::Operator, Some(60)), &wide, &stack], Some(&stack));
+        check(&[&own(HeldBy::Operator, Some(60))], None);
+        check(&[&hold(HoldScope::Stack("blog".into()), HeldBy::Operator, None)], None);
     }
 }

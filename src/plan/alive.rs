@@ -54,7 +54,7 @@ pub fn respect_stops(judged: &mut Judged<'_>) {
 }
 
 /// Whether the container ended as `docker stop` ends one.
-fn was_stopped(replica: &Replica<'_>) -> bool {
+pub fn was_stopped(replica: &Replica<'_>) -> bool {
     replica.slot.current.is_some_and(|container| {
         matches!(container.state, ContainerState::Exited { code: 0 | 137 | 143, oom_killed: false })
     })

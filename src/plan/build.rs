@@ -84,11 +84,11 @@ fn settle_blocks<'a>(situation: &Survey<'a>, stacks: &mut StackOrder, judged: &m
                 service.replicas.clear();
             }
             stacks.note(service);
-            if service.verdict.is_left_alone() {
+            if service.verdict.is_left_alone() && !service.verdict.is_in_sync() {
                 left_alone.insert(service.id.clone());
             }
         }
-        if left_alone.is_empty() || !following::spare(situation, judged) {
+        if !following::spare(situation, judged) {
             return;
         }
     }

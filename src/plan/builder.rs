@@ -153,6 +153,7 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         bears: 0,
         together: Vec::new(),
         tries_spec: false,
+        was_stopped: false,
         remarks: Vec::new(),
     }
 }

@@ -287,6 +287,7 @@ fn because_of(one: &Judged<'_>) -> Verdict {
     match one.verdict.held() {
         Some(held) => Verdict::Held(Held {
             why: format!("{}, which is in its network, is held: {}", one.id, held.why),
+            in_sync: false,
             ..held.clone()
         }),
         None => Verdict::Blocked(Block::On(vec![one.id.clone()])),

@@ -15,11 +15,12 @@ pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) ->
     let verdict = judged.verdict.clone();
     let differences = verdict.differences().to_vec();
     let changed_network = super::networks::changed(situation, judged);
-    if verdict == Verdict::InSync && changed_network.is_none() {
-        return verdict;
-    }
-    if let Some(held) = held(situation, judged, &differences) {
+    let in_sync = verdict == Verdict::InSync && changed_network.is_none();
+    if let Some(held) = held(situation, judged, &differences, in_sync) {
         return Verdict::Held(held);
+    }
+    if in_sync {
+        return verdict;
     }
     let rejected = situation.memory.rejected.get(&(judged.id.clone(), pinned.hash.clone()));
     if let Some(rejection) = rejected {
@@ -38,17 +39,15 @@ pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) ->
     }
 }
 
-fn held(situation: &Survey<'_>, judged: &Judged<'_>, differences: &[Difference]) -> Option<Held> {
+fn held(
+    situation: &Survey<'_>,
+    judged: &Judged<'_>,
+    differences: &[Difference],
+    in_sync: bool,
+) -> Option<Held> {
     let differences = differences.to_vec();
     if let Some(hold) = situation.memory.hold(&judged.id, situation.now) {
-        let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
-        return Some(Held {
-            by: hold.by,
-            since: Some(hold.since),
-            why,
-            desired: true,
-            differences,
-        });
+        return Some(Held::by(hold, differences, in_sync));
     }
     let suspension = judged.deployment.stack.suspended.as_ref()?;
     if suspension.until.is_some_and(|until| until <= situation.now) {
@@ -58,7 +57,16 @@ fn held(situation: &Survey<'_>, judged: &Judged<'_>, differences: &[Difference])
         Some(reason) => format!("suspended in the manifest: {reason}"),
         None => "suspended in the manifest".to_owned(),
     };
-    Some(Held { by: HeldBy::Operator, since: None, why, desired: true, differences })
+    Some(Held {
+        by: HeldBy::Operator,
+        since: None,
+        until: suspension.until,
+        why,
+        hint: Some("take `suspend` out of the manifest to end it".to_owned()),
+        desired: true,
+        in_sync,
+        differences,
+    })
 }
 
 fn data_first(
@@ -91,8 +99,7 @@ fn data_first(
         ),
         None => situation.moves().risk(id)?,
     };
-    let differences = differences.to_vec();
-    Some(Held { by: HeldBy::Adoption, since: None, why, desired: false, differences })
+    Some(Held::question(why, differences.to_vec()))
 }
 
 /// A container of someone else that carries a name this service needs, an external network or volume that

@@ -84,6 +84,8 @@ pub struct Change {
     /// Whether its spec has to prove itself, so that a failure can say something against it: not where containers
     /// run again or are replaced for another service's sake, with the spec they have.
     pub tries_spec: bool,
+    /// Whether a container of it is started again that ended as `docker stop` ends one.
+    pub was_stopped: bool,
     /// Things worth saying.
     pub remarks: Vec<String>,
 }

@@ -7,7 +7,6 @@ use std::collections::BTreeMap;
 
 use super::index::Survey;
 use super::{Held, MostRemovals, Situation, Verdict};
-use crate::model::memory::HeldBy;
 use crate::model::{ObservedContainer, ServiceId, SourceName};
 
 /// A service that git no longer names.
@@ -107,18 +106,15 @@ fn guard(situation: &Situation<'_>, census: &Census<'_>) -> Option<String> {
 }
 
 fn verdict(situation: &Survey<'_>, id: &ServiceId, guard: Option<&str>) -> Verdict {
-    let held = |by, since, why: String, desired| {
-        Verdict::Held(Held { by, since, why, desired, differences: Vec::new() })
-    };
     if let Some(hold) = situation.memory.hold(id, situation.now) {
-        let why = hold.reason.clone().unwrap_or_else(|| "held by an operator".to_owned());
-        return held(hold.by, Some(hold.since), why, true);
+        return Verdict::Held(Held::by(hold, Vec::new(), false));
     }
+    let question = |why| Verdict::Held(Held::question(why, Vec::new()));
     if let Some(why) = situation.moves().stays(id) {
-        return held(HeldBy::Adoption, None, why.to_owned(), false);
+        return question(why.to_owned());
     }
     match guard {
-        Some(why) => held(HeldBy::Adoption, None, format!("removal guard: {why}"), false),
+        Some(why) => question(format!("removal guard: {why}")),
         None => Verdict::Remove,
     }
 }

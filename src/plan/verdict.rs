@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::memory::HeldBy;
+use crate::model::memory::{HeldBy, Hold};
 use crate::model::{ServiceId, StackName};
 
 /// What happens to a service.
@@ -46,12 +46,53 @@ pub struct Held {
     pub by: HeldBy,
     /// Since when; `None` for what is decided anew in each pass.
     pub since: Option<Timestamp>,
+    /// When it ends by itself.
+    pub until: Option<Timestamp>,
     /// One sentence.
     pub why: String,
+    /// What ends it.
+    pub hint: Option<String>,
     /// Whether it counts as desired (exit code 0): an operator's wish, against a question to the operator.
     pub desired: bool,
+    /// Whether it is as git says all the same: nobody has to wait for it.
+    pub in_sync: bool,
     /// What would change.
     pub differences: Vec<Difference>,
+}
+
+impl Held {
+    /// By an operator's word: a hold, or what a rollback left.
+    pub fn by(hold: &Hold, differences: Vec<Difference>, in_sync: bool) -> Self {
+        let nobody_said = match hold.by {
+            HeldBy::Operator => "no reason given",
+            HeldBy::Rollback => "rolled back",
+            HeldBy::Adoption => "going on could cost data",
+        };
+        Self {
+            by: hold.by,
+            since: Some(hold.since),
+            until: hold.until,
+            why: hold.reason.clone().unwrap_or_else(|| nobody_said.to_owned()),
+            hint: Some(format!("`evenkeel unhold {}` ends the hold", hold.scope.argument())),
+            desired: true,
+            in_sync,
+            differences,
+        }
+    }
+
+    /// For the sake of data, until somebody answers.
+    pub fn question(why: String, differences: Vec<Difference>) -> Self {
+        Self {
+            by: HeldBy::Adoption,
+            since: None,
+            until: None,
+            why,
+            hint: None,
+            desired: false,
+            in_sync: false,
+            differences,
+        }
+    }
 }
 
 /// What a service waits for.
@@ -126,6 +167,11 @@ impl Verdict {
             | Self::CleanUp
             | Self::Remove => false,
         }
+    }
+
+    /// Whether the service is as git says, held or not.
+    pub fn is_in_sync(&self) -> bool {
+        *self == Self::InSync || self.held().is_some_and(|held| held.in_sync)
     }
 
     /// Who holds it and why, if that is so.

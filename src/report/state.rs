@@ -146,7 +146,7 @@ pub fn is_change(verdict: &Verdict) -> bool {
 /// Why a service is left as it is, and the next move where there is one. Masked.
 pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
     let (why, hint) = match &change.verdict {
-        Verdict::Held(held) => (held.why.clone(), None),
+        Verdict::Held(held) => (held.why.clone(), held.hint.clone()),
         Verdict::Rejected { since, error, .. } => (
             format!("failed with this spec at {}: {error}", super::span::at(*since)),
             Some(way_out(&change.service)),
@@ -162,6 +162,7 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         Verdict::Blocked(Block::RunningJob) => {
             ("an earlier run of this job is still going".to_owned(), None)
         }
+        Verdict::Start(_) if change.was_stopped => return (None, Some(how_to_stop(change))),
         Verdict::InSync
         | Verdict::Create
         | Verdict::Start(_)
@@ -172,6 +173,11 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         | Verdict::Remove => return (None, None),
     };
     (Some(masks.mask(&why)), hint.map(|hint| masks.mask(&hint)))
+}
+
+/// What to do where a container was stopped on purpose, which is drift.
+fn how_to_stop(change: &Change) -> String {
+    format!("to keep it stopped, run `evenkeel hold {}`, then stop it", change.service)
 }
 
 /// What to do about a spec that failed here.

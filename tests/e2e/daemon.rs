@@ -54,6 +54,26 @@ fn runs(host: &Host, tag: &str) {
 }
 
 #[test]
+fn an_operator_holds_beside_the_daemon() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::Web);
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    let mut daemon = Daemon::start(&host);
+    runs(&host, "1");
+    host.run(&["hold", "shop-@ID@"]).ends(0);
+    let commit = host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
+    eventually(LONG, "the daemon has seen the commit", || {
+        let shop = host.run(&["status", "--output", "json"]).stack("shop");
+        (shop["commit"] == commit.as_str() && shop["state"] == "held").then_some(())
+    });
+    runs(&host, "1");
+    host.run(&["unhold", "shop-@ID@"]).ends(0);
+    runs(&host, "2");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
 fn the_daemon_follows_commits_mends_drift_and_stops_when_asked() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);

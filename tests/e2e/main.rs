@@ -23,6 +23,7 @@ mod daemon;
 mod drift;
 mod failed_update;
 mod feature_examples;
+mod holds;
 mod import;
 mod interrupted;
 #[cfg(feature = "crash-points")]

@@ -42,6 +42,43 @@ async fn what_is_held_stays_and_says_what_would_change() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn what_is_held_as_git_says_is_called_held_and_keeps_nobody_waiting() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let job = host.image("job", ImageBehaviour::exits(SECOND, 0));
+    let stack = |value| {
+        let job = service("web", &job).restart(RestartPolicy::No);
+        [job, service("api", &app).needs("web", Condition::Completed).env("V", value)]
+    };
+    host.want("shop", stack("1"));
+    host.converge().await;
+    hold(&host, HeldBy::Operator);
+    host.assert_quiet().await;
+    let plan = host.plan().await;
+    let Verdict::Held(held) = verdict(&plan, "shop/web") else { panic!() };
+    assert!(held.in_sync && held.differences.is_empty());
+    host.want("shop", stack("2"));
+    let pass = host.converge().await;
+    assert!(matches!(pass.verdict("shop/api"), Verdict::Update(_)));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_that_is_mended_is_told_from_a_crash() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app), service("db", &app)]);
+    host.converge().await;
+    host.world.docker_stop("shop-web-1").unwrap();
+    host.world.kill("shop-db-1", 3).unwrap();
+    let pass = host.converge().await;
+    let was_stopped = |name| {
+        let change = pass.plan.changes.iter().find(|change| change.service == id(name));
+        change.unwrap().was_stopped
+    };
+    assert!(was_stopped("shop/web") && !was_stopped("shop/db"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_hold_ends_by_itself() {
     let host = one_service().await;
     hold(&host, HeldBy::Operator);

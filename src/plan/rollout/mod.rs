@@ -20,7 +20,7 @@ use super::slots::{next_name, previous_name};
 use super::step::{Step, StepId, Target};
 use super::together::Together;
 use super::way_back::{Back, Leg, WayBack, own, way_back};
-use super::{Change, Difference, Verdict, peers};
+use super::{Change, Difference, Verdict, alive, peers};
 use crate::engine::ContainerUpdate;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{FailureAction, Order};
@@ -51,6 +51,8 @@ pub fn emit<'a>(
         is_together: together.is_some(),
     };
     change.tries_spec = tries_spec(service);
+    change.was_stopped = matches!(service.verdict, Verdict::Start(_))
+        && service.replicas.iter().any(alive::was_stopped);
     let ways = emission.all_replicas();
     if let Some(together) = together {
         let mut all = WayBack::default();

@@ -3,12 +3,12 @@ use std::collections::BTreeMap;
 use super::world::*;
 use crate::engine::EngineError;
 use crate::history::{SourceReport, SourceState, StackReport};
-use crate::model::memory::{HeldBy, HoldScope};
+use crate::model::memory::{HeldBy, Hold, HoldScope};
 use crate::model::observed::{EngineInfo, ObservedContainer};
 use crate::model::{
     ContainerState, DesiredState, GenerationNumber, Health, HostName, ObservedState, SourceName,
 };
-use crate::plan::{Block, Plan, Verdict};
+use crate::plan::{Block, Held, Plan, Verdict};
 use crate::report::exit::of_status;
 use crate::report::state::State;
 use crate::report::wire::{Standing, StatusReport};
@@ -166,10 +166,55 @@ fn a_status_shows_sources_then_stacks() {
       api  in-sync  ghcr.io/acme/app:${TAG}@abababababab
           shop-api-1  running, healthy, 1 restart, started 3 h ago
       web  held     ghcr.io/acme/app:${TAG}@abababababab
-          held by rollback: held until the move is done
+          held by rollback since 2026-11-21 12:00 UTC: held until the move is done
           shop-web-1  running, healthy, started 3 h ago
       db   pending  ghcr.io/acme/app:${TAG}@abababababab
           image: app:1.4.1 → app:1.4.2; env.TOKEN changed
+    ");
+}
+
+#[test]
+fn a_status_says_who_holds_a_service_for_how_long_and_what_ends_it() {
+    let hold = Hold {
+        scope: HoldScope::Stack("shop".into()),
+        by: HeldBy::Operator,
+        since: "2026-11-21T11:00:00Z".parse().unwrap(),
+        until: Some("2026-11-21T13:30:00Z".parse().unwrap()),
+        reason: Some("moving the database".to_owned()),
+    };
+    let held = Verdict::Held(Held::by(&hold, Vec::new(), true));
+    let unsaid = Hold { until: None, reason: None, ..hold.clone() };
+    let mut plan = plan([
+        ("shop/api", held),
+        ("shop/web", Verdict::Held(Held::by(&unsaid, Vec::new(), true))),
+        ("shop/db", Verdict::Start(Vec::new())),
+    ]);
+    plan.changes[2].was_stopped = true;
+    let services = ["shop/api", "shop/web", "shop/db"];
+    let report = report(&desired(&services), &plan, &observed(Vec::new()));
+    let api = &report.stacks[0].services[0];
+    assert_eq!(
+        (api.held_by, api.since, api.until),
+        (Some("operator"), Some(hold.since), hold.until)
+    );
+    assert_eq!(api.reason, hold.reason);
+    assert_eq!(of_status(&report), ExitCode::Good);
+    json(&report);
+    let written = text(|out| text::status(out, &report, Style::PLAIN));
+    insta::assert_snapshot!(written, @r"
+    web-1  engine 28.5.1 (linux/amd64)
+      infra  ok  0123456  read 40 s ago  https://git.example/acme/infra.git main
+
+    shop  0123456  generation 12  held
+      api  held     ghcr.io/acme/app:${TAG}@abababababab
+          held by operator since 2026-11-21 11:00 UTC until 2026-11-21 13:30 UTC: moving the database
+          hint: `evenkeel unhold shop` ends the hold
+      web  held     ghcr.io/acme/app:${TAG}@abababababab
+          held by operator since 2026-11-21 11:00 UTC: no reason given
+          hint: `evenkeel unhold shop` ends the hold
+      db   pending  ghcr.io/acme/app:${TAG}@abababababab
+          does not run
+          hint: to keep it stopped, run `evenkeel hold shop/db`, then stop it
     ");
 }
 
@@ -216,6 +261,8 @@ fn a_status_in_json_keeps_to_the_contract() {
               "service": "api",
               "state": "in-sync",
               "held_by": null,
+              "since": null,
+              "until": null,
               "image": "ghcr.io/acme/app:${TAG}",
               "digest": "sha256:abababababababababababababababababababababababababababababababab",
               "generation": 7,

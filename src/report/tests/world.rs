@@ -154,6 +154,7 @@ pub fn plan(verdicts: impl IntoIterator<Item = (&'static str, Verdict)>) -> Plan
             bears: 0,
             together: Vec::new(),
             tries_spec: true,
+            was_stopped: false,
             remarks: Vec::new(),
         })
         .collect();
@@ -208,8 +209,11 @@ pub fn held(by: HeldBy, desired: bool) -> Verdict {
     Verdict::Held(Held {
         by,
         since: Some(now()),
+        until: None,
         why: "held until the move is done".to_owned(),
+        hint: None,
         desired,
+        in_sync: false,
         differences: Vec::new(),
     })
 }

@@ -100,11 +100,19 @@ fn service(
         image(service)
     );
     writeln!(out, "{}", line.trim_end())?;
-    let word = service.held_by.map(|by| format!("held by {by}:")).unwrap_or_default();
     if let Some(reason) = &service.reason {
-        writeln!(out, "{INDENT}{}", one_line(format!("{word} {reason}").trim_start()))?;
+        writeln!(out, "{INDENT}{}", one_line(format!("{} {reason}", held(service)).trim_start()))?;
     }
     lines::detail(out, &style.good("hint:"), service.hint.as_deref())
+}
+
+/// Who holds a service, since when, and for how long.
+fn held(service: &StatusService) -> String {
+    let Some(by) = service.held_by else { return String::new() };
+    let time = |word, time: Option<jiff::Timestamp>| {
+        time.map(|time| format!(" {word} {}", span::at(time))).unwrap_or_default()
+    };
+    format!("held by {by}{}{}:", time("since", service.since), time("until", service.until))
 }
 
 /// The image with a short digest, however it is written.

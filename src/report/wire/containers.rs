@@ -21,6 +21,8 @@ pub(super) fn bare(
         service: id.service.to_string(),
         state: State::InSync,
         held_by: None,
+        since: None,
+        until: None,
         image: None,
         digest: None,
         generation: containers.iter().filter_map(generation).max(),

@@ -202,9 +202,12 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
     let reason =
         if state == State::Degraded { ailment() } else { state::in_one_line(change, &masks) };
     let desired = desired_service(standing, id);
+    let held = change.verdict.held();
     StatusService {
         state,
         held_by: state::held_by(&change.verdict),
+        since: held.and_then(|held| held.since),
+        until: held.and_then(|held| held.until),
         image: desired.map(|desired| image_that_runs(desired, &containers, &masks)),
         digest: running_digest(&containers).or_else(|| {
             let pinned = desired.and_then(|desired| desired.image.as_ref().ok());

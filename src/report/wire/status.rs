@@ -93,6 +93,10 @@ pub struct StatusService {
     pub state: State,
     /// Who holds it.
     pub held_by: Option<&'static str>,
+    /// Since when it is held; null for what every pass decides anew.
+    pub since: Option<Timestamp>,
+    /// When the hold ends by itself.
+    pub until: Option<Timestamp>,
     /// The image git asks for, as people may see it.
     pub image: Option<String>,
     /// What the image is pinned to; of a service that git does not name, what runs.
