@@ -167,7 +167,9 @@ fn not_too_many(before: &Before, scene: &Scene) -> Result<(), String> {
         // What an earlier pass left running beside the rest, or people did, is not this pass's doing.
         let most = (most + beside).max(before.running(service).len());
         let runs = of(scene, service).filter(|seen| seen.runs).count();
-        check(!before.calm || runs <= most, || {
+        // Where the old ones are no good either, new ones stay in their place.
+        let may_stay = of(scene, service).any(|seen| before.specs.ending.contains(&seen.spec));
+        check(!before.calm || may_stay || runs <= most, || {
             format!("{runs} containers of {service} run, and {most} would be the most")
         })?;
     }
@@ -241,14 +243,17 @@ pub fn at_rest(host: &Bench, plan: &Plan, wishes: &[Wish]) -> Result<(), String>
             | Verdict::Remove) => return Err(format!("{service} at rest: {other:?}")),
         }
     }
-    let paused: BTreeSet<&str> = host.desired.stacks.values().flat_map(|_| pausing(host)).collect();
+    let mut stays: BTreeSet<&str> = pausing(host).into_iter().collect();
+    // Nothing is done for one whose dependencies cannot be had, whatever somebody took from it.
+    let blocked = plan.changes.iter().filter(|one| matches!(one.verdict, Verdict::Blocked(_)));
+    stays.extend(blocked.map(|change| change.service.service.as_str()));
     for seen in scene.containers.iter().filter(|seen| !seen.service.is_empty()) {
         let name = ServiceName::new(&seen.service);
         let known = plan.changes.iter().any(|change| change.service.service == name);
         let is_wanted = wishes.iter().any(|wish| wish.name == seen.service);
         check(known || is_wanted, || format!("{} is left over", seen.name))?;
         let is_half_way = plain(seen.name.as_str()) != seen.name.as_str();
-        check(!is_half_way || paused.contains(seen.service.as_str()), || {
+        check(!is_half_way || stays.contains(seen.service.as_str()), || {
             format!("{} is left half-way", seen.name)
         })?;
     }
