@@ -4,9 +4,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
+use jiff::Timestamp;
 
 use crate::model::memory::HoldScope;
-use crate::model::{ServiceId, ServiceName, StackName};
+use crate::model::{GenerationOutcome, ServiceId, ServiceName, StackName};
 
 /// Keeps a Docker host exactly as a git repository of Compose files says.
 #[derive(Parser)]
@@ -214,8 +215,20 @@ pub struct History {
     #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
     pub scope: Option<HoldScope>,
     /// At most so many generations
-    #[arg(long, value_name = "N")]
+    #[arg(short = 'n', long, value_name = "N")]
     pub limit: Option<u32>,
+    /// Only what began since: 2h, 7d, 2026-11-21, 2026-11-21T12:00:00Z
+    #[arg(long, value_name = "TIME", value_parser = since)]
+    pub since: Option<Since>,
+    /// Only what ended so: converged, failed, rolled-back, interrupted (repeatable)
+    #[arg(long, value_name = "OUTCOME", value_parser = outcome)]
+    pub outcome: Vec<GenerationOutcome>,
+    /// Only what came from this source
+    #[arg(long, value_name = "NAME")]
+    pub source: Option<String>,
+    /// Only what a commit brought that begins with these digits
+    #[arg(long, value_name = "COMMIT", value_parser = commit)]
+    pub commit: Option<String>,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
@@ -320,6 +333,40 @@ fn length(text: &str) -> Result<Duration, String> {
     let length = humantime::parse_duration(text).ok();
     let length = length.filter(|length| *length >= Duration::from_secs(1));
     length.ok_or_else(|| "expected a duration of a second or more: 30m, 2h, 1d".to_owned())
+}
+
+/// A point of time, or a span of time up to now.
+#[derive(Clone, Copy)]
+pub enum Since {
+    At(Timestamp),
+    Ago(Duration),
+}
+
+fn since(text: &str) -> Result<Since, String> {
+    if let Ok(time) = text.parse() {
+        return Ok(Since::At(time));
+    }
+    if let Ok(day) = text.parse::<jiff::civil::Date>() {
+        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
+        return Ok(Since::At(midnight.timestamp()));
+    }
+    let expected = || "expected a span (2h, 7d), a day (2026-11-21) or a time in UTC".to_owned();
+    length(text).map(Since::Ago).map_err(|_| expected())
+}
+
+fn outcome(text: &str) -> Result<GenerationOutcome, String> {
+    let found = GenerationOutcome::ALL.into_iter().find(|outcome| outcome.word() == text);
+    found.ok_or_else(|| {
+        format!("expected one of {}", GenerationOutcome::ALL.map(|one| one.word()).join(", "))
+    })
+}
+
+fn commit(text: &str) -> Result<String, String> {
+    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
+    match text.len() {
+        4..=40 if is_hex => Ok(text.to_ascii_lowercase()),
+        _ => Err("expected 4 to 40 hex digits".to_owned()),
+    }
 }
 
 /// A text that says something, in one line.

@@ -12,7 +12,7 @@ use crate::model::fingerprint::hex;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
-    CommitId, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceName,
+    CommitId, CommitWords, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceName,
     ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
@@ -25,6 +25,8 @@ pub struct NewGeneration<'a> {
     pub source: &'a SourceName,
     /// The revision it brings about.
     pub commit: &'a CommitId,
+    /// What the commit says of itself; `None` for a source without commits.
+    pub words: Option<&'a CommitWords>,
     /// The stack's directory in the repository; empty for the root.
     pub directory: &'a str,
     /// Why it is made.
@@ -118,8 +120,9 @@ impl History {
     pub fn begin(&self, new: &NewGeneration<'_>) -> Result<GenerationNumber, HistoryError> {
         self.write(|transaction| {
             transaction.execute(
-                "INSERT INTO generations (stack, source, commit_id, directory, trigger, started_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT INTO generations
+                     (stack, source, commit_id, directory, trigger, started_at, author, subject)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     new.stack.as_str(),
                     new.source.as_str(),
@@ -127,6 +130,8 @@ impl History {
                     new.directory,
                     new.trigger.word(),
                     new.started_at.to_text(),
+                    new.words.map(|words| &words.author),
+                    new.words.map(|words| &words.subject),
                 ],
             )?;
             let number = transaction.last_insert_rowid();

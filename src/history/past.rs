@@ -6,11 +6,11 @@ use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Row, Transaction, params};
 
-use super::stored::{self, get, get_optional};
+use super::stored::{self, Stored as _, get, get_optional};
 use super::{History, HistoryError, Reason, StoredFile};
 use crate::model::{
-    CommitId, Digest, GenerationNumber, GenerationOutcome, ServiceId, ServiceName, ServiceOutcome,
-    SourceName, SpecHash, StackName, Trigger,
+    CommitId, CommitWords, Digest, GenerationNumber, GenerationOutcome, ServiceId, ServiceName,
+    ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
 /// Which generations to list.
@@ -20,6 +20,14 @@ pub struct Filter {
     pub stack: Option<StackName>,
     /// Only those in which this service was not left as it was.
     pub service: Option<ServiceName>,
+    /// Only those of this source.
+    pub source: Option<SourceName>,
+    /// Only those of commits that begin with this.
+    pub commit: Option<String>,
+    /// Only those that began then or later.
+    pub since: Option<Timestamp>,
+    /// Only those that ended in one of these ways; empty for all, those under way among them.
+    pub outcomes: Vec<GenerationOutcome>,
     /// At most this many.
     pub limit: Option<u32>,
 }
@@ -35,6 +43,8 @@ pub struct GenerationRow {
     pub source: SourceName,
     /// The revision.
     pub commit: CommitId,
+    /// What the commit says of itself, where that is known.
+    pub words: Option<CommitWords>,
     /// The stack's directory in the repository.
     pub directory: String,
     /// Why it was made.
@@ -106,13 +116,24 @@ impl History {
                        SELECT 1 FROM generation_services AS s
                        WHERE s.generation = g.number AND s.service = ?2
                          AND (s.outcome IS NULL OR s.outcome <> 'unchanged')))
+                   AND (?4 IS NULL OR g.source = ?4)
+                   AND (?5 IS NULL OR substr(g.commit_id, 1, length(?5)) = ?5)
+                   AND (?6 IS NULL OR julianday(g.started_at) >= julianday(?6))
+                   AND (?7 IS NULL OR instr(?7, ',' || g.outcome || ',') > 0)
                  ORDER BY g.number DESC LIMIT ?3",
             )?;
             let stack = filter.stack.as_ref().map(StackName::as_str);
             let service = filter.service.as_ref().map(ServiceName::as_str);
             // SQLite reads a negative limit as none.
             let limit = filter.limit.map_or(-1, i64::from);
-            let rows = statement.query_map(params![stack, service, limit], generation_row)?;
+            let source = filter.source.as_ref().map(SourceName::as_str);
+            let since = filter.since.map(|since| since.to_text());
+            let outcomes: Vec<&str> = filter.outcomes.iter().map(|one| one.word()).collect();
+            let outcomes = (!outcomes.is_empty()).then(|| format!(",{},", outcomes.join(",")));
+            let rows = statement.query_map(
+                params![stack, service, limit, source, filter.commit, since, outcomes],
+                generation_row,
+            )?;
             let mut rows: Vec<GenerationRow> = rows.collect::<Result<_, _>>()?;
             for row in &mut rows {
                 row.services = services_of(transaction, row.number)?;
@@ -190,6 +211,7 @@ fn generation_row(row: &Row<'_>) -> rusqlite::Result<GenerationRow> {
         stack: get(row, "stack")?,
         source: get(row, "source")?,
         commit: get(row, "commit_id")?,
+        words: words(row)?,
         directory: row.get("directory")?,
         trigger: get(row, "trigger")?,
         started_at: get(row, "started_at")?,
@@ -197,6 +219,11 @@ fn generation_row(row: &Row<'_>) -> rusqlite::Result<GenerationRow> {
         outcome: get_optional(row, "outcome")?,
         services: Vec::new(),
     })
+}
+
+fn words(row: &Row<'_>) -> rusqlite::Result<Option<CommitWords>> {
+    let (author, subject) = (row.get("author")?, row.get("subject")?);
+    Ok(Option::zip(author, subject).map(|(author, subject)| CommitWords { author, subject }))
 }
 
 fn services_of(

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS, WORDS];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -117,6 +117,12 @@ const PLACES: &str =
 
 /// A JSON list of lines.
 const LOGS: &str = "ALTER TABLE generation_services ADD COLUMN logs TEXT NOT NULL DEFAULT '[]';";
+
+/// What a commit says of itself.
+const WORDS: &str = "
+ALTER TABLE generations ADD COLUMN author TEXT;
+ALTER TABLE generations ADD COLUMN subject TEXT;
+";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

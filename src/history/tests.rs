@@ -16,8 +16,8 @@ use crate::model::memory::{HeldBy, Hold, HoldScope, Rejection};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
-    CommitId, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceId, ServiceName,
-    ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
+    CommitId, CommitWords, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceId,
+    ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -49,6 +49,7 @@ fn begin(history: &History, stack: &str, files: &[(&str, &str)]) -> GenerationNu
             stack: &StackName::from(stack),
             source: &SourceName::from("infra"),
             commit: &CommitId::from("1234567890"),
+            words: Some(&words()),
             directory: "hosts/web-1/shop",
             trigger: Trigger::Commit,
             started_at: at(10),
@@ -61,6 +62,10 @@ fn begin(history: &History, stack: &str, files: &[(&str, &str)]) -> GenerationNu
             mounted: &BTreeMap::from([("shop/run.sh".to_owned(), script)]),
         })
         .unwrap()
+}
+
+fn words() -> CommitWords {
+    CommitWords { author: "Ada".into(), subject: "Raise the api".into() }
 }
 
 fn reason() -> Reason {
@@ -117,6 +122,7 @@ fn a_finished_attempt_tells_how_it_ended() {
     assert_eq!(rows[0].outcome, Some(GenerationOutcome::RolledBack));
     assert_eq!(rows[0].seconds(), Some(15.0));
     assert_eq!(rows[0].directory, "hosts/web-1/shop");
+    assert_eq!(rows[0].words, Some(words()));
     let api = &rows[0].services[0];
     assert_eq!((api.service.as_str(), api.outcome), ("api", Some(ServiceOutcome::RolledBack)));
     assert_eq!(api.error.as_deref(), Some("exited with 1"));
@@ -193,6 +199,7 @@ fn generations_are_listed_newest_first_and_by_what_is_asked() {
             stack: stack.map(StackName::from),
             service: service.map(ServiceName::from),
             limit,
+            ..Filter::default()
         };
         let rows = history.generations(&filter).unwrap();
         assert_eq!(rows.iter().map(|row| row.number.0).collect::<Vec<_>>(), expected);
@@ -202,6 +209,35 @@ fn generations_are_listed_newest_first_and_by_what_is_asked() {
     check(Some("shop"), None, None, &[3, 1]);
     check(Some("shop"), Some("api"), None, &[1]);
     check(Some("other"), None, None, &[]);
+}
+
+#[test]
+fn generations_are_found_by_source_commit_time_and_outcome() {
+    let history = History::in_memory().unwrap();
+    attempt(&history, ServiceOutcome::Done, "1:a", 'a');
+    let failed = begin(&history, "blog", &[]);
+    history.finish(failed, GenerationOutcome::Failed, at(20), &[]).unwrap();
+    begin(&history, "blog", &[]);
+    let check = |filter: Filter, expected: &[u64]| {
+        let rows = history.generations(&filter).unwrap();
+        assert_eq!(rows.iter().map(|row| row.number.0).collect::<Vec<_>>(), expected, "{filter:?}");
+    };
+    let all = || Filter::default();
+    check(Filter { source: Some("infra".into()), ..all() }, &[3, 2, 1]);
+    check(Filter { source: Some("other".into()), ..all() }, &[]);
+    check(Filter { commit: Some("12345".into()), ..all() }, &[3, 2, 1]);
+    check(Filter { commit: Some("2345".into()), ..all() }, &[]);
+    let just_before = at(10).checked_sub(Duration::from_millis(500)).unwrap();
+    let just_after = at(10).checked_add(Duration::from_millis(500)).unwrap();
+    for (since, expected) in
+        [(just_before, &[3, 2, 1][..]), (at(10), &[3, 2, 1]), (just_after, &[])]
+    {
+        check(Filter { since: Some(since), ..all() }, expected);
+    }
+    check(Filter { outcomes: vec![GenerationOutcome::Failed], ..all() }, &[2]);
+    let both = vec![GenerationOutcome::Failed, GenerationOutcome::Converged];
+    check(Filter { outcomes: both.clone(), ..all() }, &[2, 1]);
+    check(Filter { outcomes: both, limit: Some(1), ..all() }, &[2]);
 }
 
 #[test]

@@ -37,6 +37,15 @@ impl Trigger {
         [Self::Commit, Self::Image, Self::Env, Self::Drift, Self::Rollback, Self::Operator];
 }
 
+/// What a commit says of itself, for people who look back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct CommitWords {
+    /// Its author's name.
+    pub author: String,
+    /// The first line of its message.
+    pub subject: String,
+}
+
 /// How a generation ended.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum GenerationOutcome {

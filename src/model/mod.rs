@@ -24,7 +24,7 @@ pub mod tree;
 
 pub use container_labels::ContainerLabels;
 pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
-pub use generation::{GenerationOutcome, ServiceOutcome, Trigger};
+pub use generation::{CommitWords, GenerationOutcome, ServiceOutcome, Trigger};
 pub use hidden::{Hidden, Masks};
 pub use image::{Digest, ImageRef, PinnedImage, Platform};
 pub use memory_tree::MemoryTree;

@@ -134,7 +134,7 @@ pub async fn pass(
     }
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
-    let generations = record::begin(&history, &view, &mut plan, now)?;
+    let generations = record::begin(&history, &view, &read.sources, &mut plan, now)?;
     let outcome = if request.follows && !plan.steps.is_empty() {
         tokio::select! {
             outcome = crew.carry_out(&plan, &view, &generations) => outcome,

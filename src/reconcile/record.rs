@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
-use super::sources::Read;
+use super::sources::{Read, SourceSeen};
 use super::standing;
 use super::view::View;
 use crate::apply::{Journal, Outcome, ServiceResult};
@@ -105,6 +105,7 @@ pub fn note(
 pub fn begin(
     history: &History,
     view: &View,
+    sources: &[SourceSeen],
     plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Generations, HistoryError> {
@@ -120,7 +121,7 @@ pub fn begin(
     stacks.dedup();
     let mut generations = Generations::new();
     for stack in stacks {
-        let number = begin_one(history, view, plan, &stack, now)?;
+        let number = begin_one(history, view, sources, plan, &stack, now)?;
         generations.insert(stack, number);
     }
     for planned in &mut plan.steps {
@@ -135,6 +136,7 @@ pub fn begin(
 fn begin_one(
     history: &History,
     view: &View,
+    sources: &[SourceSeen],
     plan: &Plan,
     stack: &StackName,
     now: Timestamp,
@@ -150,10 +152,13 @@ fn begin_one(
     let nothing = crate::model::stack::StackRecord::default();
     let (source, commit) = origin(view, stack);
     let trigger = trigger(history, stack, &commit, &changes)?;
+    let of_commit = |seen: &&SourceSeen| seen.report.commit.as_ref() == Some(&commit);
+    let seen = sources.iter().filter(|seen| seen.name == source).find(of_commit);
     history.begin(&NewGeneration {
         stack,
         source: &source,
         commit: &commit,
+        words: seen.and_then(|seen| seen.words.as_ref()),
         directory: deployment.map_or("", |deployment| &deployment.stack.directory),
         trigger,
         started_at: now,
@@ -187,7 +192,11 @@ fn trigger(
     commit: &crate::model::CommitId,
     changes: &[&Change],
 ) -> Result<Trigger, HistoryError> {
-    let filter = history::Filter { stack: Some(stack.clone()), service: None, limit: Some(1) };
+    let filter = history::Filter {
+        stack: Some(stack.clone()),
+        limit: Some(1),
+        ..history::Filter::default()
+    };
     let last = history.generations(&filter)?.into_iter().next();
     if last.is_none_or(|last| last.commit != *commit) {
         return Ok(Trigger::Commit);

@@ -15,7 +15,7 @@ use crate::manifest::{
 };
 use crate::model::stack::Remark;
 use crate::model::tree::Revision;
-use crate::model::{Place, Problem, SourceName, StackName};
+use crate::model::{CommitWords, Place, Problem, SourceName, StackName};
 use crate::resolve::{Loaded, LoadedStack};
 use crate::source::{Source, SourceError};
 
@@ -45,6 +45,8 @@ pub struct SourceSeen {
     pub name: SourceName,
     /// For `status`.
     pub report: SourceReport,
+    /// What its newest commit says of itself, where it was fetched just now.
+    pub words: Option<CommitWords>,
     /// The next move, where it failed.
     pub hint: Option<String>,
     /// What is wrong with the source as a whole.
@@ -124,11 +126,12 @@ async fn fetch_one(
             state: SourceState::Failing,
             error: None,
         },
+        words: None,
         hint: None,
         problems: Vec::new(),
         remarks: Vec::new(),
     };
-    let revision = match revision(source, freshness, &mut seen.remarks).await {
+    let revision = match revision(source, freshness, &mut seen).await {
         Ok(revision) => revision,
         Err(error) => {
             seen.report.error = Some(error.to_string());
@@ -183,13 +186,15 @@ async fn read_one(
 async fn revision(
     source: &Source,
     freshness: Freshness,
-    remarks: &mut Vec<Remark>,
+    seen: &mut SourceSeen,
 ) -> Result<Revision, SourceError> {
     match freshness {
         Freshness::Recorded => source.recorded().await,
         Freshness::Latest => {
             let fetched = source.latest().await?;
-            let mut say = |text: String| remarks.push(Remark { place: None, service: None, text });
+            seen.words = fetched.words;
+            let mut say =
+                |text: String| seen.remarks.push(Remark { place: None, service: None, text });
             if fetched.rewritten {
                 say("the branch was rewritten; it is followed".to_owned());
             }

@@ -13,11 +13,14 @@ use super::mirror::Mirror;
 use super::transport::{Client, Session, Wallet};
 use super::tree::{DirectoryTree, GitTree};
 use super::{Fetched, Reference, SourceError, SourceSpec, libgit2};
-use crate::model::CommitId;
 use crate::model::tree::{EntryKind, Revision, SharedTree, Tree};
+use crate::model::{CommitId, CommitWords};
 
 /// How long a whole exchange with a server may take, and how long another process may hold the mirror.
 const EXCHANGE: Duration = Duration::from_secs(15 * 60);
+
+/// The most that is taken of a commit's author or subject, in characters.
+const LONGEST_WORDS: usize = 200;
 
 /// A repository, branch and path that is followed. Cheap to make; nothing is touched before it is asked.
 pub struct Source {
@@ -111,7 +114,8 @@ impl Source {
         let Outcome { commit, moved, rewritten, healed } =
             self.fetch(&mirror, location, reference).await?;
         let revision = self.revision(&mirror, commit).await?;
-        Ok(Fetched { revision, fetched: moved, rewritten, healed })
+        let words = words(&mirror, commit);
+        Ok(Fetched { revision, words, fetched: moved, rewritten, healed })
     }
 
     async fn latest_of_directory(&self, path: PathBuf) -> Result<Fetched, SourceError> {
@@ -119,7 +123,7 @@ impl Source {
         let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let before = seen.replace(revision.commit.clone());
         let fetched = before.as_ref() != Some(&revision.commit);
-        Ok(Fetched { revision, fetched, rewritten: false, healed: None })
+        Ok(Fetched { revision, words: None, fetched, rewritten: false, healed: None })
     }
 
     fn mirror(&self, location: &Location, reference: &Reference) -> Mirror {
@@ -186,6 +190,18 @@ impl Source {
             why: why.to_owned(),
         }
     }
+}
+
+/// What `commit` says of itself. Nothing depends on it, so that a damage is left to be found by who does.
+fn words(mirror: &Mirror, commit: Oid) -> Option<CommitWords> {
+    let repository = mirror.read().ok()??;
+    let commit = repository.find_commit(commit).ok()?;
+    let text = |bytes: &[u8]| {
+        let text = String::from_utf8_lossy(bytes);
+        text.trim().chars().take(LONGEST_WORDS).collect::<String>()
+    };
+    let author = text(commit.author().name_bytes());
+    Some(CommitWords { author, subject: text(commit.summary_bytes().unwrap_or_default()) })
 }
 
 /// What is read from, and how.

@@ -22,7 +22,7 @@ pub use error::SourceError;
 pub use follow::Source;
 
 use crate::model::tree::Revision;
-use crate::model::{Hidden, SourceName};
+use crate::model::{CommitWords, Hidden, SourceName};
 
 /// What a source follows, and how it gets in.
 #[derive(Clone, PartialEq, Eq)]
@@ -105,6 +105,8 @@ pub enum Credentials {
 pub struct Fetched {
     /// The revision. Compare its commit with the one applied last: somebody else may have fetched it.
     pub revision: Revision,
+    /// What its commit says of itself; `None` for a directory.
+    pub words: Option<CommitWords>,
     /// Whether the mirror moved to another commit; `false` when there was nothing new.
     pub fetched: bool,
     /// Whether the branch is known to have been rewritten. A shallow mirror sees it in commits that replace,

@@ -65,6 +65,30 @@ fn what_is_named_and_not_there_is_said() {
 }
 
 #[test]
+fn history_says_who_committed_what_and_is_narrowed() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    let first = host.commit(&[("shop-@ID@/compose.yaml", TWO)]);
+    host.pass().ends(0);
+    host.commit(&[("shop-@ID@/compose.yaml", &TWO.replace("web:1", "none:1"))]);
+    host.pass().ends(1);
+    host.run(&["history"]).ends(0).says("change (tester)");
+    let first_only = vec![first.clone()];
+    let found = |narrowed: &[&str]| {
+        let run = host.run(&[&["history", "--output", "json"], narrowed].concat());
+        let generations = run.ends(0).json()["generations"].as_array().unwrap().clone();
+        generations.iter().map(|one| one["commit"].as_str().unwrap().to_owned()).collect::<Vec<_>>()
+    };
+    assert_eq!(found(&["--outcome", "converged"]), first_only);
+    assert_eq!(found(&["--commit", &first[..7]]), first_only);
+    assert_eq!(found(&["--since", "1h", "-n", "1", "--source", "source-@ID@"]), first_only);
+    assert_eq!(found(&["--since", "2100-01-01"]), Vec::<String>::new());
+    host.run(&["history", "--outcome", "failed"]).ends(0).says("no generations like that");
+    host.run(&["history", "--outcome", "fialed"]).ends(64).says("rolled-back");
+    host.run(&["history", "--since", "soon"]).ends(64).says("2026-11-21");
+}
+
+#[test]
 fn a_repository_is_followed_without_a_configuration_file() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);

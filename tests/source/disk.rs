@@ -29,6 +29,18 @@ async fn a_repository_on_disk_is_followed_like_any_other() {
 }
 
 #[tokio::test]
+async fn a_commit_is_told_with_its_author_and_subject() {
+    let upstream = Upstream::new();
+    let follower = Follower::of(upstream.path().display().to_string());
+    for _ in ["fetched", "known"] {
+        let words = follower.latest().await.words.unwrap();
+        assert_eq!(words.author, upstream.git(&["log", "-1", "--format=%an", "main"]));
+        assert_eq!(words.subject, upstream.git(&["log", "-1", "--format=%s", "main"]));
+        assert!(!words.author.is_empty() && !words.subject.is_empty());
+    }
+}
+
+#[tokio::test]
 async fn a_work_tree_is_read_by_commit_not_by_what_lies_in_it() {
     let upstream = Upstream::new();
     let clone = tempfile::tempdir().unwrap();

@@ -1,6 +1,6 @@
 use super::world::*;
 use crate::history::{GenerationRow, Reason, ServiceRow};
-use crate::model::{GenerationNumber, GenerationOutcome, ServiceOutcome, Trigger};
+use crate::model::{CommitWords, GenerationNumber, GenerationOutcome, ServiceOutcome, Trigger};
 use crate::report::{Style, text, wire};
 
 fn row(number: u64, outcome: Option<GenerationOutcome>, error: Option<&str>) -> GenerationRow {
@@ -25,6 +25,12 @@ fn row(number: u64, outcome: Option<GenerationOutcome>, error: Option<&str>) -> 
         stack: "shop".into(),
         source: "infra".into(),
         commit: "0123456789abcdef0123456789abcdef01234567".into(),
+        words: Some(CommitWords {
+            author: "Ada".to_owned(),
+            subject:
+                "Raise the api to 1.4.2, which no longer loses its place when the clock is set"
+                    .to_owned(),
+        }),
         directory: "shop".to_owned(),
         trigger: Trigger::Commit,
         started_at: "2026-11-21T11:00:00Z".parse().unwrap(),
@@ -39,14 +45,14 @@ fn a_history_is_a_table_newest_first() {
     let rows = [
         row(9, Some(GenerationOutcome::RolledBack), Some("shop-api-1 is\nunhealthy")),
         row(10, None, None),
-        row(8, Some(GenerationOutcome::Converged), None),
+        GenerationRow { words: None, ..row(8, Some(GenerationOutcome::Converged), None) },
     ];
     let report = wire::history(&rows);
     let written = text(|out| text::history(out, &report, Style::PLAIN));
     insta::assert_snapshot!(written, @r"
-    GENERATION  STARTED               STACK  COMMIT   TRIGGER  OUTCOME      TOOK   CHANGED
-    10          2026-11-21 11:00 UTC  shop   0123456  commit   running             api
-    9           2026-11-21 11:00 UTC  shop   0123456  commit   rolled-back  2m 5s  api
+    GENERATION  STARTED               STACK  COMMIT   TRIGGER  OUTCOME      TOOK   CHANGED  COMMIT MESSAGE
+    10          2026-11-21 11:00 UTC  shop   0123456  commit   running             api      Raise the api to 1.4.2, which no longer loses its place when… (Ada)
+    9           2026-11-21 11:00 UTC  shop   0123456  commit   rolled-back  2m 5s  api      Raise the api to 1.4.2, which no longer loses its place when… (Ada)
           api: shop-api-1 is unhealthy
     8           2026-11-21 11:00 UTC  shop   0123456  commit   converged    2m 5s  api
     ");
@@ -70,6 +76,8 @@ fn a_history_in_json_keeps_to_the_contract() {
           "stack": "shop",
           "source": "infra",
           "commit": "0123456789abcdef0123456789abcdef01234567",
+          "author": "Ada",
+          "subject": "Raise the api to 1.4.2, which no longer loses its place when the clock is set",
           "trigger": "commit",
           "started_at": "2026-11-21T11:00:00Z",
           "seconds": 125.5,

@@ -7,8 +7,20 @@ use crate::report::style::one_line;
 use crate::report::wire::{HistoryGeneration, HistoryReport};
 use crate::report::{Style, span};
 
-const HEAD: [&str; 8] =
-    ["GENERATION", "STARTED", "STACK", "COMMIT", "TRIGGER", "OUTCOME", "TOOK", "CHANGED"];
+const HEAD: [&str; 9] = [
+    "GENERATION",
+    "STARTED",
+    "STACK",
+    "COMMIT",
+    "TRIGGER",
+    "OUTCOME",
+    "TOOK",
+    "CHANGED",
+    "COMMIT MESSAGE",
+];
+
+/// The most that is shown of a commit's subject, in characters.
+const SUBJECT: usize = 60;
 
 /// Writes `report` for people.
 pub fn history(
@@ -19,8 +31,11 @@ pub fn history(
     if report.generations.is_empty() {
         return writeln!(out, "no generations yet");
     }
-    let rows: Vec<[String; 8]> = report.generations.iter().map(row).collect();
-    let head = HEAD.map(str::to_owned);
+    let rows: Vec<[String; 9]> = report.generations.iter().map(row).collect();
+    let mut head = HEAD.map(str::to_owned);
+    if rows.iter().all(|[.., words]| words.is_empty()) {
+        head[HEAD.len() - 1].clear();
+    }
     let widths = std::array::from_fn(|column| {
         widest(rows.iter().chain([&head]).map(|row| row[column].as_str()))
     });
@@ -36,7 +51,7 @@ pub fn history(
     Ok(())
 }
 
-fn row(generation: &HistoryGeneration) -> [String; 8] {
+fn row(generation: &HistoryGeneration) -> [String; 9] {
     [
         generation.generation.to_string(),
         span::at(generation.started_at),
@@ -46,7 +61,18 @@ fn row(generation: &HistoryGeneration) -> [String; 8] {
         generation.outcome.unwrap_or("running").to_owned(),
         generation.seconds.map(span::took_seconds).unwrap_or_default(),
         changed(generation),
+        words(generation),
     ]
+}
+
+/// What the commit says of itself, and who made it.
+fn words(generation: &HistoryGeneration) -> String {
+    let (Some(author), Some(subject)) = (&generation.author, &generation.subject) else {
+        return String::new();
+    };
+    let shown: String = subject.chars().take(SUBJECT).collect();
+    let more = if shown.len() < subject.len() { "…" } else { "" };
+    one_line(&format!("{shown}{more} ({author})"))
 }
 
 /// The services that were not left as they were.
@@ -61,7 +87,7 @@ fn changed(generation: &HistoryGeneration) -> String {
     }
 }
 
-fn line(row: &[String; 8], widths: &[usize; 8]) -> String {
+fn line(row: &[String; 9], widths: &[usize; 9]) -> String {
     let cells: Vec<String> =
         row.iter().zip(widths).map(|(cell, width)| pad(cell, *width)).collect();
     cells.join("  ").trim_end().to_owned()

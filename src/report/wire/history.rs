@@ -26,6 +26,10 @@ pub struct HistoryGeneration {
     pub source: String,
     /// The revision.
     pub commit: String,
+    /// The commit's author; null where that is not known.
+    pub author: Option<String>,
+    /// The first line of the commit's message.
+    pub subject: Option<String>,
     /// Why it was made.
     pub trigger: &'static str,
     /// When it began.
@@ -72,6 +76,8 @@ fn generation(row: &GenerationRow) -> HistoryGeneration {
         stack: row.stack.to_string(),
         source: row.source.to_string(),
         commit: row.commit.to_string(),
+        author: row.words.as_ref().map(|words| words.author.clone()),
+        subject: row.words.as_ref().map(|words| words.subject.clone()),
         trigger: row.trigger.word(),
         started_at: row.started_at,
         seconds: row.seconds().map(|seconds| (seconds * 1000.0).round() / 1000.0),
