@@ -88,6 +88,8 @@ pub enum Command {
     Hold(Hold),
     /// End holds, and go on
     Unhold(Unhold),
+    /// Deploy again what an earlier good generation ran, and hold it
+    Rollback(Rollback),
     /// Forget that a spec was rejected, so that it is tried again
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
@@ -263,6 +265,21 @@ pub struct Unhold {
     pub repo: Repo,
     #[command(flatten)]
     pub reach: Reach,
+}
+
+#[derive(Args)]
+pub struct Rollback {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// The stack or service
+    #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
+    pub scope: HoldScope,
+    /// To what this generation ran, in place of the newest good one that differs from what runs
+    #[arg(long, value_name = "GENERATION")]
+    pub to: Option<u64>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
 }
 
 /// What a hold covers.

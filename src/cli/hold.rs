@@ -25,7 +25,8 @@ pub async fn hold(global: &Global, args: &Hold) -> Result<u8, Trouble> {
     let history = History::open(state_dir, now)?.history;
     check(&world, &scope).await?;
     let (by, reason) = (HeldBy::Operator, args.reason.clone());
-    history.hold(&memory::Hold { scope: scope.clone(), by, since: now, until, reason })?;
+    let hold = memory::Hold { scope: scope.clone(), by, since: now, until, reason, image: None };
+    history.hold(&hold)?;
     let mut out = std::io::stdout().lock();
     let until = until.map(|until| format!(" until {}", span::at(until))).unwrap_or_default();
     writeln!(out, "{scope} is held{until}: nothing of it is changed, a crash is mended")?;

@@ -15,6 +15,7 @@ mod import;
 mod plan;
 mod reconcile;
 mod release;
+mod rollback;
 mod schema;
 mod sources;
 mod status;
@@ -77,6 +78,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::History(args) => history::run(global, args),
         Command::Hold(args) => hold::hold(global, args).await,
         Command::Unhold(args) => hold::unhold(global, args).await,
+        Command::Rollback(args) => rollback::run(global, args).await,
         Command::Retry(args) => release::retry(global, args).await,
         Command::Adopt(args) => release::adopt(global, args).await,
         Command::Import(args) => import::run(global, args).await,

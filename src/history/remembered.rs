@@ -44,8 +44,9 @@ impl History {
         let (stack, service) = scope_names(&hold.scope);
         self.write(|transaction| {
             transaction.execute(
-                "INSERT OR REPLACE INTO holds (stack, service, held_by, since, until, reason)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
+                "INSERT OR REPLACE INTO holds
+                     (stack, service, held_by, since, until, reason, image)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
                 params![
                     stack,
                     service,
@@ -53,6 +54,7 @@ impl History {
                     hold.since.to_text(),
                     hold.until.map(|until| until.to_text()),
                     hold.reason,
+                    hold.image,
                 ],
             )?;
             Ok(())
@@ -73,6 +75,16 @@ impl History {
                 .query_map(params![stack, service, HeldBy::Adoption.to_text()], hold)?
                 .collect::<Result<Vec<Hold>, _>>()?;
             Ok(ended.into_iter().filter(|hold| hold.is_in_force(now)).collect())
+        })
+    }
+
+    /// Ends the hold that a rollback left on exactly this scope, if there is one.
+    pub fn end_rollback(&self, scope: &HoldScope) -> Result<(), HistoryError> {
+        let (stack, service) = scope_names(scope);
+        self.write(|transaction| {
+            let sql = "DELETE FROM holds WHERE stack = ?1 AND service = ?2 AND held_by = ?3";
+            transaction.execute(sql, params![stack, service, HeldBy::Rollback.to_text()])?;
+            Ok(())
         })
     }
 
@@ -259,6 +271,7 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
         since: get(row, "since")?,
         until: get_optional(row, "until")?,
         reason: row.get("reason")?,
+        image: row.get("image")?,
     })
 }
 

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS, WORDS];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -123,6 +123,9 @@ const WORDS: &str = "
 ALTER TABLE generations ADD COLUMN author TEXT;
 ALTER TABLE generations ADD COLUMN subject TEXT;
 ";
+
+/// The image line in git when a rollback held a service.
+const LINES: &str = "ALTER TABLE holds ADD COLUMN image TEXT;";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

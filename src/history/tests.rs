@@ -270,12 +270,20 @@ fn a_container_set_aside_twice_keeps_the_policy_it_had_first() {
 #[test]
 fn holds_of_several_holders_stand_side_by_side() {
     let history = History::in_memory().unwrap();
-    let hold = |scope: HoldScope, by| Hold { scope, by, since: at(1), until: None, reason: None };
+    let hold = |scope: HoldScope, by| Hold {
+        scope,
+        by,
+        since: at(1),
+        until: None,
+        reason: None,
+        image: None,
+    };
     let api = HoldScope::Service(id("shop/api"));
     let shop = HoldScope::Stack(StackName::from("shop"));
     let timed = Hold {
         until: Some(at(99)),
         reason: Some("lunch".into()),
+        image: Some("app:1".into()),
         ..hold(HoldScope::Host, HeldBy::Operator)
     };
     for hold in [
@@ -304,7 +312,14 @@ fn a_hold_ends_with_all_below_it_but_for_what_is_held_for_the_sake_of_data() {
     let hold = |scope: &HoldScope, by, until: Option<i64>| {
         let scope = scope.clone();
         history
-            .hold(&Hold { scope, by, since: at(1), until: until.map(at), reason: None })
+            .hold(&Hold {
+                scope,
+                by,
+                since: at(1),
+                until: until.map(at),
+                reason: None,
+                image: None,
+            })
             .unwrap();
     };
     let all = |ended: Vec<Hold>| ended.into_iter().map(|hold| hold.scope).collect::<Vec<_>>();

@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::spec::RestartPolicy;
-use super::{ContainerId, ServiceId, SpecHash, StackName};
+use super::{ContainerId, DesiredState, ServiceId, SpecHash, StackName};
 
 /// What the planner is told of the past.
 #[derive(Clone, Debug, Default)]
@@ -40,6 +40,9 @@ pub struct Hold {
     pub until: Option<Timestamp>,
     /// Why, in the words of who holds it.
     pub reason: Option<String>,
+    /// What git had as the service's image when a rollback held it, as people may see it: with another
+    /// line it ends.
+    pub image: Option<String>,
 }
 
 impl Hold {
@@ -122,6 +125,19 @@ pub struct Rejection {
 }
 
 impl Memory {
+    /// Takes out the holds of rollbacks that git has ended: it asks for another image than at that time.
+    pub fn end_rollbacks(&mut self, desired: &DesiredState) -> Vec<Hold> {
+        let has_moved_on = |hold: &mut Hold| {
+            let (HeldBy::Rollback, HoldScope::Service(id)) = (hold.by, &hold.scope) else {
+                return false;
+            };
+            let deployment = desired.deployment(&id.stack);
+            let service = deployment.and_then(|deployment| deployment.services.get(&id.service));
+            service.is_some_and(|wanted| Some(&wanted.service.image_shown) != hold.image.as_ref())
+        };
+        self.holds.extract_if(.., has_moved_on).collect()
+    }
+
     /// The hold that covers `service` at `now`: of several the narrowest, and of those the operator's.
     pub fn hold(&self, service: &ServiceId, now: Timestamp) -> Option<&Hold> {
         let holds = self.holds.iter().filter(|hold| hold.scope.covers(service));
@@ -136,7 +152,7 @@ mod tests {
 
     fn hold(scope: HoldScope, by: HeldBy, until: Option<i64>) -> Hold {
         let at = |second| Timestamp::new(second, 0).unwrap();
-        Hold { scope, by, since: at(0), until: until.map(at), reason: None }
+        Hold { scope, by, since: at(0), until: until.map(at), reason: None, image: None }
     }
 
     #[test]

@@ -12,6 +12,8 @@ pub mod view;
 pub mod record;
 pub mod standing;
 pub mod pass;
+pub mod target;
+pub mod rollback;
 pub mod daemon;
 
 pub use pass::{Pass, PassError, Request};

@@ -10,19 +10,20 @@ use tokio_util::sync::CancellationToken;
 use super::lock::{self, LockError};
 use super::newer;
 use super::places::{Places, places};
-use super::record::{self, Generations, Record};
+use super::record::{self, Generations, Record, Why};
 use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
-use super::view::{self, Background, Early, View};
+use super::standing;
+use super::view::{self, Early, Scene, View};
 use super::world::World;
 use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
 use crate::model::login::Login;
-use crate::model::memory::HoldScope;
+use crate::model::memory::{HoldScope, Memory};
 use crate::plan::{self, Plan, Step};
 
 /// How long a pass waits for another one to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what an earlier pass left is put in order before anything new is planned.
 const REPAIRS: usize = 3;
 
@@ -110,31 +111,20 @@ pub async fn pass(
     let pins = history.pins()?;
     let loaded = &read.loaded;
     let offline = request.offline;
-    let background =
-        Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
-    let mut view = view::look(world, Some(early), &background).await?;
+    let scene = Scene { loaded, pins: &pins, rules: &rules, offline, now };
+    let mut view = view::look(world, Some(early), &scene.with(&memory)).await?;
     record::note(&history, &read, &view, &mut memory, now)?;
+    for ended in memory.end_rollbacks(&view.desired) {
+        history.end_rollback(&ended.scope)?;
+        notices.push(format!("{} is no longer held: git asks for another image", ended.scope));
+    }
 
     let superseded = Superseded::default();
     let crew = Crew { world, history: &history, watcher, stop, superseded: &superseded };
-    // A request of a program that died may still be under way, and its work come to light while the rest
-    // is put in order.
-    for _ in 0..REPAIRS {
-        let repair = plan::repair::repair(&view.situation(&memory, &rules, now));
-        if repair.steps.is_empty() {
-            break;
-        }
-        let many = repair.changes.len();
-        notices.push(format!("{many} rollouts of an earlier pass were put in order"));
-        crew.carry_out(&repair, &view, &Generations::default()).await;
-        memory = history.memory()?;
-        let background =
-            Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
-        view = view::look(world, None, &background).await?;
-    }
+    notices.extend(crew.put_in_order(&scene, &mut memory, &mut view).await?);
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
-    let generations = record::begin(&history, &view, &read.sources, &mut plan, now)?;
+    let generations = record::begin(&history, &view, Why::Sources(&read.sources), &mut plan, now)?;
     let outcome = if request.follows && !plan.steps.is_empty() {
         tokio::select! {
             outcome = crew.carry_out(&plan, &view, &generations) => outcome,
@@ -144,6 +134,7 @@ pub async fn pass(
         crew.carry_out(&plan, &view, &generations).await
     };
     record::finish(&history, &view, &plan, &outcome, &generations, Timestamp::now())?;
+    standing::record(&history, &view, &plan, &outcome, &generations)?;
     Ok(Pass {
         sources: read.sources,
         view,
@@ -167,11 +158,11 @@ pub async fn preview(
     let (fetched, early) = gather(world, freshness, now).await?;
     let read = read(world, fetched, &early, history.places()?).await;
     let rules = world.rules(request.allow_removals, &request.only);
-    let (memory, pins) = (history.memory()?, history.pins()?);
+    let (mut memory, pins) = (history.memory()?, history.pins()?);
     let (loaded, offline) = (&read.loaded, request.offline);
-    let background =
-        Background { loaded, memory: &memory, pins: &pins, rules: &rules, offline, now };
-    let view = view::look(world, Some(early), &background).await?;
+    let scene = Scene { loaded, pins: &pins, rules: &rules, offline, now };
+    let view = view::look(world, Some(early), &scene.with(&memory)).await?;
+    memory.end_rollbacks(&view.desired);
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
     let repair = plan::repair::repair(&situation);
@@ -186,7 +177,7 @@ pub async fn preview(
 }
 
 /// Fetches the sources, and looks at the engine while they are asked.
-async fn gather(
+pub(super) async fn gather(
     world: &World,
     freshness: Freshness,
     now: Timestamp,
@@ -197,22 +188,51 @@ async fn gather(
 }
 
 /// Reads what was fetched; where files of stacks lie is `remembered`, or seen at the engine.
-async fn read(world: &World, fetched: Vec<Fetched>, early: &Early, remembered: Places) -> Read {
+pub(super) async fn read(
+    world: &World,
+    fetched: Vec<Fetched>,
+    early: &Early,
+    remembered: Places,
+) -> Read {
     let places = places(remembered, early.observed(), &world.config);
     sources::read(world, fetched, places).await
 }
 
 /// Those who carry out the plans of one pass.
-struct Crew<'a> {
-    world: &'a World,
-    history: &'a History,
-    watcher: &'a dyn Watcher,
-    stop: &'a CancellationToken,
-    superseded: &'a Superseded,
+pub(super) struct Crew<'a> {
+    pub world: &'a World,
+    pub history: &'a History,
+    pub watcher: &'a dyn Watcher,
+    pub stop: &'a CancellationToken,
+    pub superseded: &'a Superseded,
 }
 
 impl Crew<'_> {
-    async fn carry_out(&self, plan: &Plan, view: &View, generations: &Generations) -> Outcome {
+    /// Puts in order what an earlier pass left half-way, and says so.
+    pub async fn put_in_order(
+        &self,
+        scene: &Scene<'_>,
+        memory: &mut Memory,
+        view: &mut View,
+    ) -> Result<Vec<String>, PassError> {
+        let mut notices = Vec::new();
+        // A request of a program that died may still be under way, and its work come to light while the rest
+        // is put in order.
+        for _ in 0..REPAIRS {
+            let repair = plan::repair::repair(&view.situation(memory, scene.rules, scene.now));
+            if repair.steps.is_empty() {
+                break;
+            }
+            let many = repair.changes.len();
+            notices.push(format!("{many} rollouts of an earlier pass were put in order"));
+            self.carry_out(&repair, view, &Generations::default()).await;
+            *memory = self.history.memory()?;
+            *view = view::look(self.world, None, &scene.with(memory)).await?;
+        }
+        Ok(notices)
+    }
+
+    pub async fn carry_out(&self, plan: &Plan, view: &View, generations: &Generations) -> Outcome {
         let logins = self.logins(plan).await;
         let record = Record { history: self.history, generations };
         let hands = Hands {

@@ -5,11 +5,10 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::sources::{Read, SourceSeen};
-use super::standing;
 use super::view::View;
 use crate::apply::{Journal, Outcome, ServiceResult};
 use crate::history::{
-    self, History, HistoryError, NewGeneration, PlannedService, Reason, StoredFile,
+    self, GenerationRow, History, HistoryError, NewGeneration, PlannedService, Reason, StoredFile,
 };
 use crate::model::desired::{Deployment, Pinned};
 use crate::model::memory::{Memory, Rejection};
@@ -24,8 +23,20 @@ use crate::plan::{Change, Difference, Plan, Step, Verdict};
 /// The generation of each stack that a pass changes.
 pub type Generations = BTreeMap<StackName, GenerationNumber>;
 
+/// Why stacks are changed.
+#[derive(Clone, Copy)]
+pub enum Why<'a> {
+    /// For what these sources say, or against what became of it.
+    Sources(&'a [SourceSeen]),
+    /// Because what this generation left is wanted again.
+    Rollback(&'a GenerationRow),
+}
+
 /// The largest mounted file that a generation keeps, in bytes.
 const LARGEST_FILE: u64 = 8 << 20;
+
+/// How far back it is looked for a generation that did not go back.
+const ROLLBACKS_IN_A_ROW: u32 = 10;
 
 /// The journal of one pass.
 pub struct Record<'a> {
@@ -105,7 +116,7 @@ pub fn note(
 pub fn begin(
     history: &History,
     view: &View,
-    sources: &[SourceSeen],
+    why: Why<'_>,
     plan: &mut Plan,
     now: Timestamp,
 ) -> Result<Generations, HistoryError> {
@@ -121,7 +132,7 @@ pub fn begin(
     stacks.dedup();
     let mut generations = Generations::new();
     for stack in stacks {
-        let number = begin_one(history, view, sources, plan, &stack, now)?;
+        let number = begin_one(history, view, why, plan, &stack, now)?;
         generations.insert(stack, number);
     }
     for planned in &mut plan.steps {
@@ -136,7 +147,7 @@ pub fn begin(
 fn begin_one(
     history: &History,
     view: &View,
-    sources: &[SourceSeen],
+    why: Why<'_>,
     plan: &Plan,
     stack: &StackName,
     now: Timestamp,
@@ -151,14 +162,20 @@ fn begin_one(
     let deployment = view.desired.deployment(stack);
     let nothing = crate::model::stack::StackRecord::default();
     let (source, commit) = origin(view, stack);
-    let trigger = trigger(history, stack, &commit, &changes)?;
-    let of_commit = |seen: &&SourceSeen| seen.report.commit.as_ref() == Some(&commit);
-    let seen = sources.iter().filter(|seen| seen.name == source).find(of_commit);
+    let (trigger, words) = match why {
+        Why::Sources(sources) => {
+            let of_commit = |seen: &&SourceSeen| seen.report.commit.as_ref() == Some(&commit);
+            let seen = sources.iter().filter(|seen| seen.name == source).find(of_commit);
+            let words = seen.and_then(|seen| seen.words.as_ref());
+            (trigger(history, stack, &commit, &changes)?, words)
+        }
+        Why::Rollback(earlier) => (Trigger::Rollback, earlier.words.as_ref()),
+    };
     history.begin(&NewGeneration {
         stack,
         source: &source,
         commit: &commit,
-        words: seen.and_then(|seen| seen.words.as_ref()),
+        words,
         directory: deployment.map_or("", |deployment| &deployment.stack.directory),
         trigger,
         started_at: now,
@@ -194,10 +211,12 @@ fn trigger(
 ) -> Result<Trigger, HistoryError> {
     let filter = history::Filter {
         stack: Some(stack.clone()),
-        limit: Some(1),
+        limit: Some(ROLLBACKS_IN_A_ROW),
         ..history::Filter::default()
     };
-    let last = history.generations(&filter)?.into_iter().next();
+    // One that went back says nothing of what git wanted.
+    let mut before = history.generations(&filter)?.into_iter();
+    let last = before.find(|row| row.trigger != Trigger::Rollback);
     if last.is_none_or(|last| last.commit != *commit) {
         return Ok(Trigger::Commit);
     }
@@ -261,7 +280,7 @@ pub fn finish(
             if outcome.stopped { GenerationOutcome::Interrupted } else { how_it_ended(&results) };
         history.finish(*number, ended, now, &results)?;
     }
-    standing::record(history, view, plan, outcome, generations)
+    Ok(())
 }
 
 fn remember(

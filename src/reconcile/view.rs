@@ -61,13 +61,18 @@ impl Early {
     }
 }
 
-/// What a look is taken with.
+/// A scene, and what happened there before.
 #[derive(Clone, Copy)]
 pub struct Background<'a> {
+    scene: &'a Scene<'a>,
+    memory: &'a Memory,
+}
+
+/// What a look is taken with, but for what happened before.
+#[derive(Clone, Copy)]
+pub struct Scene<'a> {
     /// What the sources ask for.
     pub loaded: &'a Loaded,
-    /// What happened before.
-    pub memory: &'a Memory,
     /// Digests decided on before.
     pub pins: &'a Pins,
     /// What the operator allows.
@@ -78,13 +83,21 @@ pub struct Background<'a> {
     pub now: Timestamp,
 }
 
+impl Scene<'_> {
+    /// The scene with what is remembered of it.
+    pub fn with<'a>(&'a self, memory: &'a Memory) -> Background<'a> {
+        Background { scene: self, memory }
+    }
+}
+
 /// Looks at the engine, pins images and learns what a comparison needs.
 pub async fn look(
     world: &World,
     early: Option<Early>,
     background: &Background<'_>,
 ) -> Result<View, EngineError> {
-    let Background { loaded, memory, pins, rules, offline, now } = *background;
+    let Background { scene, memory } = *background;
+    let Scene { loaded, pins, rules, offline, now } = *scene;
     let stacks: Vec<StackName> = loaded.stacks.iter().map(|stack| stack.name.clone()).collect();
     let observed = match early.filter(|early| early.suffices(&stacks)) {
         Some(early) => early.observed,

@@ -4,7 +4,7 @@ use serde::Serialize;
 
 use crate::model::memory::HeldBy;
 use crate::model::{ContainerState, Health, Masks, ObservedContainer, ServiceId};
-use crate::plan::{Block, Change, Difference, Verdict};
+use crate::plan::{Block, Change, Difference, Held, Verdict};
 
 /// How a service stands, best first: a stack has the worst of its services.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
@@ -146,7 +146,7 @@ pub fn is_change(verdict: &Verdict) -> bool {
 /// Why a service is left as it is, and the next move where there is one. Masked.
 pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
     let (why, hint) = match &change.verdict {
-        Verdict::Held(held) => (held.why.clone(), held.hint.clone()),
+        Verdict::Held(held) => (why_held(held), held.hint.clone()),
         Verdict::Rejected { since, error, .. } => (
             format!("failed with this spec at {}: {error}", super::span::at(*since)),
             Some(way_out(&change.service)),
@@ -173,6 +173,15 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         | Verdict::Remove => return (None, None),
     };
     (Some(masks.mask(&why)), hint.map(|hint| masks.mask(&hint)))
+}
+
+/// Why it is held, and what of git waits because of a rollback.
+fn why_held(held: &Held) -> String {
+    if held.by != HeldBy::Rollback || held.differences.is_empty() {
+        return held.why.clone();
+    }
+    let waiting: Vec<&str> = held.differences.iter().map(|one| one.field.as_str()).collect();
+    format!("{}; what git asks for waits: {}", held.why, waiting.join(", "))
 }
 
 /// What to do where a container was stopped on purpose, which is drift.

@@ -33,6 +33,7 @@ mod logins;
 mod outages;
 mod relations;
 mod removal;
+mod rollback;
 mod secrets;
 mod seed;
 mod stamp;

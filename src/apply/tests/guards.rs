@@ -14,6 +14,7 @@ fn hold(host: &Bench, by: HeldBy) {
         since: host.now,
         until: None,
         reason: Some("looking into it".into()),
+        image: None,
     };
     host.memory.lock().unwrap().holds.push(hold);
 }
@@ -84,6 +85,24 @@ async fn a_hold_ends_by_itself() {
     hold(&host, HeldBy::Operator);
     host.memory.lock().unwrap().holds[0].until = Some(host.now);
     host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_rollbacks_hold_ends_when_git_asks_for_another_image_and_for_good() {
+    let host = one_service().await;
+    let ended = |image: Option<&str>, by| {
+        hold(&host, by);
+        let mut memory = host.memory.lock().unwrap();
+        memory.holds[0].image = image.map(str::to_owned);
+        let ended = memory.end_rollbacks(&host.desired);
+        let left = std::mem::take(&mut memory.holds);
+        assert_eq!(ended.len() + left.len(), 1);
+        !ended.is_empty()
+    };
+    assert!(!ended(Some("registry.test/app:1"), HeldBy::Rollback), "only `env.V` has changed");
+    assert!(ended(Some("registry.test/app:0"), HeldBy::Rollback));
+    assert!(ended(None, HeldBy::Rollback), "git did not name it then");
+    assert!(!ended(Some("registry.test/app:0"), HeldBy::Operator));
 }
 
 #[tokio::test(start_paused = true)]

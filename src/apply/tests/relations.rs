@@ -181,6 +181,7 @@ async fn whom_a_held_one_is_in_the_network_of_is_held_too() {
         since: host.now,
         until: None,
         reason: Some("on call".into()),
+        image: None,
     };
     host.memory.lock().unwrap().holds.push(hold);
     want(&mut host, &app, "2", "1");

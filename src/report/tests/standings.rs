@@ -181,6 +181,7 @@ fn a_status_says_who_holds_a_service_for_how_long_and_what_ends_it() {
         since: "2026-11-21T11:00:00Z".parse().unwrap(),
         until: Some("2026-11-21T13:30:00Z".parse().unwrap()),
         reason: Some("moving the database".to_owned()),
+        image: None,
     };
     let held = Verdict::Held(Held::by(&hold, Vec::new(), true));
     let unsaid = Hold { until: None, reason: None, ..hold.clone() };

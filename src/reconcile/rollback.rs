@@ -1,0 +1,380 @@
+//! Going back by command: an earlier generation's record is deployed again, and held.
+//!
+//! The manifest is read as it was before interpolation, with the server's files of today and the digests of
+//! then; planner, gate and way back are those of every pass. Neither git nor a registry has to answer. Which
+//! generation that is, [`super::target`] says.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+
+use jiff::Timestamp;
+use tokio::time::Instant;
+use tokio_util::sync::CancellationToken;
+
+use super::World;
+use super::lock::{self, LockError};
+use super::pass::{self, Crew, PATIENCE, Pass, PassError};
+use super::places::Places;
+use super::record::{self, Why};
+use super::sources::{self, Freshness};
+use super::target::{self, Target, TargetError};
+use super::view::{self, Scene};
+use crate::apply::{Superseded, Watcher};
+use crate::engine::EngineError;
+use crate::history::{Filter, History, HistoryError};
+use crate::manifest::{self, ServerFiles};
+use crate::model::desired::Pins;
+use crate::model::memory::{HeldBy, Hold, HoldScope, Memory};
+use crate::model::memory_tree::MemoryTree;
+use crate::model::spec::Peer;
+use crate::model::stack::{Condition, FailureAction, Rollout};
+use crate::model::tree::{Revision, SharedTree};
+use crate::model::{
+    GenerationNumber, Problem, Service, ServiceId, ServiceName, ServiceOutcome, Stack, StackName,
+    Trigger,
+};
+use crate::plan::{self, Step};
+use crate::resolve::{self, Loaded, LoadedStack};
+
+/// What is asked for.
+#[derive(Clone, Debug)]
+pub struct Wish {
+    /// The stack or service that goes back.
+    pub scope: HoldScope,
+    /// To this generation; `None` for the newest good one that differs from what runs.
+    pub to: Option<GenerationNumber>,
+}
+
+/// A rollback that was carried out, well or not.
+pub struct RolledBack {
+    /// How it went; of the stack alone.
+    pub pass: Pass,
+    /// The generation whose record was deployed.
+    pub to: GenerationNumber,
+    /// The services that are held from now on.
+    pub held: Vec<ServiceId>,
+}
+
+/// Why there was no rollback.
+#[derive(Debug, thiserror::Error)]
+pub enum RollbackError {
+    /// What keeps any pass from being made.
+    #[error(transparent)]
+    Pass(#[from] PassError),
+    /// There is nothing to go back to.
+    #[error(transparent)]
+    Target(#[from] TargetError),
+    /// The record cannot be read with the server's files of today.
+    #[error("generation {0} cannot be deployed again as the server's files are today")]
+    Record(GenerationNumber, Vec<Problem>),
+    /// The manifest of then does not run the service with the profiles of today.
+    #[error(
+        "the manifest of generation {0} has no service {1} with the profiles that are active now"
+    )]
+    NotInManifest(GenerationNumber, ServiceId),
+}
+
+impl From<HistoryError> for RollbackError {
+    fn from(error: HistoryError) -> Self {
+        Self::Pass(error.into())
+    }
+}
+
+impl From<LockError> for RollbackError {
+    fn from(error: LockError) -> Self {
+        Self::Pass(error.into())
+    }
+}
+
+impl From<EngineError> for RollbackError {
+    fn from(error: EngineError) -> Self {
+        Self::Pass(error.into())
+    }
+}
+
+/// Goes back, and holds what went back until git asks for another image.
+pub async fn rollback(
+    world: &World,
+    wish: &Wish,
+    watcher: &dyn Watcher,
+    stop: &CancellationToken,
+) -> Result<RolledBack, RollbackError> {
+    let (begun, now) = (Instant::now(), Timestamp::now());
+    let state_dir = &world.config.state_dir;
+    let _turn = lock::take(state_dir, "rollback", now, PATIENCE).await?;
+    let history = History::open(state_dir, now)?.history;
+    let (fetched, early) = pass::gather(world, Freshness::Recorded, now).await?;
+    let today = pass::read(world, fetched, &early, history.places()?).await;
+    let mut memory = record::recall(&history, now)?;
+    let running = target::running(early.observed(), &memory);
+    let target = target::choose(&history, &running, &wish.scope, wish.to)?;
+    let number = target.row.number;
+    let lines = lines(&history, &today.loaded, &target)?;
+    let again = Again::read(world, &history, target, today.places).await?;
+    let again = again.without_jobs(&memory, &wish.scope)?;
+
+    let loaded = again.in_place_of(today.loaded);
+    let mut pins = history.pins()?;
+    again.pin(&mut pins);
+    let services = again.ids();
+    let scopes: Vec<HoldScope> = services.iter().cloned().map(HoldScope::Service).collect();
+    let rules = world.rules(false, &scopes);
+    let scene = Scene { loaded: &loaded, pins: &pins, rules: &rules, offline: true, now };
+    let mut view = view::look(world, Some(early), &scene.with(&memory)).await?;
+    let superseded = Superseded::default();
+    let crew = Crew { world, history: &history, watcher, stop, superseded: &superseded };
+    let mut notices = crew.put_in_order(&scene, &mut memory, &mut view).await?;
+
+    let before = memory.holds.clone();
+    let mut freed = memory;
+    free(&mut freed, &services);
+    let mut plan = plan::plan(&view.situation(&freed, &rules, now));
+    notices.extend(missing_images(&plan));
+    // Held before anything is done: a pass after a crash must not go forward again.
+    for id in &services {
+        history.hold(&hold(id, number, lines.get(&id.service).cloned().flatten(), now))?;
+    }
+    let why = Why::Rollback(&again.target.row);
+    let generations = record::begin(&history, &view, why, &mut plan, now)?;
+    let mut outcome = crew.carry_out(&plan, &view, &generations).await;
+    let pulls = missing_images(&plan);
+    for result in outcome.services.values_mut() {
+        let failure = result.failure.as_mut().filter(|failure| !failure.blames_spec);
+        if let Some(failure) = failure.filter(|_| !pulls.is_empty()) {
+            failure.hint = Some(format!(
+                "the image of generation {number} has to be on this host or at its registry; `--to` names another generation"
+            ));
+        }
+    }
+    record::finish(&history, &view, &plan, &outcome, &generations, Timestamp::now())?;
+    let mut held = Vec::new();
+    for change in &plan.changes {
+        let result = outcome.services.get(&change.service);
+        let ended = result.map_or_else(|| record::without_steps(&change.verdict), |it| it.outcome);
+        if matches!(ended, ServiceOutcome::Done | ServiceOutcome::Unchanged) {
+            held.push(change.service.clone());
+        } else {
+            take_back_hold(&history, &before, &change.service)?;
+        }
+    }
+    let stack = &again.stack.name;
+    view.desired.stacks.retain(|name, _| name == stack);
+    let sources = Vec::new();
+    let pass = Pass {
+        sources,
+        view,
+        plan,
+        outcome,
+        generations,
+        superseded: false,
+        notices,
+        took: begun.elapsed(),
+    };
+    Ok(RolledBack { pass, to: number, held })
+}
+
+/// A stack as a generation's record describes it, and what of it is deployed again.
+struct Again {
+    target: Target,
+    stack: Stack,
+}
+
+impl Again {
+    /// Reads the record with the server's files of today.
+    async fn read(
+        world: &World,
+        history: &History,
+        target: Target,
+        places: Places,
+    ) -> Result<Self, RollbackError> {
+        let number = target.row.number;
+        let mut tree = MemoryTree::default();
+        for (path, file) in history.files(number)? {
+            match file.executable {
+                true => tree.insert_executable(path, file.bytes),
+                false => tree.insert(path, file.bytes),
+            }
+        }
+        let revision = Revision {
+            source: target.row.source.clone(),
+            commit: target.row.commit.clone(),
+            tree: SharedTree(Arc::new(tree)),
+            path: target.row.directory.clone(),
+        };
+        let config = world.config.clone();
+        let reading = tokio::task::spawn_blocking(move || {
+            let (disk, all) = (ServerFiles::Disk, ["**".to_owned()]);
+            sources::with_options(&revision, &config, &places, &all, &[], disk, |options| {
+                manifest::load(&revision, options)
+            })
+        });
+        let loaded = reading.await.map_err(|error| PassError::Broken(error.to_string()))?;
+        let refused = |problems| RollbackError::Record(number, problems);
+        let loaded = loaded.map_err(|problem| refused(vec![*problem]))?;
+        let of_stack = |one: &manifest::LoadedStack| one.name == target.row.stack;
+        let Some(found) = loaded.stacks.into_iter().find(of_stack) else {
+            let message = format!("its record has no stack {}", target.row.stack);
+            let problem = Problem::new("no-stack", message);
+            return Err(refused(loaded.problems.into_iter().chain([problem]).collect()));
+        };
+        let mut stack = found.result.map_err(refused)?;
+        // An operator's word counts now, whatever was to be waited for then.
+        (stack.after, stack.suspended) = (Vec::new(), None);
+        if let Some(gone) = target.services.keys().find(|name| !stack.services.contains_key(*name))
+        {
+            let id = ServiceId::new(&stack.name, gone);
+            return Err(RollbackError::NotInManifest(number, id));
+        }
+        let mut again = Self { target, stack };
+        again.add_followers();
+        for name in again.target.services.keys() {
+            if let Some(service) = again.stack.services.get_mut(name) {
+                service.rollout = rollout(service);
+            }
+        }
+        Ok(again)
+    }
+
+    /// Adds those that live in another's network, or are to be restarted with it: they go along.
+    fn add_followers(&mut self) {
+        // In dependency order, so that those who follow a follower come behind it.
+        for (name, service) in &self.stack.services {
+            let goes = |other: &ServiceName| self.target.services.contains_key(other);
+            let shares = service.settings.peers().iter().any(|words| match Peer::parse(words) {
+                Some(Peer::Service(other)) => goes(&other),
+                Some(Peer::Container(_)) | None => false,
+            });
+            let restarts = service.depends_on.iter().any(|(other, it)| it.restart && goes(other));
+            let row = self.target.row.services.iter().find(|row| row.service == *name);
+            let digest = row.filter(|row| target::is_good(row)).and_then(|row| row.digest.clone());
+            if let Some(digest) = digest.filter(|_| shares || restarts) {
+                self.target.services.insert(name.clone(), digest);
+            }
+        }
+    }
+
+    /// Leaves jobs out: what they did, they did.
+    fn without_jobs(mut self, memory: &Memory, scope: &HoldScope) -> Result<Self, RollbackError> {
+        let stack = &self.stack;
+        let is_job = |name: &ServiceName| {
+            let is_awaited = stack.services.values().any(|other| {
+                let awaited = other.depends_on.get(name);
+                awaited.is_some_and(|it| it.condition == Condition::Completed)
+            });
+            let id = ServiceId::new(&stack.name, name);
+            is_awaited || memory.completed_jobs.iter().any(|(job, _)| *job == id)
+        };
+        let jobs: BTreeSet<ServiceName> =
+            self.target.services.keys().filter(|name| is_job(name)).cloned().collect();
+        self.target.services.retain(|name, _| !jobs.contains(name));
+        match (scope, self.target.services.is_empty()) {
+            (HoldScope::Service(id), _) if jobs.contains(&id.service) => {
+                Err(TargetError::Job(id.clone()).into())
+            }
+            (_, true) => Err(TargetError::NothingEarlier(scope.clone()).into()),
+            (_, false) => Ok(self),
+        }
+    }
+
+    /// What is wanted today, with this stack as it was.
+    fn in_place_of(&self, mut today: Loaded) -> Loaded {
+        let name: &StackName = &self.stack.name;
+        let again = LoadedStack {
+            name: name.clone(),
+            source: self.target.row.source.clone(),
+            commit: self.target.row.commit.clone(),
+            content: Ok(self.stack.clone()),
+        };
+        match today.stacks.iter_mut().find(|stack| stack.name == *name) {
+            Some(stack) => *stack = again,
+            None => today.stacks.push(again),
+        }
+        // What is gone from git is not this command's business.
+        today.sources_read.clear();
+        today
+    }
+
+    /// The digests of then go before whatever is known of the image lines.
+    fn pin(&self, pins: &mut Pins) {
+        for (name, digest) in &self.target.services {
+            let Some(service) = self.stack.services.get(name) else { continue };
+            let id = ServiceId::new(&self.stack.name, name);
+            pins.0.insert((id, resolve::pin_key(&service.image)), digest.clone());
+        }
+    }
+
+    fn ids(&self) -> Vec<ServiceId> {
+        let names = self.target.services.keys();
+        names.map(|name| ServiceId::new(&self.stack.name, name)).collect()
+    }
+}
+
+/// How a service is rolled out on its way back. One that fails goes back to what ran: what `pause`, which is
+/// also what Compose takes where nothing is written, would leave half-way serves nobody.
+fn rollout(service: &Service) -> Rollout {
+    let failure_action = match service.rollback.failure_action {
+        FailureAction::Rollback | FailureAction::Pause => FailureAction::Rollback,
+        FailureAction::Continue => FailureAction::Continue,
+    };
+    Rollout { failure_action, ..service.rollback.clone() }
+}
+
+/// The image line that git has for each service, as people may see it; where git cannot be read or does not
+/// name the service, that of the last attempt that did not go back.
+fn lines(
+    history: &History,
+    today: &Loaded,
+    target: &Target,
+) -> Result<BTreeMap<ServiceName, Option<String>>, HistoryError> {
+    let name = &target.row.stack;
+    let stack = today.stacks.iter().find(|stack| stack.name == *name);
+    let stack = stack.and_then(|stack| stack.content.as_ref().ok());
+    let mut lines = BTreeMap::new();
+    let filter = Filter { stack: Some(name.clone()), ..Filter::default() };
+    for row in history.generations(&filter)?.into_iter().rev() {
+        if row.trigger != Trigger::Rollback {
+            lines.extend(row.services.into_iter().map(|service| (service.service, service.image)));
+        }
+    }
+    for service in stack.into_iter().flat_map(|stack| stack.services.values()) {
+        lines.insert(service.name.clone(), Some(service.image_shown.clone()));
+    }
+    Ok(lines)
+}
+
+/// Nothing stands against an operator's word to go back: neither holds nor an earlier rejection.
+fn free(memory: &mut Memory, services: &[ServiceId]) {
+    memory.holds.clear();
+    memory.rejected.retain(|(id, _), _| !services.contains(id));
+}
+
+fn hold(id: &ServiceId, to: GenerationNumber, image: Option<String>, now: Timestamp) -> Hold {
+    Hold {
+        scope: HoldScope::Service(id.clone()),
+        by: HeldBy::Rollback,
+        since: now,
+        until: None,
+        reason: Some(format!("rolled back to generation {to}")),
+        image,
+    }
+}
+
+/// A rollback that did not come through leaves the holds as they were.
+fn take_back_hold(history: &History, before: &[Hold], id: &ServiceId) -> Result<(), HistoryError> {
+    let scope = HoldScope::Service(id.clone());
+    match before.iter().find(|hold| hold.by == HeldBy::Rollback && hold.scope == scope) {
+        Some(earlier) => history.hold(earlier),
+        None => history.end_rollback(&scope),
+    }
+}
+
+/// Images that have to be pulled again.
+fn missing_images(plan: &plan::Plan) -> Vec<String> {
+    let pulls = plan.steps.iter().filter_map(|planned| {
+        let Step::PullImage { shown, .. } = &planned.step else { return None };
+        Some(shown)
+    });
+    pulls
+        .map(|shown| format!("{shown} is not on this host any more: its registry is asked"))
+        .collect()
+}
