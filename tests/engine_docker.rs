@@ -24,6 +24,8 @@ use evenkeel::model::{
     labels,
 };
 
+#[path = "engine_docker/differential/mod.rs"]
+mod differential;
 #[path = "engine_docker/world.rs"]
 mod world;
 

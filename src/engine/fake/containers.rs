@@ -59,6 +59,11 @@ impl Host {
             driver: self.defaults.log_driver.clone(),
             options: BTreeMap::new(),
         });
+        if settings.network.endpoints().is_empty()
+            && matches!(settings.network, Attachment::Networks(_))
+        {
+            settings.network = Attachment::Mode("bridge".to_owned());
+        }
         if settings.network == Attachment::Mode("host".to_owned()) {
             settings.hostname.get_or_insert_with(|| self.defaults.host_name.clone());
         }
@@ -110,10 +115,10 @@ impl Host {
         let before = std::mem::replace(&mut container.life, fresh);
         let id = container.id.clone();
         let started = self.launch(&id, now);
-        if started.is_err()
+        if let Err(error) = &started
             && let Some(container) = self.containers.get_mut(&id)
         {
-            container.life = failed_start(before);
+            container.life = failed_start(before, error);
         }
         started
     }
@@ -127,9 +132,9 @@ impl Host {
     pub(super) fn stop(&mut self, wanted: &ContainerRef) -> Result<(), EngineError> {
         let container = self.container_mut(wanted)?;
         if container.life.is_active() {
-            let killed = container.grace() > Duration::ZERO;
+            let code = if container.is_deaf() { 137 } else { 0 };
             container.life.manually_stopped = true;
-            container.halt(if killed { 137 } else { 0 });
+            container.halt(code);
         }
         Ok(())
     }
@@ -216,25 +221,34 @@ impl Host {
 }
 
 impl Container {
-    /// How long a stop takes now: a frozen process hears no signal either.
+    /// How long a stop takes now.
     fn grace(&self) -> Duration {
-        let deaf = match self.life.phase {
-            Phase::Running => self.behaviour.ignores_sigterm,
-            Phase::Paused { .. } => true,
-            Phase::Created | Phase::Restarting { .. } | Phase::Exited { .. } => false,
-        };
-        if deaf {
+        if self.is_deaf() {
             self.settings.stop_grace_period.unwrap_or(USUAL_GRACE_PERIOD)
         } else {
             Duration::ZERO
         }
     }
+
+    /// Whether only being killed ends it: a frozen process hears no signal either.
+    fn is_deaf(&self) -> bool {
+        match self.life.phase {
+            Phase::Running => self.behaviour.ignores_sigterm,
+            Phase::Paused { .. } => true,
+            Phase::Created | Phase::Restarting { .. } | Phase::Exited { .. } => false,
+        }
+    }
 }
 
-/// A container that could not be started is what it was; an exited one has a new code.
-fn failed_start(mut before: Life) -> Life {
-    if before.phase != Phase::Created {
-        before.phase = Phase::Exited { code: 128, oom: false };
+/// A container that could not be started is what it was; an exited one may have a new code.
+fn failed_start(mut before: Life, error: &EngineError) -> Life {
+    if let Phase::Exited { code, .. } = before.phase {
+        let code = match (error, code) {
+            (EngineError::CannotStart(_), _) => 127,
+            (_, 0) => 128,
+            (_, code) => code,
+        };
+        before.phase = Phase::Exited { code, oom: false };
     }
     before
 }

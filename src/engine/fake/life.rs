@@ -1,9 +1,11 @@
 //! The life of a container: starts, ends, restarts by policy, health; computed from the clock when somebody
 //! looks.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use super::behaviour::{HealthStory, Process};
+use super::ports::HostPort;
 use super::world::{Container, Host};
 use crate::engine::EngineError;
 use crate::model::spec::{Healthcheck, RestartPolicy};
@@ -203,18 +205,14 @@ impl Host {
 
     /// Starts a process at `now`, or leaves the container as it is and says why not.
     pub(super) fn launch(&mut self, id: &ContainerId, now: Duration) -> Result<(), EngineError> {
-        self.check_joined_network(id)?;
-        let places = self.places(id)?;
-        let ports = self.claim_ports(id)?;
+        let claimed = self.claim(id);
         let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
-        if let Process::CannotStart(why) = &container.behaviour.process {
-            return Err(EngineError::CannotStart(why.clone()));
-        }
-        container.ports = ports;
-        for (name, network, address) in places {
-            let attachment = container.attached.entry(name).or_default();
-            attachment.id = Some(network);
-            attachment.address = address;
+        match claimed {
+            Ok(ports) => container.ports = ports,
+            Err(error) => {
+                container.end_process();
+                return Err(error);
+            }
         }
         container.begin(now);
         for volume in container.volumes.values() {
@@ -223,6 +221,21 @@ impl Host {
             }
         }
         Ok(())
+    }
+}
+
+impl Host {
+    /// Takes all that a container needs to run; what was taken when one thing is refused is for the caller
+    /// to give back.
+    fn claim(&mut self, id: &ContainerId) -> Result<BTreeSet<HostPort>, EngineError> {
+        self.check_joined_network(id)?;
+        self.take_places(id)?;
+        let ports = self.claim_ports(id)?;
+        match self.containers.get(id).map(|container| &container.behaviour.process) {
+            Some(Process::CannotStart(why)) => Err(EngineError::CannotStart(why.clone())),
+            Some(Process::Forever | Process::Exits { .. } | Process::ExitsThenRuns { .. })
+            | None => Ok(ports),
+        }
     }
 }
 

@@ -138,7 +138,7 @@ impl Engine for FakeEngine {
 
     async fn create_network(&self, network: &Network, labels: &Labels) -> Result<(), EngineError> {
         let subject = Subject::Name(network.name.as_str());
-        self.call(Verb::CreateNetwork, subject, |host| host.make_network(network, labels))
+        self.call(Verb::CreateNetwork, subject, |host| host.ensure_network(network, labels))
     }
 
     async fn remove_network(&self, network: &NetworkName) -> Result<(), EngineError> {

@@ -1,7 +1,7 @@
 //! Networks: which there are, who is attached, and what the engine refuses. Addresses are in
 //! [`super::addresses`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
 
 use super::addresses::Range;
@@ -58,6 +58,20 @@ impl Host {
         Ok(())
     }
 
+    /// Makes a network where there is none of that name; of two the first stays.
+    pub(super) fn ensure_network(
+        &mut self,
+        network: &Network,
+        labels: &Labels,
+    ) -> Result<(), EngineError> {
+        let before = self.networks.clone();
+        self.make_network(network, labels)?;
+        if before.values().any(|one| one.network.name == network.name) {
+            self.networks = before;
+        }
+        Ok(())
+    }
+
     /// The one network of that name; two of a name cannot be told apart.
     pub(super) fn find_network(&self, name: &NetworkName) -> Result<NetworkId, EngineError> {
         let mut found = self.networks.iter().filter(|(_, one)| one.network.name == *name);
@@ -95,26 +109,43 @@ impl Host {
         extra_aliases: &[String],
     ) -> Result<(), EngineError> {
         let id = self.id_of(wanted)?;
-        let network = self.find_network(&endpoint.network)?;
+        let network = self.find_network(&endpoint.network);
+        let is_known = self.attached_by_now(&id).contains(&endpoint.network);
         let container = self.container_mut(wanted)?;
-        if matches!(&container.settings.network, Attachment::Mode(mode) if mode != "bridge") {
-            let text = "container sharing network namespace with another container or host cannot be connected to any other network";
-            return Err(EngineError::Refused(text.into()));
-        }
-        if container.attached.contains_key(&endpoint.network) {
-            let name = &endpoint.network;
-            let text = format!("endpoint with name {wanted} already exists in network {name}");
-            return Err(EngineError::Conflict(text));
+        let runs = container.life.is_active();
+        if let Attachment::Mode(mode) = &container.settings.network {
+            check_mode(mode, runs, network.is_ok())?;
         }
         let mut more = extra_aliases.to_vec();
         more.push(id.short().to_owned());
         let mut record = AttachmentRecord::wanted(endpoint, &more);
-        if container.life.has_process() {
-            record.address = self.address(&id, &network, &record)?;
+        match (runs, is_known) {
+            // The engine looks for the network when the container starts.
+            (false, false) => {}
+            (false, true) => return Ok(()),
+            (true, _) if container.attached.contains_key(&endpoint.network) => {
+                let name = &endpoint.network;
+                let text = format!("endpoint with name {wanted} already exists in network {name}");
+                return Err(EngineError::Conflict(text));
+            }
+            (true, _) => {
+                let network = network?;
+                record.address = self.address(&id, &network, &record)?;
+                record.id = Some(network);
+            }
         }
-        record.id = Some(network);
         self.container_mut(wanted)?.attached.insert(endpoint.network.clone(), record);
         Ok(())
+    }
+
+    /// The networks that a container is attached to and that are there.
+    fn attached_by_now(&self, id: &ContainerId) -> BTreeSet<NetworkName> {
+        let attached = self.containers.get(id).into_iter().flat_map(|one| &one.attached);
+        let is_there = |(name, place): &(&NetworkName, &AttachmentRecord)| match &place.id {
+            Some(id) => self.networks.contains_key(id),
+            None => self.find_network(name).is_ok(),
+        };
+        attached.filter(is_there).map(|(name, _)| name.clone()).collect()
     }
 
     pub(super) fn detach(
@@ -131,13 +162,20 @@ impl Host {
         }
     }
 
-    /// Where a container stands on its networks when it starts now.
-    pub(super) fn places(
-        &self,
-        id: &ContainerId,
-    ) -> Result<Vec<(NetworkName, NetworkId, Option<Ipv4Addr>)>, EngineError> {
-        let attached = self.containers.get(id).map(|one| one.attached.clone()).unwrap_or_default();
-        attached.into_iter().map(|(name, place)| self.place(id, name, &place)).collect()
+    /// Gives a container its places on its networks, the one it was created on first. Up to the first that
+    /// refuses it, it knows which they are.
+    pub(super) fn take_places(&mut self, id: &ContainerId) -> Result<(), EngineError> {
+        let Some(container) = self.containers.get(id) else { return Ok(()) };
+        let first = container.settings.network.endpoints().first().map(|one| one.network.clone());
+        let mut attached: Vec<_> = container.attached.clone().into_iter().collect();
+        attached.sort_by_key(|(name, _)| Some(name) != first.as_ref());
+        for (name, place) in attached {
+            let (name, network, address) = self.place(id, name, &place)?;
+            let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
+            let attachment = container.attached.entry(name).or_default();
+            (attachment.id, attachment.address) = (Some(network), address);
+        }
+        Ok(())
     }
 
     fn place(
@@ -173,6 +211,24 @@ impl Host {
                 "cannot join network of a non running container: {other}"
             ))),
             Some(_) => Ok(()),
+        }
+    }
+}
+
+/// Whether a container with this network mode can be attached to one more network.
+fn check_mode(mode: &str, runs: bool, is_there: bool) -> Result<(), EngineError> {
+    match (mode.starts_with("container:"), runs, is_there) {
+        _ if mode == "bridge" => Ok(()),
+        // What is stopped is looked at again when it starts; of what runs, the network is looked for first.
+        (true, false, true) | (false, _, false) => Ok(()),
+        // Docker 20.10 stumbles over the list of networks that such a container has not.
+        (true, false, false) => {
+            let text = "connection closed before message completed";
+            Err(EngineError::Unreachable(text.into()))
+        }
+        (true, true, _) | (false, _, true) => {
+            let text = "container sharing network namespace with another container or host cannot be connected to any other network";
+            Err(EngineError::Refused(text.into()))
         }
     }
 }

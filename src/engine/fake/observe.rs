@@ -188,9 +188,13 @@ impl Host {
 
 impl Container {
     fn is_own(&self, stacks: &[StackName]) -> bool {
-        let project = self.labels.get(labels::COMPOSE_PROJECT);
-        self.labels.keys().any(|name| name.starts_with("evenkeel."))
-            || project.is_some_and(|name| stacks.iter().any(|stack| stack.as_str() == name))
+        let label = |name: &str| self.labels.get(name).map(String::as_str);
+        if label(labels::SOURCE).or(label(labels::SPEC)).is_some() {
+            return true;
+        }
+        let one_off = label(labels::COMPOSE_ONEOFF) == Some("True");
+        let project = label(labels::COMPOSE_PROJECT);
+        !one_off && project.is_some_and(|name| stacks.iter().any(|stack| stack.as_str() == name))
     }
 
     fn list(&self) -> ForeignContainer {
@@ -222,7 +226,6 @@ impl Container {
         let mut endpoints: Vec<Endpoint> = self
             .attached
             .iter()
-            .filter(|(name, _)| !asked.is_empty() || name.as_str() != "bridge")
             .map(|(name, place)| {
                 let own =
                     |alias: &&String| *alias != self.id.short() && *alias != self.name.as_str();

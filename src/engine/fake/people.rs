@@ -23,6 +23,19 @@ impl FakeEngine {
         Ok(())
     }
 
+    /// `docker kill`: an end by order, after which no restart policy acts.
+    pub fn docker_kill(&self, name: &str) -> Result<(), EngineError> {
+        let mut host = self.now();
+        let container = host.container_mut(&named(name))?;
+        if !container.life.is_active() {
+            let text = format!("cannot kill container {name}: it is not running");
+            return Err(EngineError::Conflict(text));
+        }
+        container.life.manually_stopped = true;
+        container.halt(137);
+        Ok(())
+    }
+
     /// `docker stop`, without waiting out the grace period.
     pub fn docker_stop(&self, name: &str) -> Result<(), EngineError> {
         self.now().stop(&named(name))
@@ -69,9 +82,14 @@ impl FakeEngine {
         self.now().detach(&named(name), &NetworkName::new(network))
     }
 
-    /// `docker network create`
+    /// `docker network create`, which asks the engine to refuse a second one of a name.
     pub fn docker_network_create(&self, network: &Network) -> Result<(), EngineError> {
-        self.now().make_network(network, &network.labels)
+        let mut host = self.now();
+        if host.networks.values().any(|one| one.network.name == network.name) {
+            let text = format!("network with name {} already exists", network.name);
+            return Err(EngineError::Conflict(text));
+        }
+        host.make_network(network, &network.labels)
     }
 
     /// `docker network rm`
