@@ -48,8 +48,8 @@ fn published(target: ExposedPort, host_ip: &str, published: &str) -> PortBinding
 }
 
 fn volume(target: &str, name: &str, copy: bool) -> Mount {
-    let source = MountSource::Volume { name: VolumeName::new(name), copy };
-    Mount { target: target.into(), source, read_only: false }
+    let source = MountSource::Volume { name: VolumeName::new(name), copy, subpath: None };
+    Mount::new(target, source, false)
 }
 
 fn bind(target: &str, path: &Path, create_host_path: bool) -> Mount {
@@ -58,12 +58,13 @@ fn bind(target: &str, path: &Path, create_host_path: bool) -> Mount {
         propagation: Some("rprivate".into()),
         selinux: None,
         create_host_path,
+        recursive: None,
     };
-    Mount { target: target.into(), source, read_only: true }
+    Mount::new(target, source, true)
 }
 
 fn anonymous(target: &str) -> Mount {
-    Mount { target: target.into(), source: MountSource::Anonymous, read_only: false }
+    Mount::new(target, MountSource::Anonymous, false)
 }
 
 /// Keeps the engine from making the image's volume, which would outlive a container removed in a test.

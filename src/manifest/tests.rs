@@ -183,15 +183,21 @@ fn remarks(stack: &Stack) -> String {
 
 fn mount_text(spec: &ContainerSpec) -> Vec<String> {
     let source = |source: &MountSource| match source {
-        MountSource::Bind { path, propagation, selinux, create_host_path } => format!(
-            "{}{}{}{}",
+        MountSource::Bind { path, propagation, selinux, create_host_path, recursive } => format!(
+            "{}{}{}{}{}",
             path.display(),
             propagation.iter().map(|p| format!(",{p}")).collect::<String>(),
             selinux.map(|label| format!(",{label}")).unwrap_or_default(),
-            if *create_host_path { "" } else { ",must-exist" }
+            if *create_host_path { "" } else { ",must-exist" },
+            recursive.map(|word| format!(",{word:?}")).unwrap_or_default()
         ),
-        MountSource::Volume { name, copy } => {
-            format!("volume {name}{}", if *copy { "" } else { ",nocopy" })
+        MountSource::Volume { name, copy, subpath } => {
+            let subpath = subpath.iter().map(|path| format!(",{path}")).collect::<String>();
+            format!("volume {name}{}{subpath}", if *copy { "" } else { ",nocopy" })
+        }
+        MountSource::Image { image, subpath } => {
+            let subpath = subpath.iter().map(|path| format!(",{path}")).collect::<String>();
+            format!("image {image}{subpath}")
         }
         MountSource::Anonymous => "anonymous".to_owned(),
     };

@@ -242,6 +242,16 @@ impl PinnedImage {
     }
 }
 
+impl TryFrom<&ImageRef> for PinnedImage {
+    type Error = ();
+
+    /// A reference with a digest needs nobody to pin it.
+    fn try_from(reference: &ImageRef) -> Result<Self, ()> {
+        let digest = reference.digest().ok_or(())?;
+        Ok(Self::new(reference, digest.clone()))
+    }
+}
+
 impl fmt::Display for PinnedImage {
     /// `repository:tag@sha256:…`: what containers are created from, so that `docker ps` shows the tag.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

@@ -6,7 +6,7 @@ use super::Block;
 use super::change::Judged;
 use super::index::Survey;
 use crate::model::observed::EngineVersion;
-use crate::model::spec::Endpoint;
+use crate::model::spec::{Endpoint, Mount, MountSource, Recursion};
 
 /// A key, and the engine that first knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -63,7 +63,24 @@ fn needs(judged: &Judged<'_>) -> Vec<Need> {
     for endpoint in endpoints {
         needs.extend(of_endpoint(endpoint));
     }
+    needs.extend(settings.mounts.iter().filter_map(of_mount));
     needs
+}
+
+/// The path in the container says which mount it is, and is no secret ([`super::compare`]).
+fn of_mount(mount: &Mount) -> Option<Need> {
+    let (key, api, engine) = match &mount.source {
+        MountSource::Bind {
+            recursive: Some(Recursion::Writable | Recursion::ReadOnly), ..
+        } => ("bind.recursive", (1, 44), "25.0"),
+        MountSource::Volume { subpath: Some(_), .. } => ("volume.subpath", (1, 45), "26.0"),
+        MountSource::Image { .. } => ("type: image", (1, 48), "28.0"),
+        // `recursive: disabled` is older than any engine that evenkeel speaks to.
+        MountSource::Bind { .. } | MountSource::Volume { .. } | MountSource::Anonymous => {
+            return None;
+        }
+    };
+    Some(Need { key: format!("volumes.{}.{key}", mount.target), api, engine })
 }
 
 fn of_endpoint(endpoint: &Endpoint) -> Vec<Need> {

@@ -51,6 +51,7 @@ impl Groundwork {
         }
         ground.before_create.extend(self.image(builder, situation, service, needs_container));
         if needs_container {
+            ground.before_create.extend(self.mounted_images(builder, situation, service));
             ground.before_create.extend(self.volumes(builder, situation, service));
             ground.before_create.extend(self.files(builder, service));
             ground.before_create.extend(&ground.before_connect);
@@ -92,6 +93,36 @@ impl Groundwork {
         let id = known.unwrap_or_else(|| builder.add(&purpose, step, because, Vec::new()));
         self.images.insert(pinned.image.clone(), id);
         Some(id)
+    }
+
+    fn mounted_images(
+        &mut self,
+        builder: &mut Builder,
+        situation: &Survey<'_>,
+        service: &Judged<'_>,
+    ) -> Vec<StepId> {
+        let wanted = &service.desired.service;
+        let is_hidden = wanted.sensitive.contains("volumes");
+        let purpose = For { stack: &service.id.stack, service: Some(&service.id) };
+        let mut steps = Vec::new();
+        for mount in &wanted.settings.mounts {
+            let MountSource::Image { image, .. } = &mount.source else { continue };
+            if wanted.pull_policy.is_never() || situation.has_image(image) {
+                continue;
+            }
+            let shown = match is_hidden {
+                true => format!("the image at {}", mount.target),
+                false => image.to_string(),
+            };
+            let platform = wanted.settings.platform.clone();
+            let step = Step::PullImage { image: image.clone(), platform, shown };
+            let because = "a container mounts it";
+            let known = self.images.get(image).copied();
+            let id = known.unwrap_or_else(|| builder.add(&purpose, step, because, Vec::new()));
+            self.images.insert(image.clone(), id);
+            steps.push(id);
+        }
+        steps
     }
 
     fn networks(

@@ -130,7 +130,7 @@ fn left_unnamed(
     let (target, volume) = old.anonymous_volumes.iter().find(|(target, volume)| {
         let named = |source: &MountSource| match source {
             MountSource::Volume { name, .. } => name == *volume,
-            MountSource::Bind { .. } | MountSource::Anonymous => false,
+            MountSource::Bind { .. } | MountSource::Anonymous | MountSource::Image { .. } => false,
         };
         let is_kept = wanted.mounts.iter().any(|new| new.target == **target && named(&new.source));
         !is_kept && !wanted.tmpfs.contains_key(*target)

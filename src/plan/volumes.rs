@@ -13,7 +13,7 @@ pub fn remarks(situation: &Survey<'_>, judged: &Judged<'_>) -> Vec<String> {
     let mounts = &judged.desired.service.settings.mounts;
     let named = mounts.iter().filter_map(|mount| match &mount.source {
         MountSource::Volume { name, .. } => Some(name),
-        MountSource::Bind { .. } | MountSource::Anonymous => None,
+        MountSource::Bind { .. } | MountSource::Anonymous | MountSource::Image { .. } => None,
     });
     let mut remarks = Vec::new();
     for name in named {

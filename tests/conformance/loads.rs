@@ -33,11 +33,10 @@ const REFUSED: &[(&str, &str)] = &[
     ("template_driver", "only a Swarm has templates"),
     ("endpoint_mode", "only a Swarm knows another one"),
     ("devices", "the engine knows the permissions `r`, `w` and `m` only"),
-    ("type", "a mount is a bind, a volume or a tmpfs"),
+    ("type", "a mount is a bind, a volume, a tmpfs or an image"),
     ("pre_start", "a service of its own is awaited instead"),
     ("order", "the old container is stopped first, for now"),
-    ("subpath", "a volume is mounted whole, for now"),
-    ("recursive", "a mount is bound with what is mounted below, for now"),
+    ("subpath", "it is a path within what is mounted"),
 ];
 
 /// Keys that are read by nobody, so that nothing is wrong with their values.

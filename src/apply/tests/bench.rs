@@ -184,11 +184,11 @@ impl Wanted {
     }
 
     pub fn volume(self, name: &str) -> Self {
-        self.mount(MountSource::Volume { name: name.into(), copy: true })
+        self.mount(MountSource::volume(name))
     }
 
     pub fn mount(self, source: MountSource) -> Self {
-        let mount = Mount { target: "/data".into(), source, read_only: false };
+        let mount = Mount::new("/data", source, false);
         self.with(|service| service.settings.mounts = vec![mount])
     }
 

@@ -120,13 +120,7 @@ async fn other_data_behind_a_mount_needs_a_person() {
     let app = host.app();
     host.want("shop", [service("web", &app).volume("shop_data")]);
     host.converge().await;
-    let bind = MountSource::Bind {
-        path: "/srv/shop/data".into(),
-        propagation: None,
-        selinux: None,
-        create_host_path: true,
-    };
-    host.want("shop", [service("web", &app).mount(bind)]);
+    host.want("shop", [service("web", &app).mount(MountSource::bind("/srv/shop/data"))]);
     host.assert_quiet().await;
     let plan = host.plan().await;
     let Verdict::Held(held) = verdict(&plan, "shop/web") else { panic!() };

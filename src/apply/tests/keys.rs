@@ -123,6 +123,21 @@ const KEYS: &[(&str, &str, &str)] = &[
     ("uts", "", "uts: host"),
     ("volumes./data", "volumes: ['data:/data']", "volumes: ['data:/data:ro']"),
     ("volumes./data", "volumes: ['data:/data']", "volumes: ['data:/data:nocopy']"),
+    (
+        "volumes./data",
+        "volumes: [{type: volume, source: data, target: /data}]",
+        "volumes: [{type: volume, source: data, target: /data, volume: {labels: {a: b}}}]",
+    ),
+    (
+        "volumes./data",
+        "volumes: [{type: bind, source: /srv, target: /data, read_only: true}]",
+        "volumes: [{type: bind, source: /srv, target: /data, read_only: true, bind: {recursive: readonly}}]",
+    ),
+    (
+        "volumes./data",
+        "volumes: [{type: bind, source: /srv, target: /data, bind: {recursive: disabled}}]",
+        "volumes: ['/srv:/data']",
+    ),
     ("working_dir", "", "working_dir: /srv"),
 ];
 
@@ -144,6 +159,14 @@ const SAME: &[(&str, &str)] = &[
         "deploy: {placement: {constraints: [node.role == manager]}, labels: {a: b}, mode: global}",
     ),
     ("", "healthcheck: {disable: false}"),
+    (
+        "volumes: ['/srv:/data']",
+        "volumes: [{type: bind, source: /srv, target: /data, bind: {recursive: enabled}}]",
+    ),
+    (
+        "volumes: ['data:/data']",
+        "volumes: [{type: volume, source: data, target: /data, volume: {subpath: ''}}]",
+    ),
 ];
 
 const FILES: &[(&str, &str)] = &[

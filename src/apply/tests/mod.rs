@@ -8,6 +8,7 @@ mod drift;
 mod failures;
 mod guards;
 mod keys;
+mod mounts;
 mod moved;
 mod properties;
 mod relations;

@@ -117,12 +117,7 @@ async fn a_stack_of_another_source_is_no_successor() {
 
 /// Makes `shop` read `conf` in `directory`, where the stack's files are on the server.
 fn read_in(host: &mut Bench, directory: &str) {
-    let source = MountSource::Bind {
-        path: format!("{directory}/conf").into(),
-        propagation: None,
-        selinux: None,
-        create_host_path: true,
-    };
+    let source = MountSource::bind(format!("{directory}/conf"));
     let web = service("web", &host.app()).mount(source);
     let web = web.with(|service| service.settings.mounts[0].read_only = true);
     host.want("shop", [web]).working_dir = directory.into();

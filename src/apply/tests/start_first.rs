@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
-use crate::model::spec::{Hook, Hooks, RestartPolicy};
+use crate::model::spec::{Hook, Hooks, Mount, MountSource, RestartPolicy};
 use crate::model::stack::{FailureAction, Order};
 use crate::model::{ContainerId, PinnedImage, ServiceOutcome};
 use crate::plan::{Block, Verdict};
@@ -146,11 +146,7 @@ async fn one_whose_address_changes_by_taking_its_names_is_started_again() {
 async fn a_volume_of_the_image_is_not_given_to_two() {
     let mut host = Bench::new();
     let mut behaviour = ImageBehaviour::default();
-    behaviour.defaults.mounts = vec![crate::model::spec::Mount {
-        target: "/cache".into(),
-        source: crate::model::spec::MountSource::Anonymous,
-        read_only: false,
-    }];
+    behaviour.defaults.mounts = vec![Mount::new("/cache", MountSource::Anonymous, false)];
     let image = host.image("app", behaviour);
     host.want("shop", [api(&image, "1")]);
     host.converge().await;

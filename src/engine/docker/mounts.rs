@@ -5,11 +5,11 @@ use std::path::{Path, PathBuf};
 
 use bollard::models::{
     HostConfig, Mount as EngineMount, MountBindOptions, MountBindOptionsPropagationEnum,
-    MountPoint, MountTmpfsOptions, MountType, MountVolumeOptions,
+    MountImageOptions, MountPoint, MountTmpfsOptions, MountType, MountVolumeOptions,
 };
 
-use crate::model::VolumeName;
-use crate::model::spec::{Mount, MountSource};
+use crate::model::spec::{Mount, MountSource, Recursion};
+use crate::model::{ImageRef, PinnedImage, VolumeName};
 
 /// The three places of a create request that mounts go to.
 #[derive(Debug, Default, PartialEq)]
@@ -32,24 +32,33 @@ pub(super) fn request(mounts: &[Mount], inherited: &BTreeMap<String, VolumeName>
         match &mount.source {
             MountSource::Anonymous => match inherited.get(&mount.target) {
                 Some(volume) => requested.binds.push(bind_string(volume.as_str(), mount, &[])),
-                None => requested.volumes.push(mount.target.clone()),
+                None if mount.labels.is_empty() => requested.volumes.push(mount.target.clone()),
+                None => requested.mounts.push(volume_object(mount, None, true, None)),
             },
-            MountSource::Bind { path, propagation, selinux, create_host_path } => {
+            MountSource::Bind { path, propagation, selinux, create_host_path, recursive } => {
                 let source = path.to_string_lossy();
-                if *create_host_path && fits_a_string(&source, &mount.target) {
+                let is_plain = *create_host_path && recursive.is_none();
+                if is_plain && fits_a_string(&source, &mount.target) {
                     let selinux = selinux.map(String::from);
                     let options = [selinux.as_deref(), propagation.as_deref()];
                     requested.binds.push(bind_string(&source, mount, &options));
                 } else {
-                    requested.mounts.push(bind_object(mount, path, propagation.as_deref()));
+                    let options = bind_options(propagation.as_deref(), *recursive);
+                    requested.mounts.push(bind_object(mount, path, options));
                 }
             }
-            MountSource::Volume { name, copy } if fits_a_string(name.as_str(), &mount.target) => {
-                let options = [(!copy).then_some("nocopy")];
-                requested.binds.push(bind_string(name.as_str(), mount, &options));
+            MountSource::Volume { name, copy, subpath } => {
+                let is_plain = subpath.is_none() && mount.labels.is_empty();
+                if is_plain && fits_a_string(name.as_str(), &mount.target) {
+                    let options = [(!copy).then_some("nocopy")];
+                    requested.binds.push(bind_string(name.as_str(), mount, &options));
+                } else {
+                    let object = volume_object(mount, Some(name), *copy, subpath.as_deref());
+                    requested.mounts.push(object);
+                }
             }
-            MountSource::Volume { name, copy } => {
-                requested.mounts.push(volume_object(mount, name, *copy));
+            MountSource::Image { image, subpath } => {
+                requested.mounts.push(image_object(mount, image, subpath.as_deref()));
             }
         }
     }
@@ -73,31 +82,70 @@ fn bind_string(source: &str, mount: &Mount, options: &[Option<&str>]) -> String 
     format!("{source}:{}{separator}{}", mount.target, options.join(","))
 }
 
-fn bind_object(mount: &Mount, path: &Path, propagation: Option<&str>) -> EngineMount {
-    let create = matches!(mount.source, MountSource::Bind { create_host_path: true, .. });
+fn object(kind: MountType, mount: &Mount, source: Option<String>) -> EngineMount {
     EngineMount {
         target: Some(mount.target.clone()),
-        source: Some(path.to_string_lossy().into_owned()),
-        typ: Some(MountType::BIND),
+        source,
+        typ: Some(kind),
         read_only: Some(mount.read_only),
-        bind_options: Some(MountBindOptions {
-            propagation: propagation.and_then(propagation_word),
-            create_mountpoint: create.then_some(true),
-            ..MountBindOptions::default()
-        }),
         ..EngineMount::default()
     }
 }
 
-fn volume_object(mount: &Mount, name: &VolumeName, copy: bool) -> EngineMount {
+fn bind_object(mount: &Mount, path: &Path, options: MountBindOptions) -> EngineMount {
+    let create = matches!(mount.source, MountSource::Bind { create_host_path: true, .. });
+    let options = MountBindOptions { create_mountpoint: create.then_some(true), ..options };
+    let source = path.to_string_lossy().into_owned();
+    EngineMount { bind_options: Some(options), ..object(MountType::BIND, mount, Some(source)) }
+}
+
+/// `recursive` as Compose has the words for these options.
+fn bind_options(propagation: Option<&str>, recursive: Option<Recursion>) -> MountBindOptions {
+    let asks = |wanted: Recursion| (recursive == Some(wanted)).then_some(true);
+    MountBindOptions {
+        propagation: propagation.and_then(propagation_word),
+        non_recursive: asks(Recursion::Disabled),
+        read_only_non_recursive: asks(Recursion::Writable),
+        read_only_force_recursive: asks(Recursion::ReadOnly),
+        create_mountpoint: None,
+    }
+}
+
+fn recursion(options: &MountBindOptions) -> Option<Recursion> {
+    let asked = [
+        (options.non_recursive, Recursion::Disabled),
+        (options.read_only_non_recursive, Recursion::Writable),
+        (options.read_only_force_recursive, Recursion::ReadOnly),
+    ];
+    asked.into_iter().find(|(is_asked, _)| *is_asked == Some(true)).map(|(_, word)| word)
+}
+
+/// Without a name, the engine makes one up.
+fn volume_object(
+    mount: &Mount,
+    name: Option<&VolumeName>,
+    copy: bool,
+    subpath: Option<&str>,
+) -> EngineMount {
+    let options = MountVolumeOptions {
+        no_copy: (!copy).then_some(true),
+        labels: (!mount.labels.is_empty()).then(|| mount.labels.clone().into_iter().collect()),
+        subpath: subpath.map(str::to_owned),
+        driver_config: None,
+    };
+    let is_set = options != MountVolumeOptions::default();
+    let source = name.map(|name| name.as_str().to_owned());
     EngineMount {
-        target: Some(mount.target.clone()),
-        source: Some(name.as_str().to_owned()),
-        typ: Some(MountType::VOLUME),
-        read_only: Some(mount.read_only),
-        volume_options: (!copy)
-            .then(|| MountVolumeOptions { no_copy: Some(true), ..MountVolumeOptions::default() }),
-        ..EngineMount::default()
+        volume_options: is_set.then_some(options),
+        ..object(MountType::VOLUME, mount, source)
+    }
+}
+
+fn image_object(mount: &Mount, image: &PinnedImage, subpath: Option<&str>) -> EngineMount {
+    let options = subpath.map(|subpath| MountImageOptions { subpath: Some(subpath.to_owned()) });
+    EngineMount {
+        image_options: options,
+        ..object(MountType::IMAGE, mount, Some(image.pull_reference()))
     }
 }
 
@@ -160,7 +208,7 @@ pub(super) fn observe(host: &HostConfig, declared: &[String], shown: &[MountPoin
 
 /// A mount without a source of its own.
 pub(super) fn anonymous_mount(target: String) -> Mount {
-    Mount { target, source: MountSource::Anonymous, read_only: false }
+    Mount::new(target, MountSource::Anonymous, false)
 }
 
 fn anonymous_volumes(shown: &[MountPoint]) -> BTreeMap<String, VolumeName> {
@@ -193,14 +241,16 @@ fn parse_bind(bind: &str) -> Option<Mount> {
                 _ => None,
             }),
             create_host_path: true,
+            recursive: None,
         }
     } else {
-        volume_source(source, !options.contains(&"nocopy"))
+        volume_source(source, !options.contains(&"nocopy"), None)
     };
-    Some(Mount { target: normal(target), source, read_only: options.contains(&"ro") })
+    Some(Mount::new(normal(target), source, options.contains(&"ro")))
 }
 
 fn parse_object(mount: &EngineMount) -> Option<Mount> {
+    let volume = mount.volume_options.as_ref();
     let source = match mount.typ? {
         MountType::BIND => {
             let options = mount.bind_options.as_ref();
@@ -214,24 +264,42 @@ fn parse_object(mount: &EngineMount) -> Option<Mount> {
                 create_host_path: options
                     .and_then(|options| options.create_mountpoint)
                     .unwrap_or(false),
+                recursive: options.and_then(recursion),
             }
         }
         MountType::VOLUME => {
-            let no_copy = mount.volume_options.as_ref().and_then(|options| options.no_copy);
-            volume_source(mount.source.as_deref().unwrap_or_default(), !no_copy.unwrap_or(false))
+            let no_copy = volume.and_then(|options| options.no_copy);
+            let subpath = volume.and_then(|options| options.subpath.as_deref());
+            let name = mount.source.as_deref().unwrap_or_default();
+            volume_source(name, !no_copy.unwrap_or(false), subpath)
         }
-        MountType::CLUSTER | MountType::IMAGE | MountType::NPIPE | MountType::TMPFS => return None,
+        MountType::IMAGE => {
+            // By a tag alone, nobody can tell which image that was: such a mount equals no other.
+            let image = ImageRef::parse(mount.source.as_deref()?).ok()?;
+            let options = mount.image_options.as_ref();
+            MountSource::Image {
+                image: PinnedImage::try_from(&image).ok()?,
+                subpath: options.and_then(|options| options.subpath.as_deref()).and_then(filled),
+            }
+        }
+        MountType::CLUSTER | MountType::NPIPE | MountType::TMPFS => return None,
     };
-    let target = normal(mount.target.as_deref()?);
-    Some(Mount { target, source, read_only: mount.read_only.unwrap_or(false) })
+    let labels = volume.and_then(|options| options.labels.clone()).unwrap_or_default();
+    Some(Mount {
+        labels: labels.into_iter().collect(),
+        ..Mount::new(normal(mount.target.as_deref()?), source, mount.read_only.unwrap_or(false))
+    })
 }
 
-fn volume_source(name: &str, copy: bool) -> MountSource {
+fn volume_source(name: &str, copy: bool, subpath: Option<&str>) -> MountSource {
     if name.is_empty() || is_made_up(name) {
-        MountSource::Anonymous
-    } else {
-        MountSource::Volume { name: VolumeName::new(name), copy }
+        return MountSource::Anonymous;
     }
+    MountSource::Volume { name: VolumeName::new(name), copy, subpath: subpath.and_then(filled) }
+}
+
+fn filled(text: &str) -> Option<String> {
+    (!text.is_empty()).then(|| text.to_owned())
 }
 
 fn is_made_up(name: &str) -> bool {
@@ -258,13 +326,7 @@ mod tests {
     use super::*;
 
     fn bind(path: &str, target: &str) -> Mount {
-        let source = MountSource::Bind {
-            path: path.into(),
-            propagation: None,
-            selinux: None,
-            create_host_path: true,
-        };
-        Mount { target: target.into(), source, read_only: false }
+        Mount::new(target, MountSource::bind(path), false)
     }
 
     /// Asks for `mount`, and reads the answer of an engine that shows what it was asked for.
@@ -290,6 +352,7 @@ mod tests {
             propagation: Some("rslave".into()),
             selinux: None,
             create_host_path: false,
+            recursive: None,
         };
         check(strict.clone(), &[]);
         strict.source = MountSource::Bind {
@@ -297,11 +360,44 @@ mod tests {
             propagation: Some("rslave".into()),
             selinux: Some('Z'),
             create_host_path: true,
+            recursive: None,
         };
         check(strict, &["/srv/a:/a:Z,rslave"]);
-        let source = MountSource::Volume { name: "data".into(), copy: false };
+        let source = MountSource::Volume { name: "data".into(), copy: false, subpath: None };
         check(Mount { source, ..bind("", "/a") }, &["data:/a:nocopy"]);
         check(anonymous_mount("/a".into()), &[]);
+    }
+
+    #[test]
+    fn what_only_newer_engines_know_is_an_object() {
+        for recursive in [Recursion::Disabled, Recursion::Writable, Recursion::ReadOnly] {
+            let mut mount = Mount { read_only: true, ..bind("/srv/a", "/a") };
+            if let MountSource::Bind { recursive: asked, .. } = &mut mount.source {
+                *asked = Some(recursive);
+            }
+            check(mount, &[]);
+        }
+        let subpath = Some("a/b".to_owned());
+        let source =
+            MountSource::Volume { name: "data".into(), copy: false, subpath: subpath.clone() };
+        check(Mount { source, ..bind("", "/a") }, &[]);
+        let reference = ImageRef::parse(&format!("acme/site@sha256:{}", "a".repeat(64))).unwrap();
+        let image = PinnedImage::try_from(&reference).unwrap();
+        let source = MountSource::Image { image: image.clone(), subpath: None };
+        check(Mount { source, ..bind("", "/a") }, &[]);
+        check(Mount { source: MountSource::Image { image, subpath }, ..bind("", "/a") }, &[]);
+    }
+
+    #[test]
+    fn a_labelled_volume_is_an_object_until_it_is_inherited() {
+        let labels = BTreeMap::from([("team".to_owned(), "shop".to_owned())]);
+        let labelled = |source| Mount { source, labels: labels.clone(), ..bind("", "/a") };
+        check(labelled(MountSource::volume("data")), &[]);
+        let anonymous = labelled(MountSource::Anonymous);
+        check(anonymous.clone(), &[]);
+        let volume = VolumeName::new("0a".repeat(32));
+        let inherited = BTreeMap::from([("/a".to_owned(), volume.clone())]);
+        assert_eq!(request(&[anonymous], &inherited).binds, [volume_bind(&volume, "/a")]);
     }
 
     #[test]
@@ -318,7 +414,7 @@ mod tests {
     fn a_volume_of_the_image_that_is_mounted_by_name_is_not_anonymous() {
         let host = HostConfig { binds: Some(vec!["data:/a/".to_owned()]), ..HostConfig::default() };
         let observed = observe(&host, &["/a".to_owned()], &[]);
-        let source = MountSource::Volume { name: "data".into(), copy: true };
+        let source = MountSource::volume("data");
         assert_eq!(observed.mounts, [Mount { source, ..bind("", "/a") }]);
     }
 }

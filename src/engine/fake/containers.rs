@@ -21,6 +21,11 @@ impl Host {
         request: &ContainerRequest,
     ) -> Result<ContainerId, EngineError> {
         let (image_id, behaviour) = self.local_image(&request.image)?;
+        for mount in &request.settings.mounts {
+            if let MountSource::Image { image, .. } = &mount.source {
+                self.local_image(image)?;
+            }
+        }
         self.check_name(&request.name)?;
         check_request(request)?;
         let id = ContainerId::new(self.new_id());
@@ -87,7 +92,7 @@ impl Host {
     ) {
         for mount in container.settings.mounts.clone() {
             let name = match mount.source {
-                MountSource::Bind { .. } => continue,
+                MountSource::Bind { .. } | MountSource::Image { .. } => continue,
                 MountSource::Volume { name, .. } => name,
                 MountSource::Anonymous => {
                     container.anonymous.insert(mount.target.clone());

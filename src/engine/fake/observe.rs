@@ -175,6 +175,7 @@ impl Host {
                 MountSource::Bind { path, .. } => path.display().to_string(),
                 MountSource::Volume { name, .. } => name.to_string(),
                 MountSource::Anonymous => "(anonymous)".into(),
+                MountSource::Image { image, .. } => format!("image {image}"),
             };
             let _ = writeln!(text, "  mount {} from {source}", mount.target);
         }

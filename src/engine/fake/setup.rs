@@ -44,6 +44,13 @@ impl FakeEngine {
         pinned
     }
 
+    /// Makes it another release, with the newest API that it speaks.
+    pub fn is_release(&self, version: &str, api_version: &str) {
+        let mut host = self.now();
+        version.clone_into(&mut host.info.version);
+        api_version.clone_into(&mut host.info.api_version);
+    }
+
     /// Whether pulls fail from now on.
     pub fn registry_down(&self, down: bool) {
         self.now().registry_down = down;

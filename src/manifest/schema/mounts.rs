@@ -42,27 +42,45 @@ pub fn fields() -> Vec<Field> {
 
 fn mount() -> Value {
     closed(vec![
-        key("type", "What is mounted.", words(&["bind", "volume", "tmpfs"])),
+        key("type", "What is mounted.", words(&["bind", "volume", "tmpfs", "image"])),
         key(
             "source",
-            "A path, or the key of a volume. Without it, a volume without a name.",
+            "A path, the key of a volume, or an image with its digest. Without it, a volume without a name.",
             shape("filled"),
         ),
         key("target", "The path in the container.", shape("filled")),
         key_or("read_only", json!(false), "It cannot be written to.", shape("flag")),
         key("bind", "Of a path.", bind()),
-        key("volume", "Of a volume.", closed(vec![nocopy()])),
+        key("volume", "Of a volume.", volume_options()),
         key("tmpfs", "Of memory.", tmpfs()),
+        key("image", "Of an image.", closed(vec![subpath("image")])),
         key("consistency", "Has no effect on Linux.", json!(true)),
     ])
 }
 
-fn nocopy() -> Field {
-    key_or(
-        "nocopy",
-        json!(false),
-        "An empty volume is not filled with what the image has there.",
-        shape("flag"),
+fn volume_options() -> Value {
+    closed(vec![
+        key_or(
+            "nocopy",
+            json!(false),
+            "An empty volume is not filled with what the image has there.",
+            shape("flag"),
+        ),
+        subpath("volume"),
+        key(
+            "labels",
+            "Labels of a volume without a name; those of others stand at the top.",
+            shape("pairs"),
+        ),
+    ])
+}
+
+fn subpath(whole: &str) -> Field {
+    let path = json!({"type": ["string", "null"], "not": {"pattern": "^/"}});
+    key(
+        "subpath",
+        &format!("The directory of the {whole} that is mounted in place of the whole."),
+        path,
     )
 }
 
@@ -80,6 +98,13 @@ fn bind() -> Value {
             "selinux",
             "The label: `z` shared between containers, `Z` its own.",
             words(&["z", "Z"]),
+        ),
+        key_or(
+            "recursive",
+            json!("enabled"),
+            "What is mounted below it: `disabled` is not seen, `writable` stays writable though this mount \
+             is read-only, `readonly` is read-only or the container does not start.",
+            words(&["enabled", "disabled", "writable", "readonly"]),
         ),
     ])
 }

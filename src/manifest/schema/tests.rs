@@ -194,6 +194,7 @@ fn wrapped(level: &[String], inner: Value) -> Value {
         "*" => json!({"a": value}),
         // The options of a mount are read when it is one of their kind.
         kind @ ("bind" | "volume" | "tmpfs") => json!({"type": kind, "target": "/a", kind: value}),
+        "image" if value.is_object() => json!({"type": "image", "target": "/a", "image": value}),
         // An entry without a path is looked at no further.
         "format" => json!({"path": "a.env", "format": value}),
         key => json!({key: value}),

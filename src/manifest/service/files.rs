@@ -116,8 +116,9 @@ fn mount(grant: Grant, content: SecretContent, draft: &mut Draft<'_>, scene: &Sc
         propagation: None,
         selinux: None,
         create_host_path: false,
+        recursive: None,
     };
-    draft.settings.mounts.push(Mount { target, source, read_only: true });
+    draft.settings.mounts.push(Mount::new(target, source, true));
     if draft.secret_files.iter().all(|file| file.target != path) {
         draft.secret_files.push(SecretFile { target: path, content, uid, gid, mode });
     }

@@ -1,14 +1,16 @@
 //! `volumes` and `tmpfs`: what a container sees at which path.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 
 use super::Draft;
+use super::settings::label_map;
 use super::shorthand::{self, PROPAGATIONS};
 use crate::manifest::bind;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::VolumeName;
-use crate::model::spec::{Mount, MountSource};
+use crate::model::spec::{Mount, MountSource, Recursion};
+use crate::model::{ImageRef, PinnedImage, VolumeName};
 
 /// `volumes`
 pub fn volumes(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
@@ -18,7 +20,9 @@ pub fn volumes(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
         let Some(source) = source(&item, &wish, draft, scene) else { continue };
         // What lies in git is never written to.
         let read_only = wish.read_only || source.1;
-        draft.settings.mounts.push(Mount { target: wish.target, source: source.0, read_only });
+        remark_on_recursion(&item, &wish, read_only, draft);
+        let Wish { target, labels, .. } = wish;
+        draft.settings.mounts.push(Mount { target, source: source.0, read_only, labels });
     }
 }
 
@@ -43,7 +47,10 @@ struct Wish<'a> {
     propagation: Option<String>,
     selinux: Option<char>,
     create_host_path: bool,
+    recursive: Option<Recursion>,
     copy: bool,
+    subpath: Option<String>,
+    labels: BTreeMap<String, String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -51,6 +58,7 @@ enum Kind {
     Bind,
     Volume,
     Tmpfs,
+    Image,
 }
 
 impl<'a> Wish<'a> {
@@ -64,7 +72,10 @@ impl<'a> Wish<'a> {
             propagation: None,
             selinux: None,
             create_host_path: true,
+            recursive: None,
             copy: true,
+            subpath: None,
+            labels: BTreeMap::new(),
         }
     }
 }
@@ -91,15 +102,15 @@ fn short<'a>(at: &At<'a>) -> Option<Wish<'a>> {
     })
 }
 
-const LONG: [&str; 8] =
-    ["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "consistency"];
+const LONG: [&str; 9] =
+    ["type", "source", "target", "read_only", "bind", "volume", "tmpfs", "image", "consistency"];
 
 fn long<'a>(at: &At<'a>, draft: &mut Draft<'_>) -> Option<Wish<'a>> {
     if !at.is_mapping() {
         at.expected("a text or a mapping");
         return None;
     }
-    at.only(&LONG, &[("image", "not supported yet")]);
+    at.only(&LONG, &[]);
     let (kind, path) = (kind(at), at.value("target"));
     if path.is_none() {
         at.problem("missing-key", "a mount needs a `target`: the path in the container");
@@ -115,11 +126,13 @@ fn long<'a>(at: &At<'a>, draft: &mut Draft<'_>) -> Option<Wish<'a>> {
         bind_options(&bind, &mut wish);
     }
     if let Some(volume) = at.value("volume") {
-        volume.only(
-            &["nocopy"],
-            &[("subpath", "not supported yet"), ("labels", "not supported yet")],
-        );
-        wish.copy = volume.value("nocopy").and_then(|at| at.boolean()) != Some(true);
+        volume_options(&volume, &mut wish, draft);
+    }
+    if let Some(image) = at.value("image") {
+        image.only(&["subpath"], &[]);
+        if kind == Kind::Image {
+            wish.subpath = subpath(&image);
+        }
     }
     if kind == Kind::Tmpfs {
         draft.settings.tmpfs.insert(wish.target, tmpfs_options(at));
@@ -130,20 +143,25 @@ fn long<'a>(at: &At<'a>, draft: &mut Draft<'_>) -> Option<Wish<'a>> {
 
 fn kind(at: &At<'_>) -> Option<Kind> {
     let Some(kind) = at.value("type") else {
-        at.problem("missing-key", "a mount needs a `type`: `bind`, `volume` or `tmpfs`");
+        at.problem("missing-key", "a mount needs a `type`: `bind`, `volume`, `tmpfs` or `image`");
         return None;
     };
     match kind.text()? {
-        "npipe" | "cluster" | "image" => {
-            kind.unsupported("type", "a mount is a `bind`, a `volume` or a `tmpfs`");
+        "npipe" | "cluster" => {
+            kind.unsupported("type", "a mount is a `bind`, a `volume`, a `tmpfs` or an `image`");
             None
         }
-        _ => kind.word(&[("bind", Kind::Bind), ("volume", Kind::Volume), ("tmpfs", Kind::Tmpfs)]),
+        _ => kind.word(&[
+            ("bind", Kind::Bind),
+            ("volume", Kind::Volume),
+            ("tmpfs", Kind::Tmpfs),
+            ("image", Kind::Image),
+        ]),
     }
 }
 
 fn bind_options(at: &At<'_>, wish: &mut Wish<'_>) {
-    at.only(&["propagation", "create_host_path", "selinux"], &[("recursive", "not supported yet")]);
+    at.only(&["propagation", "create_host_path", "selinux", "recursive"], &[]);
     if let Some(at) = at.value("propagation") {
         let words = PROPAGATIONS.map(|name| (name, name));
         wish.propagation = at.word(&words).map(str::to_owned);
@@ -153,6 +171,81 @@ fn bind_options(at: &At<'_>, wish: &mut Wish<'_>) {
     }
     if let Some(at) = at.value("selinux") {
         wish.selinux = at.word(&[("z", 'z'), ("Z", 'Z')]);
+    }
+    if let Some(at) = at.value("recursive") {
+        let words = [
+            ("enabled", None),
+            ("disabled", Some(Recursion::Disabled)),
+            ("writable", Some(Recursion::Writable)),
+            ("readonly", Some(Recursion::ReadOnly)),
+        ];
+        wish.recursive = at.word(&words).flatten();
+        if wish.recursive.is_some() && wish.selinux.is_some() {
+            let message = "the engine cannot be asked for `recursive` and `selinux` at once";
+            at.report(at.trouble("contradiction", message).hint("take one of them out"));
+        }
+    }
+}
+
+fn volume_options(at: &At<'_>, wish: &mut Wish<'_>, draft: &Draft<'_>) {
+    at.only(&["nocopy", "subpath", "labels"], &[]);
+    if wish.kind != Kind::Volume {
+        return;
+    }
+    wish.copy = at.value("nocopy").and_then(|at| at.boolean()) != Some(true);
+    wish.subpath = subpath(at);
+    if wish.subpath.is_some() && wish.source.is_none() {
+        let message = "a volume without a name is empty, and has no `subpath` to mount";
+        at.report(at.trouble("wrong-value", message).hint("name a volume with `source:`"));
+    }
+    if let Some(labels) = at.value("labels") {
+        wish.labels = label_map(&labels);
+        if wish.source.is_some() {
+            let text = "labels of a mount are for a volume without a name: those of this one stand under \
+                        `volumes` at the top";
+            labels.remark(Some(&draft.name), text);
+        }
+    }
+}
+
+/// A directory of a volume or an image: relative, and nowhere above it (Docker Engine API, `Subpath`).
+fn subpath(at: &At<'_>) -> Option<String> {
+    let at = at.value("subpath")?;
+    let path = at.text().filter(|path| !path.is_empty())?;
+    let why = if path.starts_with('/') {
+        "begins with `/`: it is a path within what is mounted"
+    } else if leaves(path) {
+        "leads out of what is mounted"
+    } else {
+        return Some(path.to_owned());
+    };
+    at.wrong(why);
+    None
+}
+
+/// Whether a relative path comes above where it begins.
+fn leaves(path: &str) -> bool {
+    let mut depth = 0_usize;
+    path.split('/').any(|part| match part {
+        "" | "." => false,
+        ".." => depth.checked_sub(1).map(|above| depth = above).is_none(),
+        _ => {
+            depth += 1;
+            false
+        }
+    })
+}
+
+fn remark_on_recursion(at: &At<'_>, wish: &Wish<'_>, read_only: bool, draft: &Draft<'_>) {
+    let word = match wish.recursive {
+        Some(Recursion::Writable) => "writable",
+        Some(Recursion::ReadOnly) => "readonly",
+        Some(Recursion::Disabled) | None => return,
+    };
+    if !read_only {
+        let text =
+            format!("`recursive: {word}` has no effect on a mount that is not `read_only: true`");
+        at.remark(Some(&draft.name), text);
     }
 }
 
@@ -217,8 +310,27 @@ fn source(
             at.problem("missing-key", "a bind mount needs a `source`: a path");
             None
         }
+        (Kind::Image, Some(_)) => Some((image(wish)?, false)),
+        (Kind::Image, None) => {
+            at.problem("missing-key", "an image mount needs a `source`: an image");
+            None
+        }
         (Kind::Tmpfs, _) => None,
     }
+}
+
+/// The image is pulled as it is written: no registry is asked what a tag means.
+fn image(wish: &Wish<'_>) -> Option<MountSource> {
+    let at = &wish.source_at;
+    let reference = at.parse(ImageRef::parse)?;
+    let Ok(image) = PinnedImage::try_from(&reference) else {
+        let message =
+            format!("an image that is mounted is named by its digest; {} has none", at.shown());
+        let problem = at.trouble("unpinned-image", message);
+        at.report(problem.hint("write `repository:tag@sha256:…`; `docker buildx imagetools inspect` shows the digest of a tag"));
+        return None;
+    };
+    Some(MountSource::Image { image, subpath: wish.subpath.clone() })
 }
 
 fn named(
@@ -244,7 +356,7 @@ fn named(
     }
     draft.volumes.insert(key.to_owned());
     let name: VolumeName = volume.name.clone();
-    Some(MountSource::Volume { name, copy: wish.copy })
+    Some(MountSource::Volume { name, copy: wish.copy, subpath: wish.subpath.clone() })
 }
 
 fn bound(
@@ -259,6 +371,7 @@ fn bound(
         propagation: wish.propagation.clone(),
         selinux: wish.selinux,
         create_host_path,
+        recursive: wish.recursive,
     };
     match resolved {
         bind::Resolved::Server(path) => Some((source(path, wish.create_host_path), false)),

@@ -172,8 +172,74 @@ fn long_mounts_are_read() {
     assert_eq!(mount_text(&spec), ["/a <- /srv,must-exist rw", "/b <- volume shop_data,nocopy ro"]);
     assert_eq!(spec.tmpfs["/c"], "size=1048576,mode=1777");
     refused("volumes: [{type: npipe, target: /a}]", "is not supported");
+    refused("volumes: [{target: /a}]", "needs a `type`");
     refused("volumes: [{type: bind, target: /a}]", "needs a `source`");
     refused("tmpfs: /a\nvolumes: ['/x:/a']", "two things are mounted at `/a`");
+}
+
+/// A service with one mount in the long form.
+fn mounting(mount: &str) -> String {
+    format!("volumes: [{{target: /a, {mount}}}]")
+}
+
+#[test]
+fn a_part_of_a_volume_can_be_mounted() {
+    let subpath =
+        |path: &str| mounting(&format!("type: volume, source: data, volume: {{subpath: {path}}}"));
+    assert_eq!(mount_text(&settings(&subpath("b/../c"))), ["/a <- volume shop_data,b/../c rw"]);
+    assert_eq!(mount_text(&settings(&subpath("''"))), ["/a <- volume shop_data rw"]);
+    refused(&subpath("/b"), "begins with `/`");
+    refused(&subpath("b/../../c"), "leads out of what is mounted");
+    refused(&mounting("type: volume, volume: {subpath: b}"), "a volume without a name is empty");
+}
+
+#[test]
+fn a_volume_that_is_made_for_a_mount_has_its_labels() {
+    let labels = |source: &str| {
+        service(&mounting(&format!("type: volume{source}, volume: {{labels: [team=shop]}}")))
+    };
+    assert_eq!(labels("").settings.mounts[0].labels["team"], "shop");
+    let text = World::shop(&manifest(&mounting(
+        "type: volume, source: data, volume: {labels: {team: shop}}",
+    )));
+    assert!(remarks(&text.stack()).contains("stand under `volumes` at the top"));
+    refused(
+        &mounting("type: volume, volume: {labels: {evenkeel.spec: a}}"),
+        "is evenkeel's own to set",
+    );
+}
+
+#[test]
+fn what_is_mounted_below_a_bind_can_be_left_out() {
+    let recursive = |keys: &str, word: &str| {
+        mounting(&format!("type: bind, source: /srv{keys}, bind: {{recursive: {word}}}"))
+    };
+    let text = |word| mount_text(&settings(&recursive(", read_only: true", word)));
+    assert_eq!(text("enabled"), ["/a <- /srv ro"]);
+    assert_eq!(text("disabled"), ["/a <- /srv,Disabled ro"]);
+    assert_eq!(text("writable"), ["/a <- /srv,Writable ro"]);
+    assert_eq!(text("readonly"), ["/a <- /srv,ReadOnly ro"]);
+    refused(&recursive("", "maybe"), "`maybe` is not known here");
+    let stack = World::shop(&manifest(&recursive("", "readonly"))).stack();
+    assert!(remarks(&stack).contains("has no effect on a mount that is not `read_only: true`"));
+    let both = mounting("type: bind, source: /srv, bind: {recursive: disabled, selinux: z}");
+    refused(&both, "cannot be asked for `recursive` and `selinux` at once");
+}
+
+#[test]
+fn the_files_of_an_image_can_be_mounted_by_its_digest() {
+    let digest = format!("sha256:{}", "a".repeat(64));
+    let image = |source: &str, keys: &str| {
+        mounting(&format!("type: image, source: '{source}', read_only: true{keys}"))
+    };
+    let pinned = format!("acme/site:1@{digest}");
+    let expected = format!("/a <- image {pinned},html ro");
+    assert_eq!(mount_text(&settings(&image(&pinned, ", image: {subpath: html}"))), [expected]);
+    refused(&image("acme/site:1", ""), "is named by its digest; `acme/site:1` has none");
+    refused(&image("acme/site@sha256:12", ""), "sha256:12");
+    refused(&image(&pinned, ", image: {subpath: /html}"), "begins with `/`");
+    refused(&image(&pinned, ", image: {sub: a}"), "unknown key `sub`");
+    refused(&mounting("type: image"), "an image mount needs a `source`");
 }
 
 #[test]

@@ -32,7 +32,7 @@ pub use devices::{CDI, Device, DeviceRequest, Devices};
 pub use health::Healthcheck;
 pub use hooks::{Hook, Hooks};
 pub use logging::Logging;
-pub use mounts::{Mount, MountSource};
+pub use mounts::{Mount, MountSource, Recursion};
 pub use network::{Attachment, Endpoint};
 pub use ports::{ExposedPort, PortBinding, Protocol};
 pub use resources::{BlockIo, Resources};

@@ -97,11 +97,14 @@ impl ContainerSpec {
 
     /// What it mounts and may write to.
     fn written(&self) -> impl Iterator<Item = Single> {
-        self.mounts.iter().filter(|mount| !mount.read_only).map(|mount| match &mount.source {
+        let writable = self.mounts.iter().filter(|mount| !mount.read_only);
+        writable.filter_map(|mount| match &mount.source {
             MountSource::Bind { .. } | MountSource::Volume { .. } => {
-                Single::Writable(mount.target.clone())
+                Some(Single::Writable(mount.target.clone()))
             }
-            MountSource::Anonymous => Single::Anonymous(mount.target.clone()),
+            MountSource::Anonymous => Some(Single::Anonymous(mount.target.clone())),
+            // What a container writes there is its own, as are its other files.
+            MountSource::Image { .. } => None,
         })
     }
 }

@@ -44,9 +44,12 @@ fn shows_the_same(wanted: &Mount, has: &Mount) -> bool {
 /// Whether two mounts of the same data differ in propagation, relabelling or the like.
 fn is_set_up_otherwise(wanted: &Mount, has: &Mount) -> bool {
     match (&wanted.source, &has.source) {
-        (MountSource::Anonymous, _) | (_, MountSource::Anonymous) => false,
-        (MountSource::Bind { .. }, _) | (MountSource::Volume { .. }, _) => {
-            wanted.source != has.source
+        (MountSource::Anonymous | MountSource::Image { .. }, _) | (_, MountSource::Anonymous) => {
+            false
+        }
+        (MountSource::Bind { .. }, _) => wanted.source != has.source,
+        (MountSource::Volume { .. }, _) => {
+            wanted.source != has.source || wanted.labels != has.labels
         }
     }
 }
@@ -55,13 +58,22 @@ fn is_set_up_otherwise(wanted: &Mount, has: &Mount) -> bool {
 pub fn same_source(a: &MountSource, b: &MountSource) -> bool {
     match (a, b) {
         (MountSource::Bind { path: a, .. }, MountSource::Bind { path: b, .. }) => a == b,
-        (MountSource::Volume { name: a, .. }, MountSource::Volume { name: b, .. }) => a == b,
+        (
+            MountSource::Volume { name: a, subpath: below_a, .. },
+            MountSource::Volume { name: b, subpath: below_b, .. },
+        ) => (a, below_a) == (b, below_b),
         (MountSource::Anonymous, MountSource::Anonymous) => true,
+        (
+            MountSource::Image { image: a, subpath: below_a },
+            MountSource::Image { image: b, subpath: below_b },
+        ) => (a.digest(), below_a) == (b.digest(), below_b),
         // An anonymous volume that followed from the container before is mounted by its name.
         (MountSource::Anonymous, MountSource::Volume { name, .. })
         | (MountSource::Volume { name, .. }, MountSource::Anonymous) => is_made_up(name.as_str()),
         (MountSource::Bind { .. }, MountSource::Volume { .. } | MountSource::Anonymous)
-        | (MountSource::Volume { .. } | MountSource::Anonymous, MountSource::Bind { .. }) => false,
+        | (MountSource::Volume { .. } | MountSource::Anonymous, MountSource::Bind { .. })
+        | (MountSource::Image { .. }, _)
+        | (_, MountSource::Image { .. }) => false,
     }
 }
 
@@ -83,7 +95,7 @@ pub fn data_conflict(
         }
         let both_written_by_us = is_managed(&new.source) && is_managed(&old.source);
         let nothing_to_lose = old.read_only && !is_managed(&new.source) && !is_managed(&old.source);
-        (!both_written_by_us && !nothing_to_lose)
+        (!both_written_by_us && !nothing_to_lose && !is_image(&old.source))
             .then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
     })
 }
@@ -117,7 +129,7 @@ pub fn left_behind(
 ) -> Option<(String, String, String)> {
     wanted.mounts.iter().find_map(|new| {
         let old = has.mounts.iter().find(|mount| mount.target == new.target && !mount.read_only)?;
-        (!same_source(&new.source, &old.source))
+        (!same_source(&new.source, &old.source) && !is_image(&old.source))
             .then(|| (new.target.clone(), show_source(&old.source), show_source(&new.source)))
     })
 }
@@ -131,10 +143,17 @@ fn is_managed(source: &MountSource) -> bool {
     exported || (in_secrets && hashed)
 }
 
+/// What a container writes over an image's files goes with the container, as do its other files.
+fn is_image(source: &MountSource) -> bool {
+    matches!(source, MountSource::Image { .. })
+}
+
 fn show_source(source: &MountSource) -> String {
     match source {
         MountSource::Bind { path, .. } => path.display().to_string(),
-        MountSource::Volume { name, .. } => format!("volume {name}"),
+        MountSource::Volume { name, subpath: None, .. } => format!("volume {name}"),
+        MountSource::Volume { name, subpath: Some(path), .. } => format!("{path} in volume {name}"),
         MountSource::Anonymous => "an anonymous volume".to_owned(),
+        MountSource::Image { .. } => "an image".to_owned(),
     }
 }

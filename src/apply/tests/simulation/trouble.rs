@@ -4,7 +4,7 @@ use super::chance::Chance;
 use crate::apply::tests::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, Matcher, Verb};
-use crate::model::spec::Protocol;
+use crate::model::spec::{Mount, MountSource, Protocol};
 use crate::model::{ContainerSpec, PinnedImage};
 
 const VERBS: [Verb; 18] = [
@@ -104,11 +104,7 @@ fn person(host: &Bench, chance: &mut Chance, images: &[PinnedImage]) -> String {
 /// Somebody else's container, with a volume of its own.
 pub fn stranger(host: &Bench, image: &PinnedImage) {
     let settings = ContainerSpec {
-        mounts: vec![crate::model::spec::Mount {
-            target: "/data".into(),
-            source: crate::model::spec::MountSource::Volume { name: "theirs".into(), copy: true },
-            read_only: false,
-        }],
+        mounts: vec![Mount::new("/data", MountSource::volume("theirs"), false)],
         restart: crate::model::spec::RestartPolicy::Always,
         ..ContainerSpec::default()
     };
