@@ -41,7 +41,7 @@ const SCENARIOS: [Scenario; 13] = [
     ("stop-first, good", || Box::pin(updated(Order::StopFirst, Bench::app))),
     ("stop-first, exits at once", || Box::pin(updated(Order::StopFirst, exits))),
     ("stop-first, dies within monitor", || Box::pin(updated(Order::StopFirst, dies_late))),
-    ("three replicas, two at a time", || {
+    ("two replicas at once", || {
         Box::pin(changed(|app| batches(app, "1"), |app| batches(app, "2")))
     }),
     ("more replicas", || Box::pin(changed(|app| replicas(app, 1), |app| replicas(app, 3)))),
@@ -75,7 +75,7 @@ async fn updated(order: Order, image: fn(&Bench) -> PinnedImage) -> Bench {
 }
 
 fn batches(app: &PinnedImage, value: &str) -> Wanted {
-    replicas(app, 3).env("V", value).checked().with(|service| {
+    replicas(app, 2).env("V", value).checked().with(|service| {
         service.rollout.order = Order::StartFirst;
         service.rollout.parallelism = 2;
     })

@@ -121,8 +121,8 @@ impl Lane {
             host_ip: "127.0.0.1".into(),
             published: (self.port + offset).to_string(),
         };
-        let source = MountSource::Volume { name: VolumeName::new(self.named("data")), copy: true };
-        let mount = Mount { target: "/data".into(), source, read_only: false };
+        let source = MountSource::volume(VolumeName::new(self.named("data")));
+        let mount = Mount::new("/data", source, false);
         let check = Healthcheck {
             test: vec!["CMD".into(), "echo".into()],
             interval: Some(Duration::from_secs(60)),
