@@ -64,6 +64,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         depends_on: Default::default(),
         rollback: rollout.clone(),
         rollout,
+        probe: None,
         stamps: Default::default(),
         exports: Vec::new(),
         secret_files: Vec::new(),

@@ -11,6 +11,7 @@ pub mod import;
 pub mod manifest;
 pub mod model;
 pub mod plan;
+pub mod probe;
 pub mod reconcile;
 pub mod registry;
 pub mod report;

@@ -14,15 +14,16 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("source", &["model"]),
     ("registry", &["model"]),
     ("engine", &["model"]),
+    ("probe", &["model"]),
     ("history", &["model"]),
     ("resolve", &["model", "registry"]),
     ("plan", &["model", "engine"]),
-    ("apply", &["model", "plan", "engine"]),
+    ("apply", &["model", "plan", "engine", "probe"]),
     (
         "reconcile",
         &[
             "model", "manifest", "config", "source", "registry", "engine", "history", "resolve",
-            "plan", "apply",
+            "plan", "apply", "probe",
         ],
     ),
     ("report", &["model", "import", "plan", "apply", "history", "engine"]),
@@ -35,7 +36,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("rusqlite", &["history"]),
     ("granit_parser", &["manifest"]),
     ("serde_yaml", &["config"]),
-    ("reqwest", &["registry", "source"]),
+    ("reqwest", &["registry", "source", "probe"]),
     ("clap", &["cli"]),
     ("indicatif", &["report"]),
 ];

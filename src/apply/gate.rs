@@ -8,6 +8,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::probe::{self, Mismatch};
 use super::{Hands, hooks};
 use crate::engine::{ContainerRef, Engine, EngineError};
 use crate::model::observed::{ContainerState, Health};
@@ -38,20 +39,35 @@ pub enum Stuck {
     #[error("it was killed because it ran out of memory")]
     OutOfMemory,
     /// It ended well, but it should run on.
-    #[error("it ended, with code 0, though its restart policy wants it to run")]
+    #[error("it ended, with code 0, and was to run on")]
     Ended,
     /// Its health check failed as often as it may.
     #[error("its health check failed")]
     Unhealthy,
     /// It starts again and again.
-    #[error("it was restarted {0} times")]
-    Restarts(u32),
+    #[error("it was restarted {times} times{}", last_time(*ending))]
+    Restarts {
+        /// How often.
+        times: u32,
+        /// How it ended last, if that was seen.
+        ending: Option<Ending>,
+    },
     /// Time is up.
-    #[error("it was not {wanted} within {} s", within.as_secs())]
+    #[error("it was not {wanted} within {} s{}", within.as_secs(), last_time(*ending))]
     Deadline {
         /// What was waited for.
         wanted: &'static str,
         /// For how long.
+        within: Duration,
+        /// How it ended last, if it did and that was seen.
+        ending: Option<Ending>,
+    },
+    /// It is good but for its answer.
+    #[error("its probe was not answered as expected within {} s; {mismatch}", within.as_secs())]
+    Probe {
+        /// The last answer.
+        mismatch: Mismatch,
+        /// For how long it was asked.
         within: Duration,
     },
     /// A dependant waits for its health, and it has no health check.
@@ -90,7 +106,8 @@ impl Stuck {
             | Self::OutOfMemory
             | Self::Ended
             | Self::Unhealthy
-            | Self::Restarts(_)
+            | Self::Restarts { .. }
+            | Self::Probe { .. }
             | Self::Hook { .. }
             | Self::Deadline { .. } => true,
             Self::NoHealthCheck
@@ -100,6 +117,25 @@ impl Stuck {
             | Self::Superseded
             | Self::Stopped => false,
         }
+    }
+}
+
+/// How a run of a container ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Ending {
+    /// Its exit code.
+    pub code: i64,
+    /// Killed for want of memory.
+    pub oom_killed: bool,
+}
+
+fn last_time(ending: Option<Ending>) -> String {
+    match ending {
+        None => String::new(),
+        Some(Ending { oom_killed: true, .. }) => {
+            "; the last time it was killed because it ran out of memory".to_owned()
+        }
+        Some(Ending { code, .. }) => format!("; the last time it exited with code {code}"),
     }
 }
 
@@ -115,7 +151,7 @@ pub async fn pass(
     let engine = hands.engine;
     let service = service.filter(|_| gate.until != Until::Completed);
     let begun = Instant::now();
-    let mut steady = Steady::default();
+    let mut history = Runs::default();
     let mut is_started = !gate.started;
     loop {
         let seen = engine.inspect(container).await?.ok_or(Stuck::Gone)?;
@@ -128,18 +164,38 @@ pub async fn pass(
                 continue;
             }
         }
-        let steady_for = steady.look(&seen);
-        match judge(&seen, gate, steady_for)? {
-            Judgement::Passed(passed) => return Ok(passed),
-            Judgement::NotYet => {}
-        }
+        history.look(&seen);
+        let mismatch = match history.judge(&seen, gate)? {
+            Judgement::NotYet => None,
+            Judgement::Passed(passed) => match answers(hands, gate, passed, &seen).await {
+                Ok(()) => return Ok(passed),
+                Err(mismatch) => Some(mismatch),
+            },
+        };
         if let Some(within) = deadline.filter(|within| begun.elapsed() >= *within) {
-            return Err(Stuck::Deadline { wanted: wanted(gate), within });
+            return Err(match mismatch {
+                Some(mismatch) => Stuck::Probe { mismatch, within },
+                None => Stuck::Deadline { wanted: wanted(gate), within, ending: history.ending },
+            });
         }
         if service.is_some_and(|service| hands.superseded.contains(service)) {
             return Err(Stuck::Superseded);
         }
-        wait(pause(begun.elapsed()), hands.stop).await?;
+        let rest = mismatch.map_or_else(|| pause(begun.elapsed()), |_| probe::PAUSE);
+        wait(rest, hands.stop).await?;
+    }
+}
+
+/// Whether a container that is good otherwise answers its probe; one that has done its work is not asked.
+async fn answers(
+    hands: &Hands<'_>,
+    gate: &Gate,
+    passed: Passed,
+    container: &ObservedContainer,
+) -> Result<(), Mismatch> {
+    match (passed, &gate.probe) {
+        (Passed::Running, Some(probe)) => probe::ask(hands, probe, container).await,
+        (Passed::Running, None) | (Passed::Completed, _) => Ok(()),
     }
 }
 
@@ -153,12 +209,14 @@ pub async fn monitor(
 ) -> Result<(), Stuck> {
     let begun = Instant::now();
     let at_first = engine.inspect(container).await?.ok_or(Stuck::Gone)?;
+    let mut history = Runs::default();
     while begun.elapsed() < lasting {
         let seen = engine.inspect(container).await?.ok_or(Stuck::Gone)?;
-        judge(&seen, gate, Duration::MAX)?;
-        let restarts = seen.restarts.saturating_sub(at_first.restarts);
-        if restarts > gate.restarts {
-            return Err(Stuck::Restarts(restarts));
+        history.look(&seen);
+        history.judge(&seen, gate)?;
+        let times = seen.restarts.saturating_sub(at_first.restarts);
+        if times > gate.restarts {
+            return Err(Stuck::Restarts { times, ending: history.ending });
         }
         wait(pause(begun.elapsed()).min(lasting.saturating_sub(begun.elapsed())), stop).await?;
     }
@@ -190,27 +248,40 @@ fn wanted(gate: &Gate) -> &'static str {
     }
 }
 
-/// Since when a container has been running without a restart.
+/// What was seen of a container's runs so far.
 #[derive(Default)]
-struct Steady {
+struct Runs {
     run: Option<(Option<Timestamp>, u32)>,
+    /// Since when it has been running without a restart.
     since: Option<Instant>,
+    /// How it ended last; the engine tells that until it runs again.
+    ending: Option<Ending>,
 }
 
-impl Steady {
-    fn look(&mut self, seen: &ObservedContainer) -> Duration {
+impl Runs {
+    fn look(&mut self, seen: &ObservedContainer) {
         let run = (seen.started_at, seen.restarts);
         if !seen.is_running() || self.run != Some(run) {
             self.run = Some(run);
             self.since = Some(Instant::now());
         }
-        self.since.map_or(Duration::ZERO, |since| since.elapsed())
+        if let ContainerState::Restarting { code, oom_killed } = seen.state {
+            self.ending = Some(Ending { code, oom_killed });
+        }
+    }
+
+    fn judge(&self, seen: &ObservedContainer, gate: &Gate) -> Result<Judgement, Stuck> {
+        if seen.restarts > gate.restarts {
+            return Err(Stuck::Restarts { times: seen.restarts, ending: self.ending });
+        }
+        let steady_for = self.since.map_or(Duration::ZERO, |since| since.elapsed());
+        judge(seen, gate, steady_for)
     }
 }
 
 /// What one look at a container says.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Judgement {
+enum Judgement {
     /// It is good.
     Passed(Passed),
     /// Nothing is decided.
@@ -218,19 +289,12 @@ pub enum Judgement {
 }
 
 /// Judges one look. `steady_for` is how long it has been running without a restart.
-pub fn judge(
-    seen: &ObservedContainer,
-    gate: &Gate,
-    steady_for: Duration,
-) -> Result<Judgement, Stuck> {
-    if seen.restarts > gate.restarts {
-        return Err(Stuck::Restarts(seen.restarts));
-    }
+fn judge(seen: &ObservedContainer, gate: &Gate, steady_for: Duration) -> Result<Judgement, Stuck> {
     match &seen.state {
         ContainerState::Exited { code, oom_killed } => judge_end(seen, gate, *code, *oom_killed),
         ContainerState::Dead => Err(Stuck::Gone),
         ContainerState::Paused => Err(Stuck::Meddled("paused")),
-        ContainerState::Created | ContainerState::Restarting => Ok(Judgement::NotYet),
+        ContainerState::Created | ContainerState::Restarting { .. } => Ok(Judgement::NotYet),
         ContainerState::Running => judge_running(seen, gate, steady_for),
     }
 }

@@ -9,6 +9,7 @@ pub mod files;
 pub mod gate;
 pub mod superseded;
 mod hooks;
+mod probe;
 mod names;
 pub mod perform;
 mod failing;
@@ -29,6 +30,7 @@ use crate::model::login::Login;
 use crate::model::spec::RestartPolicy;
 use crate::model::{ContainerId, Masks, ServiceId, StackName};
 use crate::plan::{Plan, PlannedStep, StepId};
+use crate::probe::Prober;
 
 pub use outcome::{Failure, Outcome, ServiceResult};
 pub use superseded::Superseded;
@@ -37,6 +39,8 @@ pub use superseded::Superseded;
 pub struct Hands<'a> {
     /// The engine.
     pub engine: &'a dyn Engine,
+    /// Who asks new containers.
+    pub prober: &'a dyn Prober,
     /// Credentials by registry host, for pulls.
     pub logins: &'a BTreeMap<String, Login>,
     /// Where a container that is set aside is written down first.

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use indexmap::IndexMap;
+use serde_json::{Number, Value as Json};
 
 use super::origin::Origin;
+use super::units;
 use crate::model::Place;
 
 /// One value of a parsed manifest.
@@ -53,6 +55,32 @@ pub struct Field {
     pub key_place: Place,
     /// Its value.
     pub node: Node,
+}
+
+impl Scalar {
+    /// As JSON has it, where it is a number or a boolean; `None` for a text.
+    pub fn typed(&self) -> Option<Json> {
+        if !self.plain {
+            return None;
+        }
+        match self.text.as_str() {
+            "true" | "True" | "TRUE" => Some(Json::Bool(true)),
+            "false" | "False" | "FALSE" => Some(Json::Bool(false)),
+            text => number(text).map(Json::Number),
+        }
+    }
+}
+
+/// A number of YAML's; a word such as `inf` is none here.
+fn number(text: &str) -> Option<Number> {
+    let first = text.trim_start_matches(['-', '+']).chars().next()?;
+    if !first.is_ascii_digit() && first != '.' {
+        return None;
+    }
+    if let Ok(whole) = units::integer(text) {
+        return Some(Number::from(whole));
+    }
+    units::float(text).ok().and_then(Number::from_f64)
 }
 
 /// A long text counts as several values.

@@ -16,6 +16,7 @@ pub mod memory_tree;
 pub mod names;
 pub mod networks;
 pub mod observed;
+pub mod probe;
 pub mod problem;
 pub mod pull_policy;
 pub mod spec;

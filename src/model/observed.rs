@@ -152,7 +152,12 @@ pub enum ContainerState {
     /// Frozen.
     Paused,
     /// Between two tries of its restart policy.
-    Restarting,
+    Restarting {
+        /// The exit code of the last one.
+        code: i64,
+        /// Whether that one was killed for want of memory.
+        oom_killed: bool,
+    },
     /// Ended.
     Exited {
         /// Its exit code.
@@ -212,7 +217,9 @@ impl ObservedContainer {
     /// Whether it has a process, or is about to get one from its restart policy.
     pub fn is_up(&self) -> bool {
         match self.state {
-            ContainerState::Running | ContainerState::Paused | ContainerState::Restarting => true,
+            ContainerState::Running
+            | ContainerState::Paused
+            | ContainerState::Restarting { .. } => true,
             ContainerState::Created | ContainerState::Exited { .. } | ContainerState::Dead => false,
         }
     }

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use indexmap::IndexMap;
 
+use super::probe::Probe;
 use super::tree::SharedTree;
 use super::{
     CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, Place, PullPolicy,
@@ -105,6 +106,8 @@ pub struct Service {
     pub rollout: Rollout,
     /// How it is when a command goes back to an earlier generation: then this stands in the place of `rollout`.
     pub rollback: Rollout,
+    /// What a new container is asked before it counts as good.
+    pub probe: Option<Probe>,
     /// Variables that a new container gets and that its spec does not hold.
     pub stamps: BTreeMap<String, Stamp>,
     /// Files of the repository that it mounts, to be exported first.

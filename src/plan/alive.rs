@@ -32,7 +32,7 @@ pub fn keep_alive<'a>(
             ContainerState::Created
             | ContainerState::Running
             | ContainerState::Paused
-            | ContainerState::Restarting
+            | ContainerState::Restarting { .. }
             | ContainerState::Dead => false,
         };
         let ours = current.source().is_some() || pinned.is_some();

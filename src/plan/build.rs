@@ -209,6 +209,7 @@ fn await_health(
                 deadline: rollout.deadline,
                 fallback: situation.rules.deadline,
                 restarts: rollout.restarts,
+                probe: None,
             };
             let step = Step::AwaitGate { container: Target::Id(container), gate };
             builder.add(&purpose, step, format!("{name} must be healthy first"), Vec::new())

@@ -214,7 +214,7 @@ fn connect(container: &ObservedContainer, endpoint: &Endpoint, name: &ContainerN
 fn check_state(container: &ObservedContainer, is_done: bool, drift: &mut Drift) {
     match &container.state {
         // A container that its restart policy brings back is left to the engine; `status` shows it.
-        ContainerState::Running | ContainerState::Restarting => {}
+        ContainerState::Running | ContainerState::Restarting { .. } => {}
         ContainerState::Paused => drift.mend(
             Difference::shown("state", "paused", "running"),
             Step::UnpauseContainer(Target::Id(container.id.clone())),

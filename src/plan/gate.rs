@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use crate::model::probe::Probe;
 use crate::model::spec::Healthcheck;
 
 /// When a container counts as good (`architecture`: health gate).
@@ -17,6 +18,8 @@ pub struct Gate {
     pub started: bool,
     /// Restarts by the restart policy that are borne.
     pub restarts: u32,
+    /// What it has to answer once it is good otherwise.
+    pub probe: Option<Probe>,
 }
 
 /// What a gate waits for.

@@ -312,5 +312,6 @@ fn settled(situation: &Survey<'_>) -> Gate {
         deadline: None,
         fallback: situation.rules.deadline,
         restarts: 0,
+        probe: None,
     }
 }

@@ -237,6 +237,7 @@ impl Crew<'_> {
         let record = Record { history: self.history, generations };
         let hands = Hands {
             engine: &*self.world.engine,
+            prober: &*self.world.prober,
             logins: &logins,
             journal: &record,
             watcher: self.watcher,

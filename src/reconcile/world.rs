@@ -8,6 +8,8 @@ use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::model::memory::HoldScope;
 use crate::plan::{MostRemovals, Rules};
+use crate::probe::Prober;
+use crate::probe::network::Network;
 use crate::registry::HostSettings;
 use crate::registry::Registry;
 use crate::registry::distribution::Distribution;
@@ -19,6 +21,8 @@ pub struct World {
     pub config: Config,
     /// The engine.
     pub engine: Arc<dyn Engine>,
+    /// Who asks new containers.
+    pub prober: Arc<dyn Prober>,
     /// The registries.
     pub registry: Arc<dyn Registry>,
     /// The repositories, in the order of the configuration.
@@ -40,7 +44,13 @@ impl World {
             .iter()
             .map(|source| Source::open(spec(source), &config.state_dir))
             .collect();
-        Ok(Self { engine: Arc::new(engine), registry: Arc::new(registry), sources, config })
+        Ok(Self {
+            engine: Arc::new(engine),
+            prober: Arc::new(Network::new()),
+            registry: Arc::new(registry),
+            sources,
+            config,
+        })
     }
 
     /// What the configuration says about planning.

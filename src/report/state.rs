@@ -106,7 +106,7 @@ pub fn ailment(container: &ObservedContainer) -> Option<String> {
             Some(format!("{name} was killed for want of memory"))
         }
         ContainerState::Exited { code, .. } => Some(format!("{name} ended with exit code {code}")),
-        ContainerState::Restarting => Some(format!("{name} keeps restarting")),
+        ContainerState::Restarting { .. } => Some(format!("{name} keeps restarting")),
         ContainerState::Created => Some(format!("{name} was never started")),
         ContainerState::Paused => Some(format!("{name} is paused")),
         ContainerState::Dead => Some(format!("{name} is dead")),

@@ -147,6 +147,7 @@ fn named(name: &str, image: &str) -> Service {
         depends_on: IndexMap::new(),
         rollback: rollout.clone(),
         rollout,
+        probe: None,
         stamps: Default::default(),
         exports: Vec::new(),
         secret_files: Vec::new(),

@@ -27,6 +27,7 @@ use crate::model::{
     ServiceOutcome, Stack, StackContent, StackName,
 };
 use crate::plan::{self, MostRemovals, Plan, Rules, Situation, Verdict};
+use crate::probe::{Answer, Prober};
 
 pub const SECOND: Duration = Duration::from_secs(1);
 
@@ -39,6 +40,8 @@ pub struct Bench {
     pub now: Timestamp,
     /// What a newer commit changes meanwhile.
     pub superseded: Arc<Superseded>,
+    /// What containers answer by HTTP, by image: status and body.
+    pub answers: BTreeMap<PinnedImage, (u16, String)>,
     /// What is done to every plan before it is carried out.
     pub tamper: Option<fn(&mut Plan)>,
 }
@@ -94,6 +97,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         depends_on: IndexMap::new(),
         rollback: Rollout { failure_action: FailureAction::Pause, ..rollout.clone() },
         rollout,
+        probe: None,
         stamps: Default::default(),
         exports: Vec::new(),
         secret_files: Vec::new(),
@@ -220,6 +224,7 @@ impl Bench {
             rules,
             now,
             superseded: Arc::default(),
+            answers: BTreeMap::new(),
             tamper: None,
         }
     }
@@ -233,6 +238,7 @@ impl Bench {
             rules: self.rules.clone(),
             now: self.now,
             superseded: self.superseded.clone(),
+            answers: self.answers.clone(),
             tamper: self.tamper,
         }
     }
@@ -360,6 +366,7 @@ impl Bench {
         let journal = Notes { memory: self.memory.clone(), world: self.world.clone() };
         let hands = Hands {
             engine: &self.world,
+            prober: &Answers { world: self.world.clone(), of: self.answers.clone() },
             logins: &BTreeMap::new(),
             journal: &journal,
             watcher: &journal,
@@ -533,5 +540,40 @@ fn volume(name: &str) -> Volume {
         driver: None,
         driver_opts: BTreeMap::new(),
         labels: Labels::new(),
+    }
+}
+
+/// Answers for the containers of a host, each at its own address: what runs at an address depends on the image.
+struct Answers {
+    world: FakeEngine,
+    of: BTreeMap<PinnedImage, (u16, String)>,
+}
+
+impl Answers {
+    fn at(&self, address: &str) -> Result<Answer, String> {
+        let (host, port) = address.rsplit_once(':').unwrap();
+        let containers =
+            self.world.names().into_iter().filter_map(|one| self.world.container(&one));
+        let is_there = |container: &ObservedContainer| {
+            let mut addresses = container.attached.values();
+            container.is_running() && addresses.any(|one| one.address.as_deref() == Some(host))
+        };
+        let image = containers.into_iter().find(is_there).map(|container| container.image);
+        let known = self.of.iter().find(|(known, _)| Some(known.to_string()) == image);
+        let (_, (status, body)) = known.filter(|_| port == "80").ok_or("connection refused")?;
+        Ok(Answer { status: *status, body: body.as_bytes().to_vec() })
+    }
+}
+
+#[async_trait::async_trait]
+impl Prober for Answers {
+    async fn get(&self, url: &str) -> Result<Answer, String> {
+        let (address, path) = url.strip_prefix("http://").unwrap().split_once('/').unwrap();
+        assert_eq!(path, "health");
+        self.at(address)
+    }
+
+    async fn connect(&self, address: &str) -> Result<(), String> {
+        self.at(address).map(drop)
     }
 }

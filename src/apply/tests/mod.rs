@@ -10,6 +10,7 @@ mod guards;
 mod keys;
 mod mounts;
 mod moved;
+mod probe;
 mod properties;
 mod relations;
 mod removal;

@@ -70,22 +70,19 @@ fn timestamp(text: &str) -> Option<Timestamp> {
 }
 
 fn container_state(state: &EngineState) -> ContainerState {
-    let exited = ContainerState::Exited {
-        code: state.exit_code.unwrap_or(0),
-        oom_killed: state.oom_killed.unwrap_or(false),
-    };
+    let (code, oom_killed) = (state.exit_code.unwrap_or(0), state.oom_killed.unwrap_or(false));
     match state.status {
         Some(Status::CREATED) => ContainerState::Created,
         Some(Status::RUNNING | Status::STOPPING) => ContainerState::Running,
         Some(Status::PAUSED) => ContainerState::Paused,
-        Some(Status::RESTARTING) => ContainerState::Restarting,
-        Some(Status::EXITED) => exited,
+        Some(Status::RESTARTING) => ContainerState::Restarting { code, oom_killed },
+        Some(Status::EXITED) => ContainerState::Exited { code, oom_killed },
         Some(Status::REMOVING | Status::DEAD) => ContainerState::Dead,
         // A word that this program does not know yet: the older flags beside it tell enough.
         Some(Status::EMPTY) | None => {
             let is = |flag: Option<bool>| flag.unwrap_or(false);
             if is(state.restarting) {
-                ContainerState::Restarting
+                ContainerState::Restarting { code, oom_killed }
             } else if is(state.paused) {
                 ContainerState::Paused
             } else if is(state.running) {

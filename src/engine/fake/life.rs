@@ -31,7 +31,7 @@ pub(super) enum Phase {
     Created,
     Running,
     Paused { since: Duration },
-    Restarting { at: Duration },
+    Restarting { at: Duration, code: i64, oom: bool },
     Exited { code: i64, oom: bool },
 }
 
@@ -80,7 +80,9 @@ impl Life {
             Phase::Created => ContainerState::Created,
             Phase::Running => ContainerState::Running,
             Phase::Paused { .. } => ContainerState::Paused,
-            Phase::Restarting { .. } => ContainerState::Restarting,
+            Phase::Restarting { code, oom, .. } => {
+                ContainerState::Restarting { code, oom_killed: oom }
+            }
             Phase::Exited { code, oom } => ContainerState::Exited { code, oom_killed: oom },
         }
     }
@@ -89,7 +91,7 @@ impl Life {
     fn due(&self) -> Option<Duration> {
         match self.phase {
             Phase::Running => self.end.map(|(at, _)| at),
-            Phase::Restarting { at } => Some(at),
+            Phase::Restarting { at, .. } => Some(at),
             Phase::Created | Phase::Paused { .. } | Phase::Exited { .. } => None,
         }
     }
@@ -151,7 +153,7 @@ impl Container {
         if self.comes_back(code) {
             self.life.restarts += 1;
             let pause = self.life.next_backoff(now);
-            self.life.phase = Phase::Restarting { at: now + pause };
+            self.life.phase = Phase::Restarting { at: now + pause, code, oom };
         } else {
             self.life.phase = Phase::Exited { code, oom };
         }

@@ -1,9 +1,8 @@
 //! The canonical form as a document to be printed: types, doubled dollar signs, hidden values.
 
-use serde_json::{Map, Number, Value as Json};
+use serde_json::{Map, Value as Json};
 
 use crate::manifest::node::{Node, Scalar, Value};
-use crate::manifest::units;
 use crate::model::Masks;
 
 /// What stands in place of a value that must not be seen.
@@ -62,25 +61,5 @@ fn is_hidden(node: &Node, keys: &[&str]) -> bool {
 }
 
 fn scalar(scalar: &Scalar) -> Json {
-    let text = scalar.text.replace('$', "$$");
-    if !scalar.plain {
-        return Json::from(text);
-    }
-    match scalar.text.as_str() {
-        "true" | "True" | "TRUE" => Json::Bool(true),
-        "false" | "False" | "FALSE" => Json::Bool(false),
-        text => number(text).map_or_else(|| Json::from(text.replace('$', "$$")), Json::Number),
-    }
-}
-
-/// A number of YAML's; a word such as `inf` is none here.
-fn number(text: &str) -> Option<Number> {
-    let first = text.trim_start_matches(['-', '+']).chars().next()?;
-    if !first.is_ascii_digit() && first != '.' {
-        return None;
-    }
-    if let Ok(whole) = units::integer(text) {
-        return Some(Number::from(whole));
-    }
-    units::float(text).ok().and_then(Number::from_f64)
+    scalar.typed().unwrap_or_else(|| Json::from(scalar.text.replace('$', "$$")))
 }

@@ -80,6 +80,19 @@ fn collect(node: &Node, found: &mut BTreeMap<String, Usage>) {
     }
 }
 
+/// What is built in for what a probe expects: the tag of the service's image. It is known once all files are
+/// put together, so until then it stays as it is written.
+pub const IMAGE_TAG: &str = "${IMAGE_TAG}";
+
+struct InExpect<'a>(&'a dyn Lookup);
+
+impl Lookup for InExpect<'_> {
+    fn get(&self, name: &str) -> Option<Variable> {
+        let stays = || Variable { value: Hidden::new(IMAGE_TAG), from_server: false };
+        self.0.get(name).or_else(|| (name == "IMAGE_TAG").then(stays))
+    }
+}
+
 /// One walk over a tree.
 struct Pass<'a, 't> {
     vars: &'a dyn Lookup,
@@ -129,6 +142,18 @@ impl<'t> Pass<'_, 't> {
         self.above.pop();
     }
 
+    /// Whether the value at hand is part of what a probe expects.
+    fn is_in_expect(&self) -> bool {
+        let key = |step: &Step<'t>| match step {
+            Step::Key(key) => Some(*key),
+            Step::Item(_) => None,
+        };
+        let mut keys = self.above.iter().map(key);
+        keys.next() == Some(Some("services"))
+            && keys.next().is_some()
+            && keys.take(3).eq([Some("x-evenkeel"), Some("probe"), Some("expect")])
+    }
+
     /// The path of the value at hand.
     fn path(&self) -> String {
         self.above.iter().fold(String::new(), |path, step| match step {
@@ -139,7 +164,9 @@ impl<'t> Pass<'_, 't> {
 
     /// What was written, where a value of the server went into it.
     fn scalar(&mut self, scalar: &mut Scalar, place: &Place) -> Option<String> {
-        match expand(&scalar.text, self.vars) {
+        let in_expect = InExpect(self.vars);
+        let vars = if self.is_in_expect() { &in_expect } else { self.vars };
+        match expand(&scalar.text, vars) {
             Ok(expanded) => {
                 for name in &expanded.unset {
                     self.unset(name, place);

@@ -186,6 +186,11 @@ fn evenkeel() -> Value {
         key("keep", "How many good generations keep their images on the host.", keep),
         key("rollout", "How a new container proves itself, and beside what.", rollout),
         key(
+            "probe",
+            "What a new container is asked from its host, each second until its deadline, once it is good otherwise.",
+            probe(),
+        ),
+        key(
             "stamp",
             "Variables that tell a container when and from what it was made. A new value alone is no reason \
              for a new container.",
@@ -207,4 +212,39 @@ fn stamp() -> Value {
             ],
         },
     })
+}
+
+fn probe() -> Value {
+    let mut status = shape("integer");
+    status["minimum"] = 100.into();
+    status["maximum"] = 599.into();
+    let expect = strict(vec![
+        key_or("status", json!(200), "The status of the answer.", status),
+        key(
+            "json",
+            "Members that the answer's JSON has to have, with these values; it may have others. \
+             `${IMAGE_TAG}` is the tag of the service's image.",
+            json!(true),
+        ),
+        key(
+            "body",
+            "A text that has to be somewhere in the answer. `${IMAGE_TAG}` is the tag of the service's image.",
+            shape("item"),
+        ),
+    ]);
+    let mut probe = strict(vec![
+        key(
+            "http",
+            "What is asked for: `:8000/health` of the container itself, or a whole URL.",
+            json!({"type": "string", "pattern": "^(:[0-9]|http://.)|[$]"}),
+        ),
+        key(
+            "tcp",
+            "A port that has to take a connection: `:5432` of the container itself, or `host:port`.",
+            json!({"type": "string", "pattern": ":[0-9]+$|[$]"}),
+        ),
+        key("expect", "The right answer.", expect),
+    ]);
+    probe["oneOf"] = json!([{"required": ["http"]}, {"required": ["tcp"]}, {"type": "null"}]);
+    probe
 }

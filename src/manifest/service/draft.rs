@@ -10,7 +10,8 @@ use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::sharing::{Link, Shared};
 use super::{
-    evenkeel, health, image, label_file, limits, mac_address, networks, ports, rollout, sensitive,
+    evenkeel, health, image, label_file, limits, mac_address, networks, ports, probe, rollout,
+    sensitive,
 };
 use crate::manifest::keys;
 use crate::manifest::read::At;
@@ -46,6 +47,8 @@ pub struct Draft<'a> {
     pub rollback: Rollout,
     /// Wherever `order: start-first` stands.
     pub start_first: Vec<At<'a>>,
+    /// `x-evenkeel.probe`
+    pub probe: Option<probe::Written<'a>>,
     /// `x-evenkeel.stamp`
     pub stamps: BTreeMap<String, (Stamp, At<'a>)>,
     /// `restart:` was overruled by `deploy.restart_policy`.
@@ -98,6 +101,7 @@ impl<'a> Draft<'a> {
             rollout: rollout::update_defaults(&scene.options.defaults),
             rollback: rollout::rollback_defaults(&scene.options.defaults),
             start_first: Vec::new(),
+            probe: None,
             stamps: BTreeMap::new(),
             restart_is_final: false,
             environment: IndexMap::new(),
@@ -169,6 +173,7 @@ impl<'a> Draft<'a> {
         Some(Service {
             replicas: self.replica_count(),
             sensitive: sensitive::paths(&self.at),
+            probe: probe::settled(&self),
             place: self.at.key_place().clone(),
             name: self.name,
             image,

@@ -1,6 +1,6 @@
 //! `x-evenkeel` on a service: what Compose has no word for.
 
-use super::Draft;
+use super::{Draft, probe};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::stack::Stamp;
@@ -17,7 +17,8 @@ pub fn evenkeel<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
             "keep" => keep(&value, draft),
             "rollout" => rollout(&value, draft),
             "stamp" => stamp(&value, draft),
-            "update" | "probe" | "ingress" => value.unsupported(key, YET),
+            "probe" => probe::probe(&value, draft),
+            "update" | "ingress" => value.unsupported(key, YET),
             _ => {
                 let known = ["keep", "rollout", "update", "probe", "stamp", "ingress"];
                 value.unknown(key, known.into_iter());

@@ -22,6 +22,7 @@ mod mounts;
 mod namespaces;
 mod networks;
 mod ports;
+mod probe;
 mod process;
 mod rollout;
 mod runtime;

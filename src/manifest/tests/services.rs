@@ -1,6 +1,9 @@
 //! Keys of a service, and what they become.
 
 use super::{SECOND, World, manifest, mount_text, refused, remarks, service, settings, web};
+use serde_json::json;
+
+use crate::model::probe::{Probe, ProbeHost, Question};
 use crate::model::spec::{Attachment, RestartPolicy};
 use crate::model::stack::{Condition, FailureAction, Order, Rollout, Stamp};
 
@@ -68,6 +71,65 @@ fn stamps_are_no_part_of_the_spec() {
     assert!(
         file.problems().contains("`B` is stamped, and set in `environment` or an env file too")
     );
+}
+
+fn probe_of(keys: &str) -> Probe {
+    service(keys).probe.unwrap()
+}
+
+#[test]
+fn a_probe_asks_the_container_itself_or_whom_it_names() {
+    let asked = |keys: &str, probe: &str| {
+        let probe = probe_of(&format!("{keys}\nx-evenkeel: {{probe: {{{probe}}}}}"));
+        let host = match &probe.host {
+            ProbeHost::OnNetwork(network) => format!("on {network}"),
+            ProbeHost::At(host) => host.clone(),
+        };
+        (host, probe.to_string())
+    };
+    let is = |(host, shown): (String, String), expected: (&str, &str)| {
+        assert_eq!((host.as_str(), shown.as_str()), expected);
+    };
+    is(asked("user:", "http: ':8000/a?b=c'"), ("on shop_default", "http :8000/a?b=c"));
+    is(asked("user:", "http: ':8000'"), ("on shop_default", "http :8000/"));
+    is(asked("networks: [front, back]", "tcp: ':5432'"), ("on shop_back", "tcp :5432"));
+    is(asked("network_mode: bridge", "tcp: ':5432'"), ("on bridge", "tcp :5432"));
+    is(asked("network_mode: host", "http: ':80/'"), ("127.0.0.1", "http 127.0.0.1:80/"));
+    is(asked("user:", "http: 'http://127.0.0.1/'"), ("127.0.0.1", "http 127.0.0.1:80/"));
+    is(asked("user:", "http: 'http://[::1]:8080/'"), ("[::1]", "http [::1]:8080/"));
+    is(asked("user:", "tcp: 'localhost:80'"), ("localhost", "tcp localhost:80"));
+}
+
+#[test]
+fn a_probe_expects_what_is_written_and_the_tag_of_the_merged_image() {
+    let expects = |stack: &World| match web(stack.stack()).probe.unwrap() {
+        Probe { question: Question::Get { expects, .. }, hidden, .. } => (expects, hidden),
+        Probe { question: Question::Connect, .. } => panic!("nothing is expected"),
+    };
+    let keys = "x-evenkeel: {probe: {http: ':80', expect: {status: 204, body: 'v${IMAGE_TAG}', \
+                json: {version: '${IMAGE_TAG}', n: 1, yes: true, none: null, list: ['1', 1.5]}}}}";
+    let text = manifest(keys);
+    let overlay = "services: {web: {image: 'registry.test:5000/a:2.7'}}";
+    let world = World::shop(&text).with_file("shop/compose.override.yaml", overlay);
+    let (expected, hidden) = expects(&world);
+    assert_eq!((expected.status, expected.body.unwrap().as_str(), hidden), (204, "v2.7", false));
+    let json = json!({"version": "2.7", "n": 1, "yes": true, "none": null, "list": ["1", 1.5]});
+    assert_eq!(expected.json.unwrap(), json);
+    let set = World::shop(&text).with_server_file("shop.env", "IMAGE_TAG=set\n");
+    let (expected, hidden) = expects(&set);
+    assert_eq!(
+        (expected.body.unwrap().as_str(), hidden),
+        ("vset", true),
+        "a variable of that name"
+    );
+    let (expected, _) = expects(&World::shop(&text));
+    assert_eq!(expected.body.unwrap(), "vlatest");
+    let secret = text.replace("image: a", "image: 'a:$TAG'");
+    let secret = World::shop(&secret).with_server_file("shop.env", "TAG=9\n");
+    assert!(expects(&secret).1, "the tag is the server's");
+    let by_digest = text.replace("image: a", &format!("image: 'a@sha256:{}'", "0".repeat(64)));
+    assert!(World::shop(&by_digest).problems().contains("this one is named without"));
+    refused("user: '${IMAGE_TAG}'", "`IMAGE_TAG` is not set");
 }
 
 #[test]

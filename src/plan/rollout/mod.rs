@@ -339,7 +339,8 @@ impl Emission<'_, '_> {
             policy: self.policy_of(old),
             serves,
             beside: self.order() == Order::StartFirst,
-            gate: self.gate_after_start(),
+            // What is asked is meant for the new one.
+            gate: Gate { probe: None, ..self.gate_after_start() },
         };
         way_back(&self.service.id, &replica.name, old, back)
     }
@@ -386,10 +387,12 @@ impl Emission<'_, '_> {
 
     fn gate_of(&self) -> Gate {
         let wanted = &self.service.desired.service;
-        let may_complete = match wanted.settings.restart {
+        let may_end = match wanted.settings.restart {
             RestartPolicy::Unset | RestartPolicy::No | RestartPolicy::OnFailure(_) => true,
             RestartPolicy::Always | RestartPolicy::UnlessStopped => false,
         };
+        // Who has ended answers nobody.
+        let may_complete = may_end && wanted.probe.is_none();
         let is_job = self.situation.is_job(&self.service.id);
         Gate {
             until: match is_job {
@@ -400,6 +403,7 @@ impl Emission<'_, '_> {
             deadline: wanted.rollout.deadline,
             fallback: self.situation.rules.deadline,
             restarts: wanted.rollout.restarts,
+            probe: wanted.probe.clone(),
         }
     }
 

@@ -84,7 +84,7 @@ fn a_container_that_ails_makes_its_service_degraded_and_a_finished_job_does_not(
     let exited = |code, oom_killed| ContainerState::Exited { code, oom_killed };
     for ailing in [
         with(ContainerState::Running, Health::Unhealthy),
-        with(ContainerState::Restarting, Health::None),
+        with(ContainerState::Restarting { code: 1, oom_killed: false }, Health::None),
         with(exited(1, false), Health::None),
         with(exited(0, true), Health::None),
     ] {

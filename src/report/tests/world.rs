@@ -125,6 +125,7 @@ fn service(name: &ServiceName) -> DesiredService {
         depends_on: IndexMap::new(),
         rollback: rollout.clone(),
         rollout,
+        probe: None,
         stamps: Default::default(),
         exports: Vec::new(),
         secret_files: Vec::new(),

@@ -59,7 +59,7 @@ fn container(found: &ObservedContainer, stack: &StackName, masks: &Masks) -> Sta
             ContainerState::Created => "created",
             ContainerState::Running => "running",
             ContainerState::Paused => "paused",
-            ContainerState::Restarting => "restarting",
+            ContainerState::Restarting { .. } => "restarting",
             ContainerState::Exited { .. } => "exited",
             ContainerState::Dead => "dead",
         },
@@ -76,7 +76,7 @@ fn container(found: &ObservedContainer, stack: &StackName, masks: &Masks) -> Sta
             ContainerState::Created
             | ContainerState::Running
             | ContainerState::Paused
-            | ContainerState::Restarting
+            | ContainerState::Restarting { .. }
             | ContainerState::Dead => None,
         },
     }

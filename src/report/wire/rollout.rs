@@ -59,6 +59,7 @@ pub fn rollout(stack: &Stack, service: &Service, deadline: Duration) -> Validate
         deadline: rollout.deadline,
         fallback: deadline,
         restarts: rollout.restarts,
+        probe: None,
     };
     let is_stable = until.ends_with("stable");
     ValidateRollout {
