@@ -219,14 +219,18 @@ fn need<'a>(
     name: &ContainerName,
     slot: &Slot<'a>,
 ) -> Need<'a> {
+    let done_before = situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
     let Some(current) = slot.current else {
-        let done_before =
-            situation.memory.completed_jobs.contains(&(id.clone(), pinned.hash.clone()));
         return if done_before { Need::Nothing } else { Need::Create };
     };
     let differences = spec_differences(situation, matches, desired, pinned, current);
     if !differences.is_empty() {
-        return Need::Replace(current, differences);
+        // A job runs once for each spec, also when git goes back to an earlier one.
+        let has_nothing_to_do = done_before && current.ended_well() && slot.previous.is_none();
+        return match has_nothing_to_do {
+            true => Need::Nothing,
+            false => Need::Replace(current, differences),
+        };
     }
     if let Some(previous) = slot.previous {
         return Need::Finish(current, previous);

@@ -7,6 +7,7 @@ mod deploy;
 mod drift;
 mod failures;
 mod guards;
+mod jobs;
 mod keys;
 mod mounts;
 mod moved;
