@@ -91,6 +91,7 @@ fn stack(name: &str) -> DesiredStack {
         networks: [("default".to_owned(), network)].into_iter().collect(),
         volumes: Default::default(),
         after: Vec::new(),
+        after_at: Default::default(),
         suspended: None,
         remarks: Vec::new(),
         masks: Masks::default(),

@@ -5,7 +5,9 @@
 //! decided in [`crate::plan`].
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
+use std::sync::Arc;
 
+use super::excerpt::SourceText;
 use crate::model::stack::Stack;
 use crate::model::{Place, Problem, StackName};
 
@@ -21,11 +23,11 @@ pub fn refuse_circles<'a>(stacks: impl Iterator<Item = &'a mut Read>) {
     for read in &mut stacks {
         let Ok(stack) = &**read else { continue };
         let Some(circle) = circle(&stack.name, &after) else { continue };
-        let circle: Vec<&str> = circle.into_iter().map(StackName::as_str).collect();
-        let message = format!("stacks wait for each other: {}", circle.join(" → "));
-        let problem = Problem::new("stack-cycle", message)
+        let names: Vec<&str> = circle.iter().map(|name| name.as_str()).collect();
+        let message = format!("stacks wait for each other: {}", names.join(" → "));
+        let problem = problem("stack-cycle", message, stack, circle.get(1).copied())
             .hint("take one of them out of the other's `x-evenkeel.after`");
-        **read = Err(vec![placed(problem, stack)]);
+        **read = Err(vec![problem]);
     }
 }
 
@@ -45,12 +47,21 @@ fn no_such_stack(stack: &Stack, other: &StackName) -> Problem {
     let message =
         format!("the stack `{}` waits for `{other}`, which this host does not have", stack.name);
     let hint = "correct the name in `x-evenkeel.after`, or take it out; a stack with `x-evenkeel.hosts` may be meant for other hosts";
-    placed(Problem::new("unknown-stack", message).hint(hint), stack)
+    problem("unknown-stack", message, stack, Some(other)).hint(hint)
 }
 
-fn placed(problem: Problem, stack: &Stack) -> Problem {
-    let file = stack.files.first().cloned().unwrap_or_default();
-    problem.path("x-evenkeel.after").at(Place::file(file))
+/// A problem where `stack` says that it waits for `other`.
+fn problem(
+    code: &'static str,
+    message: String,
+    stack: &Stack,
+    other: Option<&StackName>,
+) -> Problem {
+    let file = || Place::file(stack.files.first().map_or("", String::as_str));
+    let place = other.and_then(|other| stack.after_at.get(other)).cloned().unwrap_or_else(file);
+    let text = stack.record.manifest.get(&*place.file).map(|text| String::from_utf8_lossy(text));
+    let text = SourceText::new(Arc::clone(&place.file), &text.unwrap_or_default());
+    text.problem_at(code, message, &place).path("x-evenkeel.after")
 }
 
 /// The shortest way from `start` over what each stack waits for back to `start`, both ends included.

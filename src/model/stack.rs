@@ -39,6 +39,8 @@ pub struct Stack {
     pub volumes: IndexMap<String, Volume>,
     /// Stacks that must be in sync first.
     pub after: Vec<StackName>,
+    /// Where each of them is named in the manifest.
+    pub after_at: BTreeMap<StackName, Place>,
     /// `x-evenkeel.suspend`: nothing of this stack is changed.
     pub suspended: Option<Suspension>,
     /// Things worth saying that are no errors.

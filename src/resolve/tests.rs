@@ -173,6 +173,7 @@ fn stack(services: Vec<Service>) -> Stack {
         networks: IndexMap::new(),
         volumes: IndexMap::new(),
         after: Vec::new(),
+        after_at: Default::default(),
         suspended: None,
         remarks: Vec::new(),
         masks,

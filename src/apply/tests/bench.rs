@@ -521,6 +521,7 @@ fn deployment(stack: &StackName, services: Vec<Wanted>) -> Deployment {
         networks,
         volumes,
         after: Vec::new(),
+        after_at: Default::default(),
         suspended: None,
         remarks: Vec::new(),
         masks: Masks::default(),

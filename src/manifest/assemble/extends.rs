@@ -202,7 +202,12 @@ impl Assembly<'_> {
         let directory = parent(&path).to_owned();
         let origin = Arc::new(Origin { directory: directory.clone(), variables });
         let mut problems = Vec::new();
-        let tree = merge::all(documents.into_iter().map(only_services), &mut problems);
+        let mut documents: Vec<Node> = documents.into_iter().map(only_services).collect();
+        let tree = match documents.len() {
+            // Its tags rule over what its own services extend, and are settled then.
+            1 => documents.pop(),
+            _ => merge::all(documents, &mut problems),
+        };
         self.report_all(problems);
         let services = tree.map_or_else(IndexMap::new, |tree| services_of(stamped(tree, &origin)));
         let project = Project { directory, origin: Some(origin), trail: Vec::new() };

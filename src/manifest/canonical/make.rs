@@ -48,6 +48,14 @@ pub fn put_missing(to: &mut Node, key: &str, node: Node) {
     }
 }
 
+/// The field `key` of a mapping, to be changed.
+pub fn field_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
+    match &mut node.value {
+        Value::Mapping(fields) => fields.get_mut(key).map(|field| &mut field.node),
+        Value::Null | Value::Scalar(_) | Value::Sequence(_) => None,
+    }
+}
+
 /// The fields of a mapping; of anything else, none.
 pub fn fields_of(node: &Node) -> impl Iterator<Item = (&String, &Node)> {
     let fields = match &node.value {

@@ -14,6 +14,7 @@ mod load;
 mod make;
 mod mounts;
 mod networks;
+mod parts;
 mod ports;
 mod process;
 mod resources;

@@ -1,9 +1,12 @@
 //! What a container sees of the host: `volumes`, `devices`, `secrets`, `configs`, `label_file`.
 
+use std::ops::Range;
+
 use super::around::Around;
 use super::form::{self, Form, shaped};
 use super::make;
-use crate::manifest::node::{Node, Value};
+use super::parts::Parts;
+use crate::manifest::node::Node;
 use crate::manifest::read::At;
 use crate::manifest::service::{device_parts, short_volume};
 
@@ -23,19 +26,31 @@ pub fn volumes(at: &At<'_>, around: &Around<'_>) -> Option<Node> {
 /// The short form is a bind mount where its source is a path; what is missing on the host is then made.
 fn short(at: &At<'_>, around: &Around<'_>) -> Option<Node> {
     let volume = at.parse(short_volume)?;
+    let parts = Parts::of(at);
+    let place = usize::from(volume.source.is_some());
+    // The letter of a drive is no part of its own.
+    let is_cut_so = parts.is(place, &volume.target)
+        && volume.source.as_deref().is_none_or(|source| parts.is(0, source));
+    let shown = |node: Node, part: Range<usize>| match is_cut_so {
+        true => parts.shown(node, part),
+        false => node,
+    };
+    let option = |node: Node| shown(node, place + 1..parts.len());
     let is_bind = volume.is_bind();
     let mut bind = Vec::new();
-    bind.extend(volume.propagation.map(|word| ("propagation", make::text(at, word))));
-    bind.extend(is_bind.then(|| ("create_host_path", make::plain(at, true))));
-    bind.extend(volume.selinux.map(|word| ("selinux", make::text(at, word))));
-    let read_only = volume.read_only.then(|| ("read_only", make::plain(at, true)));
-    let copy = (!volume.copy).then(|| ("nocopy", make::plain(at, true)));
-    let kind = if is_bind { "bind" } else { "volume" };
+    bind.extend(volume.propagation.map(|word| ("propagation", option(make::text(at, word)))));
+    bind.extend(is_bind.then(|| ("create_host_path", shown(make::plain(at, true), 0..0))));
+    bind.extend(volume.selinux.map(|word| ("selinux", option(make::text(at, word)))));
+    let read_only = volume.read_only.then(|| ("read_only", option(make::plain(at, true))));
+    let copy = (!volume.copy).then(|| ("nocopy", option(make::plain(at, true))));
+    // The key `bind` or `volume` tells it anyway.
+    let kind = shown(make::text(at, if is_bind { "bind" } else { "volume" }), 0..0);
     let source = volume.source.map(|path| if is_bind { around.absolute(at, &path) } else { path });
-    let fields = [("type", make::text(at, kind))]
+    let target = make::text(at, cleaned(&volume.target));
+    let fields = [("type", kind)]
         .into_iter()
-        .chain(source.map(|source| ("source", make::text(at, source))))
-        .chain([("target", make::text(at, cleaned(&volume.target)))])
+        .chain(source.map(|source| ("source", shown(make::text(at, source), 0..1))))
+        .chain([("target", shown(target, place..place + 1))])
         .chain(read_only)
         .chain((!bind.is_empty()).then(|| ("bind", make::mapping(at, bind))))
         .chain((!is_bind).then(|| ("volume", make::mapping(at, copy))));
@@ -61,19 +76,13 @@ const LONG: &[(&str, Form)] = &[
 fn long(at: &At<'_>, around: &Around<'_>) -> Node {
     let mut node = form::fields(LONG, at, around);
     if make::field_text(&node, "type") == Some("bind")
-        && let (Some(written), Some(source)) = (at.value("source"), field_mut(&mut node, "source"))
+        && let (Some(written), Some(source)) =
+            (at.value("source"), make::field_mut(&mut node, "source"))
         && let Some(path) = written.text()
     {
         *source = make::text(&written, around.absolute(&written, path));
     }
     node
-}
-
-fn field_mut<'n>(node: &'n mut Node, key: &str) -> Option<&'n mut Node> {
-    match &mut node.value {
-        Value::Mapping(fields) => fields.get_mut(key).map(|field| &mut field.node),
-        Value::Null | Value::Scalar(_) | Value::Sequence(_) => None,
-    }
 }
 
 fn source(at: &At<'_>, _around: &Around<'_>) -> Option<Node> {

@@ -6,6 +6,7 @@ use super::form::{self, Form, sorted};
 use super::make;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::read::At;
+use crate::manifest::service::{HostEntry, host_entries};
 
 const JOINED: &[(&str, Form)] = &[
     ("aliases", Form::Texts),
@@ -60,30 +61,11 @@ pub fn join_default(service: &mut Node, at: &At<'_>) {
 
 /// `extra_hosts`: `host=address`, sorted. A host may have several addresses.
 pub fn extra_hosts(at: &At<'_>, _around: &Around<'_>) -> Option<Node> {
-    let mut hosts = match at.is_mapping() {
-        true => at.fields().iter().flat_map(|(host, at)| addresses(host, at)).collect(),
-        false => at.items().iter().filter_map(host).collect::<Vec<_>>(),
-    };
+    let entry =
+        |entry: &HostEntry<'_>| make::text(&entry.at, format!("{}={}", entry.host, entry.address));
+    let mut hosts: Vec<Node> = host_entries(at).iter().map(entry).collect();
     hosts.sort_by(|one, other| make::text_of(one).cmp(&make::text_of(other)));
     (!hosts.is_empty()).then(|| make::list(at, hosts))
-}
-
-fn addresses(host: &str, at: &At<'_>) -> Vec<Node> {
-    let addresses = at.one_or_more().into_iter();
-    let address = |at: At<'_>| Some(make::text(&at, format!("{host}={}", at.text()?)));
-    addresses.filter_map(address).collect()
-}
-
-/// `host:address` or `host=address`; an address of IPv6 may stand in brackets.
-fn host(at: &At<'_>) -> Option<Node> {
-    let text = at.text()?;
-    let parts = text.split_once('=').or_else(|| text.split_once(':'));
-    let Some((host, address)) = parts else {
-        at.wrong("is no host with its address: write `host=address`");
-        return None;
-    };
-    let bare = address.strip_prefix('[').and_then(|rest| rest.strip_suffix(']'));
-    Some(make::text(at, format!("{host}={}", bare.unwrap_or(address))))
 }
 
 const DEPENDENCY: &[(&str, Form)] =

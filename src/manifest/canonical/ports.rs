@@ -1,8 +1,11 @@
 //! `ports`, one entry for each port of the container.
 
+use std::ops::Range;
+
 use super::around::Around;
 use super::form::{Form, shaped};
 use super::make;
+use super::parts::Parts;
 use crate::manifest::node::Node;
 use crate::manifest::read::At;
 use crate::manifest::service::short_port;
@@ -24,15 +27,25 @@ pub fn ports(at: &At<'_>, around: &Around<'_>) -> Option<Node> {
 }
 
 fn short(at: &At<'_>, port: &PortBinding) -> Node {
-    let host = (!port.host_ip.is_empty()).then(|| ("host_ip", make::text(at, &port.host_ip)));
-    let published =
-        (!port.published.is_empty()).then(|| ("published", make::text(at, &port.published)));
-    let fields = [("mode", make::text(at, "ingress"))]
+    let parts = Parts::of(at);
+    // From the end: what is left in front is the address, which may have colons of its own.
+    let target = parts.len().saturating_sub(1);
+    let published = match port.published.is_empty() {
+        true => target,
+        false => target.saturating_sub(1),
+    };
+    let shown = |node: Node, part: Range<usize>| parts.shown(node, part);
+    let of_target = |node: Node| shown(node, target..parts.len());
+    let host_ip = (!port.host_ip.is_empty())
+        .then(|| ("host_ip", shown(make::text(at, &port.host_ip), 0..published)));
+    let on_host = (!port.published.is_empty())
+        .then(|| ("published", shown(make::text(at, &port.published), published..target)));
+    let fields = [("mode", shown(make::text(at, "ingress"), 0..0))]
         .into_iter()
-        .chain(host)
-        .chain([("target", make::plain(at, port.target.port))])
-        .chain(published)
-        .chain([("protocol", make::text(at, port.target.protocol.to_string()))]);
+        .chain(host_ip)
+        .chain([("target", of_target(make::plain(at, port.target.port)))])
+        .chain(on_host)
+        .chain([("protocol", of_target(make::text(at, port.target.protocol.to_string())))]);
     make::mapping(at, fields)
 }
 

@@ -6,7 +6,8 @@ use super::form::{Form, fields};
 use super::make;
 use crate::manifest::node::Node;
 use crate::manifest::read::At;
-use crate::manifest::service::split;
+use crate::manifest::service::{WrittenLimit, limit, split};
+use crate::model::spec::Ulimit;
 
 /// A command: a text is cut into words, a list stays as it is, also where it is empty.
 pub fn command(at: &At<'_>, _around: &Around<'_>) -> Option<Node> {
@@ -33,13 +34,15 @@ pub const HOOK: Form = Form::Fields(&[
 /// One of `ulimits`.
 pub const ULIMIT: Form = Form::Read(ulimit);
 
-const LIMITS: &[(&str, Form)] = &[("soft", Form::Whole), ("hard", Form::Whole)];
-
-fn ulimit(at: &At<'_>, around: &Around<'_>) -> Option<Node> {
-    if at.is_scalar() {
-        return at.integer::<i64>().map(|limit| make::plain(at, limit));
+fn ulimit(at: &At<'_>, _around: &Around<'_>) -> Option<Node> {
+    match limit(at)? {
+        WrittenLimit::Both(limit) => Some(make::plain(at, limit)),
+        WrittenLimit::Pair(Ulimit { soft, hard }) => {
+            let written = [("soft", soft), ("hard", hard)].into_iter();
+            let field = |(key, limit)| Some((key, make::plain(&at.value(key)?, limit)));
+            Some(make::mapping(at, written.filter_map(field)))
+        }
     }
-    Some(fields(LIMITS, at, around))
 }
 
 const HEALTHCHECK: &[(&str, Form)] = &[

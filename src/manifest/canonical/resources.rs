@@ -96,6 +96,9 @@ pub fn used(kind: &Kind, top: &At<'_>, services: &Node, around: &Around<'_>) -> 
 
 fn resource(kind: &Kind, key: &str, at: &At<'_>, around: &Around<'_>) -> Node {
     let mut node = form::fields(kind.known, at, around);
+    if kind.key == "volumes" {
+        resolve_device(&mut node, at, around);
+    }
     // The old way of writing it: `external: {name: …}`.
     if let Some(name) = at.value("external").and_then(|at| at.value("name"))
         && let Some(text) = name.filled()
@@ -124,6 +127,20 @@ fn complete(kind: &Kind, mut node: Node, at: &At<'_>) -> Node {
         make::put_missing(&mut node, "ipam", make::mapping::<String>(at, []));
     }
     node
+}
+
+/// The `device` of a volume is a path where Compose takes it for one: with these very words.
+fn resolve_device(volume: &mut Node, at: &At<'_>, around: &Around<'_>) {
+    let is_local = make::field_text(volume, "driver") == Some("local");
+    if is_local
+        && let Some(options) = make::field_mut(volume, "driver_opts")
+        && make::field_text(options, "o") == Some("bind")
+        && let Some(device) = at.value("driver_opts").and_then(|at| at.value("device"))
+        && let Some(field) = make::field_mut(options, "device")
+        && let Some(path) = make::text_of(field)
+    {
+        *field = make::text(&device, around.absolute(&device, path));
+    }
 }
 
 fn external(at: &At<'_>, around: &Around<'_>) -> Option<Node> {

@@ -52,7 +52,8 @@ fn shown<'n>(node: &'n Node, keys: &mut Vec<&'n str>, show: Show, masks: &Masks)
 fn is_extension(key: &str, keys: &[&str]) -> bool {
     const NAMES: [&str; 6] =
         ["environment", "labels", "annotations", "args", "options", "driver_opts"];
-    let is_free = keys.iter().any(|above| above.starts_with("x-") || NAMES.contains(above));
+    let is_free = keys.iter().any(|above| above.starts_with("x-") || NAMES.contains(above))
+        || matches!(keys, ["services", _, "depends_on" | "networks" | "sysctls" | "storage_opt"]);
     key.starts_with("x-") && keys.len() > 1 && !is_free
 }
 

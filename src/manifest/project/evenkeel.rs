@@ -11,7 +11,7 @@ use crate::manifest::node::Node;
 use crate::manifest::read::At;
 use crate::manifest::service::strict;
 use crate::model::stack::Suspension;
-use crate::model::{HostName, StackName};
+use crate::model::{HostName, Place, StackName};
 
 const LATER: [(&str, &str); 2] =
     [("window", "not supported yet"), ("rollout", "not supported yet at the top")];
@@ -20,7 +20,7 @@ const LATER: [(&str, &str); 2] =
 #[derive(Debug, Default)]
 pub struct TopSettings {
     /// Stacks that must be in sync first.
-    pub after: Vec<StackName>,
+    pub after: Vec<(StackName, Place)>,
     /// Nothing of this stack is changed.
     pub suspended: Option<Suspension>,
 }
@@ -39,8 +39,8 @@ pub fn read(top: &At<'_>, own: &StackName) -> TopSettings {
     }
 }
 
-fn after(at: &At<'_>, own: &StackName) -> Vec<StackName> {
-    let mut stacks = Vec::new();
+fn after(at: &At<'_>, own: &StackName) -> Vec<(StackName, Place)> {
+    let mut stacks: Vec<(StackName, Place)> = Vec::new();
     for item in at.one_or_more() {
         let Some(name) = item.filled() else { continue };
         match names::check_project(name) {
@@ -49,8 +49,8 @@ fn after(at: &At<'_>, own: &StackName) -> Vec<StackName> {
                 let problem = item.trouble("wrong-value", "a stack cannot wait for itself");
                 item.report(problem.hint("take it out"));
             }
-            Ok(()) if stacks.iter().any(|stack: &StackName| stack.as_str() == name) => {}
-            Ok(()) => stacks.push(StackName::new(name)),
+            Ok(()) if stacks.iter().any(|(stack, _)| stack.as_str() == name) => {}
+            Ok(()) => stacks.push((StackName::new(name), item.place().clone())),
         }
     }
     stacks

@@ -24,6 +24,7 @@ fn volume(at: &At<'_>, key: &str, stack: &StackName) -> Volume {
     if external {
         super::only_external(at);
     }
+    check_device(at);
     Volume {
         name: VolumeName::new(name.unwrap_or_else(|| format!("{stack}_{key}"))),
         external,
@@ -31,4 +32,33 @@ fn volume(at: &At<'_>, key: &str, stack: &StackName) -> Volume {
         driver_opts: at.value("driver_opts").map(|at| options(&at)).unwrap_or_default(),
         labels: at.value("labels").map(|at| label_map(&at)).unwrap_or_default(),
     }
+}
+
+/// A directory of the host under a volume's name has to be absolute: no volume is made from files of the
+/// repository, and one that was made keeps the path it was made with.
+fn check_device(at: &At<'_>) {
+    let is_local = single(at, "driver").is_none_or(|name| name == "local");
+    let Some(options) = at.value("driver_opts").filter(|at| is_local && at.is_mapping()) else {
+        return;
+    };
+    let is_bind = single(&options, "o")
+        .is_some_and(|o| o.split(',').any(|word| ["bind", "rbind"].contains(&word.trim())));
+    let Some(device) = options.value("device").filter(|at| is_bind && at.is_scalar()) else {
+        return;
+    };
+    if device.text().is_none_or(|path| path.starts_with('/')) {
+        return;
+    }
+    let message = format!(
+        "{} is no absolute path, as the `device` of a bound volume has to be",
+        device.shown()
+    );
+    let problem = device.trouble("wrong-path", message);
+    device.report(problem.hint(
+        "write the path of a directory of the server, or mount `./…` in the service without a volume",
+    ));
+}
+
+fn single<'a>(at: &At<'a>, key: &str) -> Option<&'a str> {
+    at.value(key).filter(At::is_scalar)?.text()
 }

@@ -62,8 +62,34 @@ pub fn ulimits(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
             }
             continue;
         }
-        let limit = if at.is_mapping() { pair(&at) } else { number(&at).map(both) };
+        let limit = limit(&at).map(WrittenLimit::meant);
         draft.settings.kernel.ulimits.extend(limit.map(|limit| (name.to_owned(), limit)));
+    }
+}
+
+/// One of `ulimits`, as it is written.
+#[derive(Clone, Copy)]
+pub enum WrittenLimit {
+    /// A number, for both.
+    Both(i64),
+    /// One for each.
+    Pair(Ulimit),
+}
+
+impl WrittenLimit {
+    fn meant(self) -> Ulimit {
+        match self {
+            Self::Both(limit) => Ulimit { soft: limit, hard: limit },
+            Self::Pair(limit) => limit,
+        }
+    }
+}
+
+/// Reads one of `ulimits`.
+pub fn limit(at: &At<'_>) -> Option<WrittenLimit> {
+    match at.is_mapping() {
+        true => pair(at).map(WrittenLimit::Pair),
+        false => number(at).map(WrittenLimit::Both),
     }
 }
 
@@ -74,10 +100,6 @@ fn unknown(at: &At<'_>, name: &str) {
         Some(near) => problem.hint(format!("did you mean `{near}`?")),
         None => problem.hint("common ones are `nofile`, `nproc` and `memlock`"),
     });
-}
-
-fn both(limit: i64) -> Ulimit {
-    Ulimit { soft: limit, hard: limit }
 }
 
 fn pair(at: &At<'_>) -> Option<Ulimit> {

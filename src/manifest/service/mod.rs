@@ -13,6 +13,7 @@ mod evenkeel;
 mod files;
 mod health;
 mod hooks;
+mod hosts;
 mod image;
 mod kernel;
 mod label_file;
@@ -36,7 +37,8 @@ pub use devices::{how_many, parts as device_parts};
 pub use draft::Draft;
 pub use environment::of_files as env_files;
 pub use evenkeel::strict;
-pub use kernel::ULIMITS;
+pub use hosts::{HostEntry, entries as host_entries};
+pub use kernel::{ULIMITS, WrittenLimit, limit};
 pub use limits::microseconds;
 pub use ports::short as short_port;
 pub use process::split;
@@ -105,7 +107,7 @@ const KEYS: &[(&str, Rule)] = {
         // Followed before a service is read.
         ("extends", Ignore),
         ("external_links", Read(sharing::external_links)),
-        ("extra_hosts", Read(networks::extra_hosts)),
+        ("extra_hosts", Read(hosts::extra_hosts)),
         ("gpus", Read(devices::gpus)),
         ("group_add", Read(security::group_add)),
         ("healthcheck", Read(health::healthcheck)),

@@ -1,4 +1,4 @@
-//! `networks`, `network_mode`, `extra_hosts`: whom a container can reach, and under which names it is found.
+//! `networks`, `network_mode`: whom a container can reach, and under which names it is found.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::str::FromStr;
@@ -162,38 +162,4 @@ fn endpoint(joined: Joined<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) -> Opt
     endpoint.aliases.insert(draft.name.to_string());
     draft.network_keys.insert(joined.key);
     Some(endpoint)
-}
-
-/// `extra_hosts`
-pub fn extra_hosts(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
-    let mut hosts = Vec::new();
-    if at.is_mapping() {
-        for (host, at) in at.fields() {
-            for address in at.one_or_more() {
-                hosts.extend(lines(&address, host, address.text().unwrap_or_default()));
-            }
-        }
-    } else {
-        for item in at.items() {
-            let Some(text) = item.filled() else { continue };
-            match text.split_once('=').or_else(|| text.split_once(':')) {
-                Some((host, addresses)) => hosts.extend(lines(&item, host, addresses)),
-                None => item.wrong("is not `host=address`"),
-            }
-        }
-    }
-    draft.settings.extra_hosts = hosts;
-}
-
-fn lines(at: &At<'_>, host: &str, addresses: &str) -> Vec<String> {
-    let mut lines = Vec::new();
-    for address in addresses.split(',').map(str::trim) {
-        let bare = address.trim_start_matches('[').trim_end_matches(']');
-        if host.trim().is_empty() || (bare != "host-gateway" && bare.parse::<IpAddr>().is_err()) {
-            at.wrong("gives no host and address; `host-gateway` is this server");
-        } else {
-            lines.push(format!("{}:{bare}", host.trim()));
-        }
-    }
-    lines
 }

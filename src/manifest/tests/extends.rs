@@ -247,3 +247,16 @@ fn without_a_server_what_its_values_make_is_not_complained_of() {
     let told = remarks(&world.stack());
     assert!(told.contains("`TAG`") && told.contains("`PORT`"), "{told}");
 }
+
+#[test]
+fn a_file_of_services_that_extend_each_other_keeps_the_tags_it_is_written_with() {
+    let other = "services:
+  first: {image: a, command: [x], volumes: ['/foo:/foo']}
+  second: {extends: first, command: !reset , volumes: !override ['/bar:/bar']}
+";
+    let world = extending("extends: {file: ../common/other.yaml, service: second}")
+        .with_file("common/other.yaml", other);
+    let settings = web(world.stack()).settings;
+    assert_eq!(settings.command, None);
+    assert_eq!(mount_text(&settings), ["/bar <- /bar rw"]);
+}

@@ -187,7 +187,7 @@ fn extra_hosts_are_read_in_all_their_forms() {
         ["a:1.2.3.4", "b:::1", "c:::1"]
     );
     assert_eq!(hosts("extra_hosts: {a: host-gateway, b: [1.1.1.1, 2.2.2.2]}").len(), 3);
-    refused("extra_hosts: [a]", "is not `host=address`");
+    refused("extra_hosts: [a]", "is no host with its address");
 }
 
 #[test]
@@ -424,6 +424,30 @@ fn the_top_of_a_file_is_read() {
     );
     assert_eq!(stack.after[0].as_str(), "dns");
     assert_eq!(stack.suspended.unwrap().until.unwrap().to_string(), "2026-03-01T00:00:00Z");
+}
+
+#[test]
+fn the_directory_of_a_bound_volume_has_to_be_absolute() {
+    let problems = |volume: &str| {
+        let text = format!(
+            "services: {{web: {{image: a, volumes: ['vv:/v']}}}}\nvolumes: {{vv: {volume}}}\n"
+        );
+        World::shop(&text).problems()
+    };
+    let told = problems("{driver_opts: {type: none, o: 'rw,bind', device: ./data}}");
+    assert!(told.starts_with("shop/compose.yaml:2:"), "{told}");
+    assert!(
+        told.contains("`./data` is no absolute path") && told.contains("hint: write"),
+        "{told}"
+    );
+    for sound in [
+        "{driver_opts: {type: none, o: bind, device: /srv/data}}",
+        "{driver_opts: {type: nfs, o: 'addr=10.0.0.1', device: ':/data'}}",
+        "{driver: other, driver_opts: {o: bind, device: data}}",
+        "{driver_opts: {type: tmpfs, device: tmpfs}}",
+    ] {
+        assert_eq!(problems(sound), "", "{sound}");
+    }
 }
 
 #[test]

@@ -26,14 +26,17 @@ fn stacks_that_wait_for_each_other_are_refused_naming_the_whole_circle() {
     let world = world(&[("a", "b"), ("b", "c"), ("c", "a")]);
     assert_eq!(
         world.problems(),
-        "a/compose.yaml: stacks wait for each other: a → b → c → a
+        "a/compose.yaml:2:22: stacks wait for each other: a → b → c → a
   at x-evenkeel.after
+  | x-evenkeel: {after: [b]}
   hint: take one of them out of the other's `x-evenkeel.after`
-b/compose.yaml: stacks wait for each other: b → c → a → b
+b/compose.yaml:2:22: stacks wait for each other: b → c → a → b
   at x-evenkeel.after
+  | x-evenkeel: {after: [c]}
   hint: take one of them out of the other's `x-evenkeel.after`
-c/compose.yaml: stacks wait for each other: c → a → b → c
+c/compose.yaml:2:22: stacks wait for each other: c → a → b → c
   at x-evenkeel.after
+  | x-evenkeel: {after: [a]}
   hint: take one of them out of the other's `x-evenkeel.after`"
     );
     assert!(world.load().complete, "their names are known");
@@ -60,8 +63,9 @@ fn a_stack_that_waits_for_an_unknown_one_is_refused_naming_it() {
     let problems: Vec<String> = app.result.as_ref().unwrap_err().iter().map(told).collect();
     assert_eq!(
         problems.join("\n"),
-        "app/compose.yaml: the stack `app` waits for `bse`, which this host does not have
+        "app/compose.yaml:2:28: the stack `app` waits for `bse`, which this host does not have
   at x-evenkeel.after
+  | x-evenkeel: {after: [base, bse]}
   hint: correct the name in `x-evenkeel.after`, or take it out; a stack with `x-evenkeel.hosts` may be meant for other hosts"
     );
     assert!(base.result.is_ok());

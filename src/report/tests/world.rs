@@ -83,6 +83,7 @@ fn usable(name: &StackName) -> DesiredStack {
         networks: IndexMap::new(),
         volumes: IndexMap::new(),
         after: Vec::new(),
+        after_at: Default::default(),
         suspended: None,
         remarks: Vec::new(),
         masks,

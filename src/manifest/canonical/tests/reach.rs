@@ -81,6 +81,10 @@ fn extra_hosts_are_sorted_and_may_have_several_addresses() {
         json!({"extra_hosts": ["a=::1", "b=10.0.0.2", "host.docker.internal=host-gateway"]}),
     );
     check(
+        "extra_hosts: ['a=10.0.0.1,[::1]', 'b=10.0.0.2']",
+        json!({"extra_hosts": ["a=10.0.0.1", "a=::1", "b=10.0.0.2"]}),
+    );
+    check(
         "extra_hosts: {b: 10.0.0.2, a: [10.0.0.1, '::1']}",
         json!({"extra_hosts": ["a=10.0.0.1", "a=::1", "b=10.0.0.2"]}),
     );

@@ -1,6 +1,6 @@
 //! What is shown of values that must not be seen, and of a manifest that is not right.
 
-use serde_json::json;
+use serde_json::{Value as Json, json};
 
 use super::{ALL, Show, Stack};
 
@@ -22,6 +22,44 @@ fn what_a_value_of_the_server_went_into_is_hidden() {
     assert!(!document.to_string().contains("correct-horse"), "{document}");
     let shown = stack.document(ALL);
     assert_eq!(shown["services"]["a"]["labels"]["token"], json!("x-correct-horse"));
+}
+
+/// The only port and the only volume, as they are shown where `A` and `B` are the server's.
+fn hiding(env: &'static str, port: &str, volume: &str) -> (Json, Json) {
+    let mut stack = Stack::new(format!(
+        "services: {{a: {{image: a, ports: ['{port}'], volumes: ['{volume}']}}}}\nvolumes: {{data: }}"
+    ));
+    stack.env = env;
+    let mut document = stack.document(HIDING);
+    let service = &mut document["services"]["a"];
+    (service["ports"][0].take(), service["volumes"][0].take())
+}
+
+#[test]
+fn of_a_short_form_only_the_part_with_the_servers_value_is_hidden() {
+    let (port, volume) = hiding("A=8443\nB=/srv/data", "127.0.0.1:${A:-80}:80/udp", "$B:/data:ro");
+    let expected = json!({
+        "mode": "ingress", "host_ip": "127.0.0.1", "target": 80, "published": "•••", "protocol": "udp",
+    });
+    assert_eq!(port, expected);
+    let expected = json!({
+        "type": "bind", "source": "•••", "target": "/data", "read_only": true,
+        "bind": {"create_host_path": true},
+    });
+    assert_eq!(volume, expected);
+    let (port, volume) = hiding("A=81\nB=/srv", "[::1]:8080:${A}", "data:${B}/x");
+    assert_eq!(port["host_ip"], "::1");
+    assert_eq!((&port["target"], &port["published"]), (&json!("•••"), &json!("8080")));
+    assert_eq!((&volume["source"], &volume["target"]), (&json!("data"), &json!("•••")));
+}
+
+#[test]
+fn where_it_cannot_be_told_which_part_is_the_servers_all_are_hidden() {
+    let (port, volume) = hiding("A=127.0.0.1:8443\nB=/srv:/data", "${A}:80", "${B}:ro");
+    assert_eq!((&port["target"], &port["published"]), (&json!("•••"), &json!("•••")));
+    assert_eq!((&volume["source"], &volume["target"]), (&json!("•••"), &json!("•••")));
+    let (port, _) = hiding("A=80\nB=c", "${A}", "${B}:/data:/x");
+    assert_eq!(port["target"], "•••");
 }
 
 #[test]
@@ -73,4 +111,14 @@ fn what_is_wrong_is_told_once_and_nothing_is_shown() {
             "unknown key `wrong`",
         ]
     );
+}
+
+#[test]
+fn a_name_that_begins_as_an_extension_does_is_shown() {
+    let stack = Stack::new(
+        "services:\n  x-a: {image: a}\n  b: {image: b, depends_on: [x-a], networks: [x-net]}\nnetworks: {x-net: }",
+    );
+    let service = &stack.document(ALL)["services"]["b"];
+    assert!(service["depends_on"]["x-a"].is_object(), "{service}");
+    assert!(service["networks"].as_object().unwrap().contains_key("x-net"), "{service}");
 }

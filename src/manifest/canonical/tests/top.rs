@@ -130,3 +130,17 @@ fn extensions_of_others_stay_at_the_top() {
     assert_eq!(document["services"]["a"]["labels"], json!({"x-kept": "1"}));
     assert_eq!(document.get("version"), None);
 }
+
+#[test]
+fn the_directory_of_a_bound_volume_is_absolute() {
+    let device = |options: &str| {
+        let stack = Stack::new(format!(
+            "services: {{a: {{image: a, volumes: ['data:/a']}}}}\nvolumes: {{data: {options}}}"
+        ));
+        stack.document(ALL)["volumes"]["data"]["driver_opts"]["device"].take()
+    };
+    let bound = "driver_opts: {o: bind, type: none, device: ./data}";
+    assert_eq!(device(&format!("{{driver: local, {bound}}}")), "/wd/shop/data");
+    assert_eq!(device(&format!("{{{bound}}}")), "./data");
+    assert_eq!(device("{driver: local, driver_opts: {o: 'bind,ro', device: ./data}}"), "./data");
+}
