@@ -12,6 +12,7 @@ mod import;
 mod interpolation;
 mod loads;
 mod merging;
+mod normal;
 mod oracle;
 mod reasons;
 mod records;
@@ -20,6 +21,7 @@ mod schema;
 mod short_forms;
 mod table;
 mod units;
+mod whole;
 mod words;
 mod world;
 #[path = "../support/yaml_json.rs"]

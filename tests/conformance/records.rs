@@ -51,7 +51,17 @@ pub fn check(name: &str, answer: impl Fn(&Json) -> Result<Json, String>) {
 
 /// As [`check`], where `judge` compares by itself.
 pub fn check_by(name: &str, judge: impl Fn(&Json) -> Verdict) {
-    let records = records(name);
+    check_as(name, name, |_| true, judge);
+}
+
+/// As [`check_by`], for the `set` of those records of a file that are concerned.
+pub fn check_as(
+    name: &str,
+    file: &str,
+    is_concerned: impl Fn(&Json) -> bool,
+    judge: impl Fn(&Json) -> Verdict,
+) {
+    let records: Vec<Json> = records(file).into_iter().filter(is_concerned).collect();
     let (mut passed, mut on_purpose, mut wrong) = (0, Vec::new(), Vec::new());
     for record in &records {
         let id = record["id"].as_str().unwrap();

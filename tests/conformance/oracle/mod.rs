@@ -1,7 +1,7 @@
 //! Real files: each is read whole, and its canonical form is the one that Compose prints.
 
 mod case;
-mod compare;
+pub mod compare;
 mod host;
 mod supplied;
 
