@@ -167,6 +167,7 @@ fn planning(criterion: &mut Criterion) {
         allow_removals: false,
         deadline: Duration::from_secs(300),
         only: Vec::new(),
+        retries: evenkeel::plan::Retries::WhenDue,
     };
     let memory = Memory::default();
     for count in [1_000, 10_000] {

@@ -19,6 +19,7 @@ pub async fn of_gate(
     let failure = of_stuck(hands, container, stuck).await;
     Failure {
         blames_spec: failure.blames_spec && !waits_for_another,
+        blames_another: waits_for_another,
         half_done: failure.half_done && !waits_for_another,
         ..failure
     }
@@ -33,6 +34,7 @@ pub async fn of_stuck(hands: &Hands<'_>, container: &ContainerRef, stuck: &Stuck
         logs: logs.iter().map(|line| hands.masks.mask(line)).collect(),
         hint: None,
         blames_spec: stuck.blames_the_spec(),
+        blames_another: false,
         half_done: *stuck != Stuck::Stopped,
     }
 }
@@ -44,6 +46,7 @@ pub fn of_engine(hands: &Hands<'_>, step: &Step, error: &EngineError) -> Failure
         logs: Vec::new(),
         hint: hint(error).map(str::to_owned),
         blames_spec: error.blames_the_spec(),
+        blames_another: false,
         half_done: changes_containers(step),
     }
 }

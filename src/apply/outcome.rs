@@ -40,6 +40,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether the spec is to blame, as against trouble of the world, which passes.
     pub blames_spec: bool,
+    /// Whether another service is to blame, which this one waits for.
+    pub blames_another: bool,
     /// Whether a step that changes containers was under way, so that there is something to take back.
     pub half_done: bool,
 }
@@ -52,6 +54,7 @@ impl Failure {
             logs: Vec::new(),
             hint: None,
             blames_spec: false,
+            blames_another: false,
             half_done: false,
         }
     }

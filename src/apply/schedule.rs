@@ -289,6 +289,7 @@ impl<'p> Schedule<'p> {
             let with = Failure {
                 message: format!("it goes back with {service}: {}", failure.message),
                 blames_spec: failure.blames_spec && keeps_spec,
+                blames_another: true,
                 ..Failure::of_the_world("")
             };
             for member in members.iter().filter(|member| *member != service) {

@@ -2,6 +2,7 @@
 
 use super::arguments::{Global, Output, Plan};
 use super::{FAILED, Trouble, print, setting, sources, style};
+use crate::plan::Retries;
 use crate::reconcile::pass::{self, Request};
 use crate::reconcile::sources::Freshness;
 use crate::report::{exit, text, wire};
@@ -13,6 +14,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
         only: args.only.clone(),
         allow_removals: args.allow_removals,
         offline: args.offline,
+        retries: Retries::AtOnce,
         follows: false,
     };
     let freshness = if args.offline { Freshness::Recorded } else { Freshness::Latest };

@@ -7,6 +7,7 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Global, Output, Reconcile};
 use super::telling::Telling;
 use super::{Trouble, print, setting, sources, style};
+use crate::plan::Retries;
 use crate::reconcile::pass::{self, Pass, Request};
 use crate::reconcile::{World, daemon};
 
@@ -37,6 +38,7 @@ async fn once(
         only: args.only.clone(),
         allow_removals: args.allow_removals,
         offline: args.offline,
+        retries: Retries::AtOnce,
         follows: false,
     };
     let done = pass::pass(world, &request, watcher, stop).await;

@@ -20,8 +20,10 @@ pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let _turn = turn::take(&config.state_dir, "retry", now).await?;
     let history = History::open(&config.state_dir, now)?.history;
     let forgotten = history.forget_rejections(&args.scope)?;
+    let waited = history.forget_troubles(&args.scope)?;
     let mut out = std::io::stdout().lock();
     match forgotten {
+        0 if waited > 0 => writeln!(out, "{} is tried again in the next pass", args.scope)?,
         0 => writeln!(out, "nothing of {} was rejected", args.scope)?,
         1 => writeln!(out, "1 rejected spec is forgotten; the next pass tries it again")?,
         many => {

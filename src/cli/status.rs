@@ -9,6 +9,7 @@ use super::{Trouble, print, setting, sources, style};
 use crate::history::{Filter, History};
 use crate::model::memory::HoldScope;
 use crate::model::{GenerationNumber, ObservedState, StackName};
+use crate::plan::Retries;
 use crate::reconcile::pass::{self, PassError, Request};
 use crate::reconcile::sources::Freshness;
 use crate::report::{exit, text, wire};
@@ -18,7 +19,12 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
     let history = History::read_only(&world.config.state_dir)?;
     let only: Vec<HoldScope> = args.scope.iter().cloned().collect();
-    let request = Request { only: only.clone(), offline: true, ..Request::default() };
+    let request = Request {
+        only: only.clone(),
+        offline: true,
+        retries: Retries::Never,
+        ..Request::default()
+    };
     let preview = pass::preview(&world, &request, Freshness::Recorded);
     let (preview, engine) = tokio::join!(preview, world.engine.info());
     let preview = match preview {

@@ -1,6 +1,7 @@
 //! What the daemon's log says of its passes: what was done, and what is wrong once, not at every pass.
 
 use super::{failure, reconcile, sources};
+use crate::plan::{Block, Plan, Verdict};
 use crate::reconcile::{Pass, PassError};
 use crate::report::{Style, text, wire};
 
@@ -43,7 +44,7 @@ impl Telling {
         sources::log_remarks(&done.sources);
         let report = reconcile::report(done);
         let is_well = report.outcome == wire::PassOutcome::Converged;
-        let trouble = (!is_well).then(|| without_times(&report));
+        let trouble = (!is_well).then(|| without_times(&report, &done.plan));
         match self.news(trouble, !done.plan.steps.is_empty()) {
             News::All => log(&report, verbose),
             News::Recovered => tracing::info!("everything is in sync again"),
@@ -63,9 +64,33 @@ impl Telling {
     }
 }
 
-/// The report as a text that is the same for passes that differ in their duration only.
-fn without_times(report: &wire::PassReport) -> String {
-    let timeless = wire::PassReport { seconds: 0.0, ..report.clone() };
+/// The report as a text that is the same for passes that differ only in how long they took, and in when a service
+/// that the world is in the way of is tried again.
+fn without_times(report: &wire::PassReport, plan: &Plan) -> String {
+    let mut timeless = wire::PassReport { seconds: 0.0, ..report.clone() };
+    for change in &plan.changes {
+        let error = match &change.verdict {
+            Verdict::Blocked(Block::Trouble(trouble)) => &trouble.error,
+            Verdict::Blocked(Block::Image { message, .. }) => message,
+            Verdict::InSync
+            | Verdict::Create
+            | Verdict::Start(_)
+            | Verdict::Mend(_)
+            | Verdict::Update(_)
+            | Verdict::Recreate(_)
+            | Verdict::CleanUp
+            | Verdict::Remove
+            | Verdict::Held(_)
+            | Verdict::Rejected { .. }
+            | Verdict::Blocked(_) => continue,
+        };
+        let stacks = timeless.stacks.iter_mut();
+        let stacks = stacks.filter(|stack| stack.stack == change.service.stack.as_str());
+        let services = stacks.flat_map(|stack| &mut stack.services);
+        for service in services.filter(|one| one.service == change.service.service.as_str()) {
+            (service.error, service.hint) = (Some(error.clone()), None);
+        }
+    }
     serde_json::to_string(&timeless).unwrap_or_default()
 }
 

@@ -8,7 +8,7 @@ use rusqlite::{Row, Transaction, params};
 use super::stored::{Stored, get, get_optional, service_id};
 use super::{History, HistoryError};
 use crate::model::desired::Pins;
-use crate::model::memory::{HeldBy, Hold, HoldScope, Memory, Rejection};
+use crate::model::memory::{HeldBy, Hold, HoldScope, Memory, Rejection, Trouble};
 use crate::model::{ContainerId, ServiceId, SpecHash, StackName};
 
 impl History {
@@ -25,6 +25,9 @@ impl History {
                         paused: row.get("paused")?,
                     };
                     Ok((service_spec(row)?, rejection))
+                })?,
+                troubles: all(transaction, "troubles", |row| {
+                    Ok((service_id(row)?, trouble(row)?))
                 })?,
                 completed_jobs: all(transaction, "completed_jobs", service_spec)?,
                 matched: all(transaction, "matched", |row| {
@@ -118,6 +121,43 @@ impl History {
         self.write(|transaction| {
             Ok(transaction.execute(
                 "DELETE FROM rejected
+                 WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2)",
+                [stack, service],
+            )?)
+        })
+    }
+
+    /// Remembers trouble of the world with a service, in place of what was remembered before.
+    pub fn record_trouble(
+        &self,
+        service: &ServiceId,
+        trouble: &Trouble,
+    ) -> Result<(), HistoryError> {
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO troubles
+                 (stack, service, about, since, times, next_try, error)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                params![
+                    service.stack.as_str(),
+                    service.service.as_str(),
+                    trouble.about,
+                    trouble.since.to_text(),
+                    trouble.times,
+                    trouble.next_try.to_text(),
+                    trouble.error,
+                ],
+            )?;
+            Ok(())
+        })
+    }
+
+    /// Forgets trouble of the world within `scope`; with how many services there was some.
+    pub fn forget_troubles(&self, scope: &HoldScope) -> Result<usize, HistoryError> {
+        let (stack, service) = scope_names(scope);
+        self.write(|transaction| {
+            Ok(transaction.execute(
+                "DELETE FROM troubles
                  WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2)",
                 [stack, service],
             )?)
@@ -254,6 +294,16 @@ fn all<T, C: FromIterator<T>>(
 
 fn service_spec(row: &Row<'_>) -> rusqlite::Result<(ServiceId, SpecHash)> {
     Ok((service_id(row)?, get(row, "spec")?))
+}
+
+fn trouble(row: &Row<'_>) -> rusqlite::Result<Trouble> {
+    Ok(Trouble {
+        about: row.get("about")?,
+        since: get(row, "since")?,
+        times: row.get("times")?,
+        next_try: get(row, "next_try")?,
+        error: row.get("error")?,
+    })
 }
 
 fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {

@@ -3,7 +3,7 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES];
+pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -126,6 +126,18 @@ ALTER TABLE generations ADD COLUMN subject TEXT;
 
 /// The image line in git when a rollback held a service.
 const LINES: &str = "ALTER TABLE holds ADD COLUMN image TEXT;";
+
+/// At most one for each service: what it was about last.
+const TROUBLES: &str = "CREATE TABLE troubles (
+    stack TEXT NOT NULL,
+    service TEXT NOT NULL,
+    about TEXT NOT NULL,
+    since TEXT NOT NULL,
+    times INTEGER NOT NULL,
+    next_try TEXT NOT NULL,
+    error TEXT NOT NULL,
+    PRIMARY KEY (stack, service)
+) STRICT;";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::schema::{self, MIGRATIONS, Version};
 use super::*;
 use crate::model::desired::Pins;
-use crate::model::memory::{HeldBy, Hold, HoldScope, Rejection};
+use crate::model::memory::{HeldBy, Hold, HoldScope, Rejection, Trouble};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
@@ -661,4 +661,25 @@ fn the_directory_of_a_stack_is_remembered_as_it_was_first_seen() {
     let history = History::read_only(dir.path()).unwrap();
     assert_eq!(history.places().unwrap(), places(&[("shop", "/opt/shop"), ("blog", "/opt/blog")]));
     history.record_places(&places(&[("shop", "/opt/shop")])).unwrap();
+}
+
+#[test]
+fn trouble_of_the_world_is_remembered_once_for_a_service_and_forgotten_by_scope() {
+    let history = History::in_memory().unwrap();
+    let trouble = |about: &str, times| Trouble {
+        about: about.to_owned(),
+        since: at(5),
+        times,
+        next_try: at(25),
+        error: "the disk is full".to_owned(),
+    };
+    history.record_trouble(&id("shop/web"), &trouble("1:a", 1)).unwrap();
+    history.record_trouble(&id("shop/web"), &trouble("1:b", 2)).unwrap();
+    history.record_trouble(&id("blog/web"), &trouble("1:a", 1)).unwrap();
+    let memory = history.memory().unwrap();
+    assert_eq!(memory.troubles.len(), 2);
+    assert_eq!(memory.trouble(&id("shop/web"), "1:b"), Some(&trouble("1:b", 2)));
+    assert_eq!(history.forget_troubles(&HoldScope::Stack(StackName::from("shop"))).unwrap(), 1);
+    assert_eq!(history.forget_troubles(&HoldScope::Host).unwrap(), 1);
+    assert_eq!(history.memory().unwrap().troubles, BTreeMap::new());
 }

@@ -98,6 +98,8 @@ pub struct ImageTrouble {
     pub message: String,
     /// The next move.
     pub hint: Option<String>,
+    /// The trouble that an earlier pass had with it, where nobody was asked again.
+    pub waits: Option<Box<super::memory::Trouble>>,
 }
 
 impl DesiredState {

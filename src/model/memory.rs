@@ -15,6 +15,8 @@ pub struct Memory {
     pub holds: Vec<Hold>,
     /// Specs that failed their gate here.
     pub rejected: BTreeMap<(ServiceId, SpecHash), Rejection>,
+    /// Services that trouble of the world keeps from what git wants.
+    pub troubles: BTreeMap<ServiceId, Trouble>,
     /// Jobs that completed with a spec, their container still there or not.
     pub completed_jobs: BTreeSet<(ServiceId, SpecHash)>,
     /// Containers that were compared field by field and found to match a spec whose hash they do not carry.
@@ -124,7 +126,29 @@ pub struct Rejection {
     pub paused: bool,
 }
 
+/// Trouble of the world with a service: a registry, a full disk, a port that somebody else took. It passes, and
+/// says nothing against the spec.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Trouble {
+    /// What was tried: the hash of a spec, or of an image line that no digest could be learnt for. Anything else
+    /// is tried at once.
+    pub about: String,
+    /// Since when it has failed without a break.
+    pub since: Timestamp,
+    /// How many times it was tried.
+    pub times: u32,
+    /// When it is tried again.
+    pub next_try: Timestamp,
+    /// What happened the last time, masked.
+    pub error: String,
+}
+
 impl Memory {
+    /// The trouble there is with what is wanted of `service` now.
+    pub fn trouble(&self, service: &ServiceId, about: &str) -> Option<&Trouble> {
+        self.troubles.get(service).filter(|trouble| trouble.about == about)
+    }
+
     /// Takes out the holds of rollbacks that git has ended: it asks for another image than at that time.
     pub fn end_rollbacks(&mut self, desired: &DesiredState) -> Vec<Hold> {
         let has_moved_on = |hold: &mut Hold| {

@@ -2,8 +2,8 @@
 
 use super::Verdict;
 use super::change::{Judged, Need, Replica, slots_of};
-use super::drift;
 use super::index::Survey;
+use super::{compare, drift};
 use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
 use crate::model::observed::ContainerState;
@@ -11,7 +11,7 @@ use crate::model::spec::RestartPolicy;
 use crate::model::{ObservedContainer, ServiceId};
 
 /// What a service that is left as it is still gets: a container that crashed or was stopped is started
-/// again, unless it is the one that was rejected.
+/// again, unless it is the one that was rejected, or the one that trouble of the world keeps from starting.
 pub fn keep_alive<'a>(
     situation: &Survey<'a>,
     id: &ServiceId,
@@ -22,6 +22,12 @@ pub fn keep_alive<'a>(
             let key = (id.clone(), spec.clone());
             situation.memory.rejected.contains_key(&key)
                 || situation.memory.completed_jobs.contains(&key)
+        })
+    };
+    let waits = pinned.filter(|pinned| situation.waits_out(id, pinned.hash.as_str()).is_some());
+    let is_waited_for = |container: &ObservedContainer| {
+        waits.is_some_and(|pinned| {
+            compare::is_known_to_match(container, &pinned.hash, situation.memory)
         })
     };
     let mut replicas = Vec::new();
@@ -37,6 +43,9 @@ pub fn keep_alive<'a>(
         };
         let ours = current.source().is_some() || pinned.is_some();
         if !crashed || !ours || is_rejected(current) || situation.is_job(id) {
+            continue;
+        }
+        if is_waited_for(current) {
             continue;
         }
         let drift = drift::to_run_again(current, situation);

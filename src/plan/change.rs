@@ -126,9 +126,11 @@ fn judge<'a>(
     let pinned = match &desired.image {
         Ok(pinned) => pinned,
         Err(trouble) => {
-            judged.verdict = Verdict::Blocked(Block::Image {
-                message: trouble.message.clone(),
-                hint: trouble.hint.clone(),
+            judged.verdict = Verdict::Blocked(match &trouble.waits {
+                Some(waits) => Block::Trouble((**waits).clone()),
+                None => {
+                    Block::Image { message: trouble.message.clone(), hint: trouble.hint.clone() }
+                }
             });
             judged.replicas = alive::keep_alive(situation, &judged.id, None);
             return judged;

@@ -33,6 +33,9 @@ pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) ->
     if let Some(held) = data_first(situation, judged, pinned, &differences) {
         return Verdict::Held(held);
     }
+    if let Some(trouble) = situation.waits_out(&judged.id, pinned.hash.as_str()) {
+        return Verdict::Blocked(Block::Trouble(trouble.clone()));
+    }
     match changed_network.or_else(|| in_the_way(situation, judged)) {
         Some(block) => Verdict::Blocked(block),
         None => verdict,

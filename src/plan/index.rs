@@ -10,6 +10,7 @@ use indexmap::IndexMap;
 use super::moved::{self, Moves};
 use super::removal::{self, Removal};
 use super::{Situation, Verdict};
+use crate::model::memory::Trouble;
 use crate::model::observed::{ForeignContainer, ObservedNetwork};
 use crate::model::stack::Condition;
 use crate::model::{
@@ -49,6 +50,12 @@ impl<'a> Deref for Survey<'a> {
 }
 
 impl<'a> Survey<'a> {
+    /// The trouble of the world with what is wanted of `service`, while it is waited out.
+    pub fn waits_out(&self, service: &ServiceId, spec: &str) -> Option<&'a Trouble> {
+        let trouble = self.situation.memory.trouble(service, spec)?;
+        self.rules.retries.waits(trouble, self.now).then_some(trouble)
+    }
+
     /// Looks over `situation` once.
     pub fn of(situation: &Situation<'a>) -> Self {
         let observed = situation.observed;

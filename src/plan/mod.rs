@@ -101,6 +101,31 @@ pub struct Rules {
     pub deadline: std::time::Duration,
     /// Only these stacks or services are changed; empty for all.
     pub only: Vec<crate::model::memory::HoldScope>,
+    /// Whether what the world kept from being done is tried before its time.
+    pub retries: Retries,
+}
+
+/// When something is tried again that trouble of the world kept from being done.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Retries {
+    /// When its time has come.
+    #[default]
+    WhenDue,
+    /// In this pass: somebody asked for it.
+    AtOnce,
+    /// Not at all: somebody only wants to know how things stand.
+    Never,
+}
+
+impl Retries {
+    /// Whether `trouble` is still waited out at `now`.
+    pub fn waits(self, trouble: &crate::model::memory::Trouble, now: Timestamp) -> bool {
+        match self {
+            Self::WhenDue => now < trouble.next_try,
+            Self::AtOnce => false,
+            Self::Never => true,
+        }
+    }
 }
 
 /// How many services one pass may remove. One may always go: half of one would be none.

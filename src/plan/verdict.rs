@@ -2,7 +2,7 @@
 
 use jiff::Timestamp;
 
-use crate::model::memory::{HeldBy, Hold};
+use crate::model::memory::{HeldBy, Hold, Trouble};
 use crate::model::{ServiceId, StackName};
 
 /// What happens to a service.
@@ -118,6 +118,8 @@ pub enum Block {
     },
     /// An earlier run of this job is still going.
     RunningJob,
+    /// Trouble of the world, which may have passed when it is tried again.
+    Trouble(Trouble),
 }
 
 /// One thing that differs between what is wanted and what is there.

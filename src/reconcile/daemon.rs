@@ -24,11 +24,14 @@ pub async fn run(
         let request = Request { follows: true, ..Request::default() };
         let pass = pass::pass(world, &request, watcher, &stop).await;
         let is_due = pass.as_ref().is_ok_and(|pass| pass.superseded);
+        let next_try = pass.as_ref().ok().and_then(|pass| pass.next_try);
         tell(pass);
         if is_due {
             continue;
         }
-        pause(with_jitter(world.interval(), Timestamp::now()), &mut hangup, &stop).await;
+        let now = Timestamp::now();
+        let length = until_next(with_jitter(world.interval(), now), next_try, now);
+        pause(length, &mut hangup, &stop).await;
     }
     tracing::info!("stopped");
     Ok(())
@@ -59,8 +62,15 @@ async fn pause(length: Duration, hangup: &mut Signal, stop: &CancellationToken) 
     }
 }
 
+/// How long to pause: `interval`, or less where a service that the world was in the way of is to be tried again.
+fn until_next(interval: Duration, next_try: Option<Timestamp>, now: Timestamp) -> Duration {
+    let wait = next_try.map(|time| time.duration_since(now).unsigned_abs());
+    let wait = wait.filter(|_| next_try.is_some_and(|time| time > now));
+    wait.map_or(interval, |wait| wait.min(interval))
+}
+
 /// `interval` ± 10 %, so that many hosts do not ask one server at the same moment.
-fn with_jitter(interval: Duration, now: Timestamp) -> Duration {
+pub(super) fn with_jitter(interval: Duration, now: Timestamp) -> Duration {
     let share = f64::from(now.subsec_nanosecond() % 1_000_003) / 1_000_003.0;
     interval.mul_f64(0.9 + share * 0.2)
 }
@@ -68,6 +78,19 @@ fn with_jitter(interval: Duration, now: Timestamp) -> Duration {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_next_pass_comes_with_the_interval_or_when_a_service_is_tried_again() {
+        let now = Timestamp::new(1_700_000_000, 0).unwrap();
+        let (interval, second) = (Duration::from_secs(30), Duration::from_secs(1));
+        let check = |next_try: Option<Timestamp>, expected| {
+            assert_eq!(until_next(interval, next_try, now), expected);
+        };
+        check(None, interval);
+        check(Some(now + 7 * second), 7 * second);
+        check(Some(now + 70 * second), interval);
+        check(Some(now - second), interval);
+    }
 
     #[test]
     fn the_jitter_stays_within_a_tenth() {

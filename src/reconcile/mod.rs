@@ -10,6 +10,7 @@ pub mod sources;
 pub mod newer;
 pub mod view;
 pub mod record;
+pub mod backoff;
 pub mod standing;
 pub mod pass;
 pub mod target;

@@ -7,6 +7,7 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::backoff;
 use super::lock::{self, LockError};
 use super::newer;
 use super::places::{Places, places};
@@ -20,7 +21,7 @@ use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
 use crate::model::login::Login;
 use crate::model::memory::{HoldScope, Memory};
-use crate::plan::{self, Plan, Step};
+use crate::plan::{self, Plan, Retries, Step};
 
 /// How long a pass waits for another one to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -38,6 +39,8 @@ pub struct Request {
     pub offline: bool,
     /// Looks for newer commits while it waits for containers to become good.
     pub follows: bool,
+    /// Whether what the world kept from being done is tried before its time.
+    pub retries: Retries,
 }
 
 /// How a pass went.
@@ -54,6 +57,8 @@ pub struct Pass {
     pub generations: Generations,
     /// Whether a newer commit changed something meanwhile, so that the next pass is due.
     pub superseded: bool,
+    /// When the first service is tried again that the world kept from being changed.
+    pub next_try: Option<Timestamp>,
     /// Things worth saying about the pass as a whole.
     pub notices: Vec<String>,
     /// How long it took.
@@ -106,7 +111,7 @@ pub async fn pass(
     let history = opened.history;
     let read = read(world, fetched, &early, history.places()?).await;
 
-    let rules = world.rules(request.allow_removals, &request.only);
+    let rules = world.rules(request);
     let mut memory = record::recall(&history, now)?;
     let pins = history.pins()?;
     let loaded = &read.loaded;
@@ -133,8 +138,11 @@ pub async fn pass(
     } else {
         crew.carry_out(&plan, &view, &generations).await
     };
-    record::finish(&history, &view, &plan, &outcome, &generations, Timestamp::now())?;
+    let ended = Timestamp::now();
+    record::finish(&history, &view, &plan, &outcome, &generations, ended)?;
+    backoff::record(&history, &view, &plan, &outcome, &memory, ended)?;
     standing::record(&history, &view, &plan, &outcome, &generations)?;
+    let next_try = backoff::next_try(&history, ended)?;
     Ok(Pass {
         sources: read.sources,
         view,
@@ -142,6 +150,7 @@ pub async fn pass(
         outcome,
         generations,
         superseded: !superseded.is_empty(),
+        next_try,
         notices,
         took: begun.elapsed(),
     })
@@ -157,7 +166,7 @@ pub async fn preview(
     let history = History::read_only(&world.config.state_dir)?;
     let (fetched, early) = gather(world, freshness, now).await?;
     let read = read(world, fetched, &early, history.places()?).await;
-    let rules = world.rules(request.allow_removals, &request.only);
+    let rules = world.rules(request);
     let (mut memory, pins) = (history.memory()?, history.pins()?);
     let (loaded, offline) = (&read.loaded, request.offline);
     let scene = Scene { loaded, pins: &pins, rules: &rules, offline, now };

@@ -13,7 +13,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::lock::{self, LockError};
-use super::pass::{self, Crew, PATIENCE, Pass, PassError};
+use super::pass::{self, Crew, PATIENCE, Pass, PassError, Request};
 use super::places::Places;
 use super::record::{self, Why};
 use super::sources::{self, Freshness};
@@ -33,7 +33,7 @@ use crate::model::{
     GenerationNumber, Problem, Service, ServiceId, ServiceName, ServiceOutcome, Stack, StackName,
     Trigger,
 };
-use crate::plan::{self, Step};
+use crate::plan::{self, Retries, Step};
 use crate::resolve::{self, Loaded, LoadedStack};
 
 /// What is asked for.
@@ -117,8 +117,8 @@ pub async fn rollback(
     let mut pins = history.pins()?;
     again.pin(&mut pins);
     let services = again.ids();
-    let scopes: Vec<HoldScope> = services.iter().cloned().map(HoldScope::Service).collect();
-    let rules = world.rules(false, &scopes);
+    let only = services.iter().cloned().map(HoldScope::Service).collect();
+    let rules = world.rules(&Request { only, retries: Retries::AtOnce, ..Request::default() });
     let scene = Scene { loaded: &loaded, pins: &pins, rules: &rules, offline: true, now };
     let mut view = view::look(world, Some(early), &scene.with(&memory)).await?;
     let superseded = Superseded::default();
@@ -167,6 +167,7 @@ pub async fn rollback(
         outcome,
         generations,
         superseded: false,
+        next_try: None,
         notices,
         took: begun.elapsed(),
     };

@@ -11,7 +11,7 @@ use super::World;
 use crate::engine::EngineError;
 use crate::model::desired::Pins;
 use crate::model::memory::{HoldScope, Memory};
-use crate::model::{DesiredState, Masks, ObservedContainer, ObservedState, StackName};
+use crate::model::{DesiredState, Masks, ObservedContainer, ObservedState, ServiceId, StackName};
 use crate::plan::{self, Rules, Situation};
 use crate::resolve::{self, Context, Loaded};
 
@@ -103,7 +103,12 @@ pub async fn look(
         Some(early) => early.observed,
         None => world.engine.observe(&stacks).await?,
     };
-    let context = Context { registry: &*world.registry, pins, observed: &observed, offline };
+    let waits = |service: &ServiceId, about: &str| {
+        let trouble = memory.trouble(service, about)?;
+        rules.retries.waits(trouble, now).then(|| trouble.clone())
+    };
+    let context =
+        Context { registry: &*world.registry, pins, observed: &observed, offline, waits: &waits };
     let resolved = resolve::resolve(loaded.clone(), &context).await;
     let mut masks = Masks::default();
     for deployment in resolved.desired.deployments() {

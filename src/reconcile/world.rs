@@ -3,10 +3,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::pass::Request;
 use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
-use crate::model::memory::HoldScope;
 use crate::plan::{MostRemovals, Rules};
 use crate::probe::Prober;
 use crate::probe::network::Network;
@@ -54,12 +54,13 @@ impl World {
     }
 
     /// What the configuration says about planning.
-    pub fn rules(&self, allow_removals: bool, only: &[HoldScope]) -> Rules {
+    pub fn rules(&self, request: &Request) -> Rules {
         Rules {
             removals_max: most_removals(self.config.removals.max),
-            allow_removals: allow_removals || self.config.removals.allow,
+            allow_removals: request.allow_removals || self.config.removals.allow,
             deadline: self.config.rollout.deadline,
-            only: only.to_vec(),
+            only: request.only.clone(),
+            retries: request.retries,
         }
     }
 

@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::memory::HeldBy;
+use crate::model::memory::{HeldBy, Trouble};
 use crate::model::{ContainerState, Health, Masks, ObservedContainer, ServiceId};
 use crate::plan::{Block, Change, Difference, Held, Verdict};
 
@@ -78,7 +78,9 @@ impl State {
             | Verdict::Remove => Self::Pending,
             Verdict::Held(_) => Self::Held,
             Verdict::Rejected { .. } => Self::Rejected,
-            Verdict::Blocked(Block::Image { .. } | Block::World { .. }) => Self::Failed,
+            Verdict::Blocked(Block::Image { .. } | Block::World { .. } | Block::Trouble(_)) => {
+                Self::Failed
+            }
             Verdict::Blocked(Block::On(_) | Block::OnStack(_)) => Self::Pending,
             Verdict::Blocked(Block::RunningJob) => Self::Progressing,
         }
@@ -122,6 +124,11 @@ pub fn held_by(verdict: &Verdict) -> Option<&'static str> {
     })
 }
 
+/// The trouble of the world that keeps a service from what git wants.
+pub fn trouble(verdict: &Verdict) -> Option<&Trouble> {
+    if let Verdict::Blocked(Block::Trouble(trouble)) = verdict { Some(trouble) } else { None }
+}
+
 /// Whether the service counts as it should be: all but what is held for an answer, rejected or blocked.
 pub fn is_desired(verdict: &Verdict) -> bool {
     match verdict {
@@ -159,6 +166,15 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         Verdict::Blocked(Block::Image { message, hint } | Block::World { message, hint }) => {
             (message.clone(), hint.clone())
         }
+        Verdict::Blocked(Block::Trouble(trouble)) => (
+            format!(
+                "failing since {}: {}; it is tried again at {}",
+                super::span::at(trouble.since),
+                trouble.error,
+                super::span::at(trouble.next_try)
+            ),
+            Some(format!("wait, or try at once: `evenkeel retry {}`", change.service)),
+        ),
         Verdict::Blocked(Block::RunningJob) => {
             ("an earlier run of this job is still going".to_owned(), None)
         }

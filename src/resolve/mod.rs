@@ -16,6 +16,7 @@ use sha2::{Digest as _, Sha256};
 
 use crate::model::desired::{Deployment, ImageTrouble, PinOrigin, Pinned, Pins};
 use crate::model::fingerprint::hex;
+use crate::model::memory::Trouble;
 use crate::model::{
     CommitId, DesiredService, DesiredStack, DesiredState, Digest, HostName, ImageRef,
     ObservedState, PinnedImage, Problem, Service, ServiceId, SourceName, Stack, StackContent,
@@ -38,6 +39,8 @@ pub struct Context<'a> {
     pub observed: &'a ObservedState,
     /// Ask no registry (`--offline`).
     pub offline: bool,
+    /// The trouble with an image line, while nobody is to be asked about it again.
+    pub waits: &'a (dyn Fn(&ServiceId, &str) -> Option<Trouble> + Sync),
 }
 
 /// One stack as it was read.
@@ -121,6 +124,7 @@ fn questions(stacks: &[LoadedStack], context: &Context<'_>) -> BTreeMap<Tag, Ima
     let services = usable.flat_map(|stack| stack.services.values().map(move |it| (stack, it)));
     services
         .filter(|(stack, service)| choice(stack, service, context) == Choice::Ask)
+        .filter(|(stack, service)| waits(stack, service, context).is_none())
         .map(|(_, service)| (tag_of(&service.image), service.image.clone()))
         .collect()
 }
@@ -130,6 +134,11 @@ async fn ask(questions: BTreeMap<Tag, ImageRef>, context: &Context<'_>) -> Answe
         .into_iter()
         .map(|(tag, image)| async move { (tag, context.registry.digest(&image).await) });
     futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await
+}
+
+fn waits(stack: &Stack, service: &Service, context: &Context<'_>) -> Option<Trouble> {
+    let id = ServiceId::new(&stack.name, &service.name);
+    (context.waits)(&id, &pin_key(&service.image))
 }
 
 fn choice(stack: &Stack, service: &Service, context: &Context<'_>) -> Choice {
@@ -168,7 +177,12 @@ fn pin(
         Choice::Ask => match answers.get(&tag_of(&service.image)) {
             Some(Ok(digest)) => Ok(pinned(service, digest.clone(), PinOrigin::Registry, None)),
             Some(Err(error)) => without_answer(stack, service, error, context.observed),
-            None => without_asking(service, context.observed),
+            None => without_asking(service, context.observed).map_err(|offline| {
+                match waits(stack, service, context) {
+                    Some(trouble) => ImageTrouble { waits: Some(Box::new(trouble)), ..offline },
+                    None => offline,
+                }
+            }),
         },
     }
 }

@@ -23,6 +23,7 @@ struct World {
     pins: Pins,
     observed: ObservedState,
     offline: bool,
+    trouble: Option<Trouble>,
 }
 
 impl World {
@@ -82,6 +83,7 @@ impl World {
             pins: &self.pins,
             observed: &self.observed,
             offline: self.offline,
+            waits: &|_, about| self.trouble.clone().filter(|trouble| trouble.about == about),
         };
         resolve(loaded, &context).await
     }
@@ -365,6 +367,26 @@ async fn pull_policy_never_takes_what_is_on_the_host_and_asks_nobody() {
 }
 
 #[tokio::test]
+async fn a_registry_that_failed_is_not_asked_again_before_its_time() {
+    let mut world = World::default().at_registry("nginx:1", 'a').at_registry("nginx:2", 'b');
+    let trouble = Trouble {
+        about: pin_key(&reference("nginx:1")),
+        since: Timestamp::UNIX_EPOCH,
+        times: 1,
+        next_try: Timestamp::UNIX_EPOCH,
+        error: "it does not answer".into(),
+    };
+    world.trouble = Some(trouble.clone());
+    let resolved = world.resolve(vec![service("nginx:1")]).await;
+    let deployment = resolved.desired.deployment(&"shop".into()).unwrap();
+    let told = deployment.services[0].image.as_ref().unwrap_err();
+    assert_eq!(told.waits.as_deref(), Some(&trouble));
+    assert!(world.registry.asked().is_empty());
+    // Another line is another matter.
+    assert_eq!(check(&world, service("nginx:2")).await, Ok((digest('b'), PinOrigin::Registry)));
+}
+
+#[tokio::test]
 async fn offline_no_registry_is_asked() {
     let world = World::default()
         .at_registry("nginx:1", 'a')
@@ -407,6 +429,7 @@ async fn a_stack_that_cannot_be_used_stays_known_with_its_problems() {
         pins: &world.pins,
         observed: &world.observed,
         offline: false,
+        waits: &|_, _| None,
     };
     let broken = LoadedStack {
         name: "shop".into(),

@@ -18,6 +18,7 @@ pub(super) fn not_here(service: &Service, observed: &ObservedState) -> ImageTrou
         return ImageTrouble {
             message: format!("image `{image}` was built on this host and has no digest to pin"),
             hint: Some(PUSH.to_owned()),
+            waits: None,
         };
     }
     ImageTrouble {
@@ -27,6 +28,7 @@ pub(super) fn not_here(service: &Service, observed: &ObservedState) -> ImageTrou
         hint: Some(
             "pull it on the host (`docker pull`), or take `pull_policy: never` away".to_owned(),
         ),
+        waits: None,
     }
 }
 
@@ -40,6 +42,7 @@ pub(super) fn offline(service: &Service) -> ImageTrouble {
         hint: Some(
             "run again without `--offline`, or write the digest into the manifest".to_owned(),
         ),
+        waits: None,
     }
 }
 
@@ -57,9 +60,10 @@ pub(super) fn no_digest(
                 "{said}; the image on this host was built here and has no digest to pin"
             ),
             hint: Some(PUSH.to_owned()),
+            waits: None,
         };
     }
-    ImageTrouble { message: said, hint: Some(hint(service, error)) }
+    ImageTrouble { message: said, hint: Some(hint(service, error)), waits: None }
 }
 
 /// The registry is silent, and the image on the host is used.

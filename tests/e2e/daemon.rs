@@ -1,13 +1,15 @@
 //! The daemon follows the repository until it is stopped.
 
+use std::net::TcpListener;
 use std::process::Child;
 use std::time::Duration;
 
+use jiff::Timestamp;
 use rustix::process::{Pid, Signal};
 
-use crate::support::eventually;
 use crate::support::host::Host;
 use crate::support::registry::Kind;
+use crate::support::{eventually, free_port};
 
 const LONG: Duration = Duration::from_secs(30);
 
@@ -201,5 +203,59 @@ fn an_update_that_was_stopped_at_its_gate_goes_on_with_the_same_container() {
     host.pass().ends(0);
     let containers: Vec<(String, String)> = host.containers().into_iter().collect();
     assert_eq!(containers, [("shop-web-1".to_owned(), new)]);
+    host.is_settled();
+}
+
+#[test]
+fn a_port_that_a_stranger_holds_is_tried_again_at_its_time_and_delays_nobody_else() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    let port = free_port();
+    let stranger = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let published = format!("    ports: ['127.0.0.1:{port}:80']\n");
+    let other = manifest("1").replace("services:\n  web", "  other");
+    host.commit(&[("shop-@ID@/compose.yaml", &(manifest("1") + &published + &other))]);
+    let mut daemon = Daemon::start(&host);
+    let service = || {
+        let run = host.run(&["status", "--output", "json"]);
+        let report: serde_json::Value = serde_json::from_str(&run.stdout).ok()?;
+        let services = report["stacks"][0]["services"].as_array()?.iter();
+        services.clone().find(|service| service["service"] == "web").cloned()
+    };
+    let time = |text: &serde_json::Value| text.as_str()?.parse::<Timestamp>().ok();
+    let (since, next_try) = eventually(LONG, "the service waits", || {
+        let service = service().filter(|service| service["state"] == "failed")?;
+        time(&service["failing_since"]).zip(time(&service["next_try_at"]))
+    });
+    assert!(next_try.duration_since(since).as_secs() >= 9, "{since} {next_try}");
+    eventually(LONG, "the other service runs", || {
+        host.containers().contains_key("shop-other-1").then_some(())
+    });
+    drop(stranger);
+    let service = eventually(LONG, "the service is as it should be", || {
+        service().filter(|service| service["state"] == "in-sync")
+    });
+    assert!(service["failing_since"].is_null() && service["next_try_at"].is_null(), "{service}");
+    let started: Timestamp = host.inspect("shop-web-1", "{{.State.StartedAt}}").parse().unwrap();
+    assert!(started >= next_try, "{started} {next_try}");
+    assert_eq!(daemon.stop(), Some(0));
+    host.pass().ends(0);
+    host.is_settled();
+}
+
+#[test]
+fn who_runs_a_pass_or_asks_for_it_does_not_wait_for_a_service_s_time() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    let port = free_port();
+    let stranger = TcpListener::bind(("127.0.0.1", port)).unwrap();
+    let published = format!("    ports: ['127.0.0.1:{port}:80']\n");
+    host.commit(&[("shop-@ID@/compose.yaml", &(manifest("1") + &published))]);
+    host.pass().ends(1);
+    host.run(&["status"]).ends(1).says("it is tried again at");
+    host.run(&["retry", "shop-@ID@/web"]).ends(0).says("is tried again in the next pass");
+    host.pass().ends(1);
+    drop(stranger);
+    host.pass().ends(0);
     host.is_settled();
 }

@@ -26,7 +26,7 @@ use crate::model::{
     ObservedContainer, ObservedState, PinnedImage, Place, Service, ServiceId, ServiceName,
     ServiceOutcome, Stack, StackContent, StackName,
 };
-use crate::plan::{self, MostRemovals, Plan, Rules, Situation, Verdict};
+use crate::plan::{self, MostRemovals, Plan, Retries, Rules, Situation, Verdict};
 use crate::probe::{Answer, Prober};
 
 pub const SECOND: Duration = Duration::from_secs(1);
@@ -209,6 +209,7 @@ impl Bench {
             allow_removals: true,
             deadline: SECOND * 60,
             only: Vec::new(),
+            retries: Retries::WhenDue,
         };
         let desired = DesiredState {
             host: crate::model::HostName::new("here"),

@@ -235,6 +235,7 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         pins: &Default::default(),
         observed: &ObservedState::default(),
         offline: false,
+        waits: &|_, _| None,
     };
     bench.desired = resolve::resolve(loaded, &context).await.desired;
 }

@@ -18,3 +18,4 @@ mod removal;
 mod simulation;
 mod stamps;
 mod start_first;
+mod waiting;

@@ -269,6 +269,8 @@ fn a_status_in_json_keeps_to_the_contract() {
               "generation": 7,
               "reason": null,
               "hint": null,
+              "failing_since": null,
+              "next_try_at": null,
               "containers": [
                 {
                   "id": "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffee",

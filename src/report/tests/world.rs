@@ -236,6 +236,7 @@ pub fn outcome(results: &[(&str, ServiceOutcome)]) -> Outcome {
             logs: vec!["starting".to_owned(), "no \u{1b}[31mdatabase".to_owned()],
             hint: Some("see `docker logs shop-api-1`".to_owned()),
             blames_spec: true,
+            blames_another: false,
             half_done: true,
         });
         (

@@ -203,6 +203,7 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         if state == State::Degraded { ailment() } else { state::in_one_line(change, &masks) };
     let desired = desired_service(standing, id);
     let held = change.verdict.held();
+    let trouble = state::trouble(&change.verdict);
     StatusService {
         state,
         held_by: state::held_by(&change.verdict),
@@ -215,6 +216,8 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         }),
         reason,
         hint,
+        failing_since: trouble.map(|trouble| trouble.since),
+        next_try_at: trouble.map(|trouble| trouble.next_try),
         desired: state::is_desired(&change.verdict),
         ..bare(id, &containers, &masks)
     }

@@ -107,6 +107,10 @@ pub struct StatusService {
     pub reason: Option<String>,
     /// The next move.
     pub hint: Option<String>,
+    /// Since when trouble of the world has kept it from what git wants.
+    pub failing_since: Option<Timestamp>,
+    /// When the daemon tries again.
+    pub next_try_at: Option<Timestamp>,
     /// Its containers, by number.
     pub containers: Vec<StatusContainer>,
     /// Whether it counts as it should be.
