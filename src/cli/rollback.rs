@@ -45,7 +45,7 @@ impl From<RollbackError> for Trouble {
             RollbackError::Pass(error) => error.into(),
             RollbackError::Target(error) => Self::Message { hint: error.hint(), text },
             RollbackError::Record(_, problems) => {
-                let what = crate::model::Problem::new("rollback", text)
+                let what = crate::model::Problem::new("failed", text)
                     .hint("mend the server's files as told below, or choose another with `--to`");
                 Self::Problems([vec![what], problems].concat())
             }
