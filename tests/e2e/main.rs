@@ -18,6 +18,7 @@ mod ssh_server;
 mod web_server;
 
 mod bad_input;
+mod bad_release;
 mod command_line;
 mod daemon;
 mod drift;
