@@ -12,6 +12,7 @@ use super::lock::{self, LockError};
 use super::newer;
 use super::places::{Places, places};
 use super::record::{self, Generations, Record, Why};
+use super::rollback;
 use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
 use super::standing;
 use super::view::{self, Early, Scene, View};
@@ -19,9 +20,10 @@ use super::world::World;
 use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
+use crate::model::ServiceId;
 use crate::model::login::Login;
-use crate::model::memory::{HoldScope, Memory};
-use crate::plan::{self, Plan, Retries, Step};
+use crate::model::memory::{HeldBy, HoldScope, Memory};
+use crate::plan::{self, Plan, Retries, Step, Verdict};
 
 /// How long a pass waits for another one to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -142,6 +144,10 @@ pub async fn pass(
     record::finish(&history, &view, &plan, &outcome, &generations, ended)?;
     backoff::record(&history, &view, &plan, &outcome, &memory, ended)?;
     standing::record(&history, &view, &plan, &outcome, &generations)?;
+    let lost = lost(&plan, &view);
+    if !lost.is_empty() && !outcome.stopped {
+        notices.extend(rollback::restore(&crew, &lost, &read, &memory, request.retries).await?);
+    }
     let next_try = backoff::next_try(&history, ended)?;
     Ok(Pass {
         sources: read.sources,
@@ -183,6 +189,18 @@ pub async fn preview(
         (plan.steps, plan.sections) = (repair.steps, repair.sections);
     }
     Ok(Preview { sources: read.sources, view, plan })
+}
+
+/// Services that have lost their containers and for which git is no help: what it asks for was rejected here,
+/// or waits since a rollback.
+fn lost(plan: &Plan, view: &View) -> Vec<ServiceId> {
+    let is_stuck = |verdict: &Verdict| {
+        matches!(verdict, Verdict::Rejected { .. })
+            || verdict.held().is_some_and(|held| held.by == HeldBy::Rollback)
+    };
+    let stuck = plan.changes.iter().filter(|change| is_stuck(&change.verdict));
+    let ids = stuck.map(|change| &change.service);
+    ids.filter(|id| view.observed.containers_of(id).next().is_none()).cloned().collect()
 }
 
 /// Fetches the sources, and looks at the engine while they are asked.

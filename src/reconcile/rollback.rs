@@ -12,14 +12,15 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::backoff;
 use super::lock::{self, LockError};
 use super::pass::{self, Crew, PATIENCE, Pass, PassError, Request};
 use super::places::Places;
-use super::record::{self, Why};
-use super::sources::{self, Freshness};
+use super::record::{self, Generations, Why};
+use super::sources::{self, Freshness, Read};
 use super::target::{self, Target, TargetError};
-use super::view::{self, Scene};
-use crate::apply::{Superseded, Watcher};
+use super::view::{self, Early, Scene, View};
+use crate::apply::{Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{Filter, History, HistoryError};
 use crate::manifest::{self, ServerFiles};
@@ -33,7 +34,7 @@ use crate::model::{
     GenerationNumber, Problem, Service, ServiceId, ServiceName, ServiceOutcome, Stack, StackName,
     Trigger,
 };
-use crate::plan::{self, Retries, Step};
+use crate::plan::{self, Plan, Retries, Step};
 use crate::resolve::{self, Loaded, LoadedStack};
 
 /// What is asked for.
@@ -105,63 +106,34 @@ pub async fn rollback(
     let history = History::open(state_dir, now)?.history;
     let (fetched, early) = pass::gather(world, Freshness::Recorded, now).await?;
     let today = pass::read(world, fetched, &early, history.places()?).await;
-    let mut memory = record::recall(&history, now)?;
+    let memory = record::recall(&history, now)?;
     let running = target::running(early.observed(), &memory);
     let target = target::choose(&history, &running, &wish.scope, wish.to)?;
     let number = target.row.number;
     let lines = lines(&history, &today.loaded, &target)?;
     let again = Again::read(world, &history, target, today.places).await?;
-    let again = again.without_jobs(&memory, &wish.scope)?;
-
-    let loaded = again.in_place_of(today.loaded);
-    let mut pins = history.pins()?;
-    again.pin(&mut pins);
-    let services = again.ids();
-    let only = services.iter().cloned().map(HoldScope::Service).collect();
-    let rules = world.rules(&Request { only, retries: Retries::AtOnce, ..Request::default() });
-    let scene = Scene { loaded: &loaded, pins: &pins, rules: &rules, offline: true, now };
-    let mut view = view::look(world, Some(early), &scene.with(&memory)).await?;
+    let again = again.with_followers().without_jobs(&memory, &wish.scope)?;
+    let before = memory.holds.clone();
+    // Held before anything is done: a pass after a crash must not go forward again.
+    for id in again.ids() {
+        let image = lines.get(&id.service).cloned().flatten();
+        history.hold(&hold(&id, number, image, now))?;
+    }
     let superseded = Superseded::default();
     let crew = Crew { world, history: &history, watcher, stop, superseded: &superseded };
-    let mut notices = crew.put_in_order(&scene, &mut memory, &mut view).await?;
-
-    let before = memory.holds.clone();
-    let mut freed = memory;
-    free(&mut freed, &services);
-    let mut plan = plan::plan(&view.situation(&freed, &rules, now));
-    notices.extend(missing_images(&plan));
-    // Held before anything is done: a pass after a crash must not go forward again.
-    for id in &services {
-        history.hold(&hold(id, number, lines.get(&id.service).cloned().flatten(), now))?;
+    let today = Today { loaded: today.loaded, early: Some(early), memory };
+    let deployed = deploy(&crew, &again, today, Retries::AtOnce).await;
+    let held = match &deployed {
+        Ok(deployed) => again.ids().into_iter().filter(|id| deployed.is_well(id)).collect(),
+        Err(_) => Vec::new(),
+    };
+    for id in again.ids().iter().filter(|id| !held.contains(id)) {
+        take_back_hold(&history, &before, id)?;
     }
-    let why = Why::Rollback(&again.target.row);
-    let generations = record::begin(&history, &view, why, &mut plan, now)?;
-    let mut outcome = crew.carry_out(&plan, &view, &generations).await;
-    let pulls = missing_images(&plan);
-    for result in outcome.services.values_mut() {
-        let failure = result.failure.as_mut().filter(|failure| !failure.blames_spec);
-        if let Some(failure) = failure.filter(|_| !pulls.is_empty()) {
-            failure.hint = Some(format!(
-                "the image of generation {number} has to be on this host or at its registry; `--to` names another generation"
-            ));
-        }
-    }
-    record::finish(&history, &view, &plan, &outcome, &generations, Timestamp::now())?;
-    let mut held = Vec::new();
-    for change in &plan.changes {
-        let result = outcome.services.get(&change.service);
-        let ended = result.map_or_else(|| record::without_steps(&change.verdict), |it| it.outcome);
-        if matches!(ended, ServiceOutcome::Done | ServiceOutcome::Unchanged) {
-            held.push(change.service.clone());
-        } else {
-            take_back_hold(&history, &before, &change.service)?;
-        }
-    }
-    let stack = &again.stack.name;
-    view.desired.stacks.retain(|name, _| name == stack);
-    let sources = Vec::new();
+    let Deployed { mut view, plan, outcome, generations, notices } = deployed?;
+    view.desired.stacks.retain(|name, _| *name == again.stack.name);
     let pass = Pass {
-        sources,
+        sources: Vec::new(),
         view,
         plan,
         outcome,
@@ -172,6 +144,124 @@ pub async fn rollback(
         took: begun.elapsed(),
     };
     Ok(RolledBack { pass, to: number, held })
+}
+
+/// Deploys again what services were last well with that have lost their containers. Nothing is held by that:
+/// the next spec is tried as ever. Gives things worth saying.
+pub(super) async fn restore(
+    crew: &Crew<'_>,
+    lost: &[ServiceId],
+    read: &Read,
+    memory: &Memory,
+    retries: Retries,
+) -> Result<Vec<String>, PassError> {
+    let mut notices = Vec::new();
+    for id in lost {
+        let Some(good) = crew.history.last_good(id)? else { continue };
+        let Some(target) = target::last_good(crew.history, id)? else { continue };
+        if memory.rejected.contains_key(&(id.clone(), good.spec)) {
+            continue;
+        }
+        let (number, scope) = (target.row.number, HoldScope::Service(id.clone()));
+        let again = Again::read(crew.world, crew.history, target, read.places.clone()).await;
+        let again = match again.and_then(|again| again.without_jobs(memory, &scope)) {
+            Ok(again) => again,
+            Err(RollbackError::Pass(error)) => return Err(error),
+            Err(RollbackError::Target(TargetError::Job(_))) => continue,
+            Err(error) => {
+                notices.push(format!("{id} has lost its container: {error}"));
+                continue;
+            }
+        };
+        let (loaded, memory) = (read.loaded.clone(), memory.clone());
+        let today = Today { loaded, early: None, memory };
+        let deployed = deploy(crew, &again, today, retries).await?;
+        notices.extend(deployed.notices.iter().cloned());
+        notices.push(match deployed.is_well(id) {
+            true => format!(
+                "{id} had lost its container: it runs again what generation {number} ran"
+            ),
+            false => format!(
+                "{id} has lost its container, and what generation {number} ran could not be deployed again{}",
+                deployed.why_not(id)
+            ),
+        });
+    }
+    Ok(notices)
+}
+
+/// A record that was deployed again, well or not.
+struct Deployed {
+    view: View,
+    plan: Plan,
+    outcome: Outcome,
+    generations: Generations,
+    notices: Vec<String>,
+}
+
+impl Deployed {
+    /// Whether the service runs what it was to run.
+    fn is_well(&self, id: &ServiceId) -> bool {
+        let change = self.plan.changes.iter().find(|change| change.service == *id);
+        let done = self.outcome.services.get(id).map(|result| result.outcome);
+        let done = done.or_else(|| Some(record::without_steps(&change?.verdict)));
+        matches!(done, Some(ServiceOutcome::Done | ServiceOutcome::Unchanged))
+    }
+
+    fn why_not(&self, id: &ServiceId) -> String {
+        let failure = self.outcome.services.get(id).and_then(|result| result.failure.as_ref());
+        failure.map(|failure| format!(": {}", failure.message)).unwrap_or_default()
+    }
+}
+
+/// What is wanted, there and remembered today.
+struct Today {
+    loaded: Loaded,
+    /// A look at the engine that was taken already.
+    early: Option<Early>,
+    memory: Memory,
+}
+
+/// Plans for the record in place of what is wanted today, and carries that out.
+async fn deploy(
+    crew: &Crew<'_>,
+    again: &Again,
+    today: Today,
+    retries: Retries,
+) -> Result<Deployed, PassError> {
+    let (world, history, now) = (crew.world, crew.history, Timestamp::now());
+    let Today { loaded, early, mut memory } = today;
+    let loaded = again.in_place_of(loaded);
+    let mut pins = history.pins()?;
+    again.pin(&mut pins);
+    let services = again.ids();
+    let only = services.iter().cloned().map(HoldScope::Service).collect();
+    let rules = world.rules(&Request { only, retries, ..Request::default() });
+    let scene = Scene { loaded: &loaded, pins: &pins, rules: &rules, offline: true, now };
+    let mut view = view::look(world, early, &scene.with(&memory)).await?;
+    let mut notices = crew.put_in_order(&scene, &mut memory, &mut view).await?;
+    free(&mut memory, &services);
+    let mut plan = plan::plan(&view.situation(&memory, &rules, now));
+    let missing = missing_images(&plan);
+    let why = Why::Rollback(&again.target.row);
+    let generations = record::begin(history, &view, why, &mut plan, now)?;
+    let mut outcome = crew.carry_out(&plan, &view, &generations).await;
+    for result in outcome.services.values_mut().filter(|_| !missing.is_empty()) {
+        if let Some(failure) = result.failure.as_mut().filter(|failure| !failure.blames_spec) {
+            failure.hint = Some(where_to_have_images(again.target.row.number));
+        }
+    }
+    notices.extend(missing);
+    let ended = Timestamp::now();
+    record::finish(history, &view, &plan, &outcome, &generations, ended)?;
+    backoff::record(history, &view, &plan, &outcome, &memory, ended)?;
+    Ok(Deployed { view, plan, outcome, generations, notices })
+}
+
+fn where_to_have_images(number: GenerationNumber) -> String {
+    format!(
+        "the image of generation {number} has to be on this host or at its registry; `--to` names another generation"
+    )
 }
 
 /// A stack as a generation's record describes it, and what of it is deployed again.
@@ -227,17 +317,14 @@ impl Again {
             return Err(RollbackError::NotInManifest(number, id));
         }
         let mut again = Self { target, stack };
-        again.add_followers();
-        for name in again.target.services.keys() {
-            if let Some(service) = again.stack.services.get_mut(name) {
-                service.rollout = rollout(service);
-            }
+        for service in again.stack.services.values_mut() {
+            service.rollout = rollout(service);
         }
         Ok(again)
     }
 
     /// Adds those that live in another's network, or are to be restarted with it: they go along.
-    fn add_followers(&mut self) {
+    fn with_followers(mut self) -> Self {
         // In dependency order, so that those who follow a follower come behind it.
         for (name, service) in &self.stack.services {
             let goes = |other: &ServiceName| self.target.services.contains_key(other);
@@ -252,6 +339,7 @@ impl Again {
                 self.target.services.insert(name.clone(), digest);
             }
         }
+        self
     }
 
     /// Leaves jobs out: what they did, they did.
@@ -370,7 +458,7 @@ fn take_back_hold(history: &History, before: &[Hold], id: &ServiceId) -> Result<
 }
 
 /// Images that have to be pulled again.
-fn missing_images(plan: &plan::Plan) -> Vec<String> {
+fn missing_images(plan: &Plan) -> Vec<String> {
     let pulls = plan.steps.iter().filter_map(|planned| {
         let Step::PullImage { shown, .. } = &planned.step else { return None };
         Some(shown)

@@ -139,6 +139,39 @@ fn a_stack_goes_back_with_all_that_differs_and_nothing_else() {
 }
 
 #[test]
+fn what_ran_last_is_deployed_again_when_it_is_gone_and_its_successor_was_rejected() {
+    let host = deployed();
+    host.push("acme/bad", "1", Kind::Exits);
+    let bad = manifest("1", "a").replacen("/acme/web:1", "/acme/bad:1", 1);
+    host.commit(&[("shop-@ID@/compose.yaml", &bad)]);
+    host.pass().ends(4);
+    host.docker(&["rm", "-f", "shop-@ID@-web-1"]);
+    host.pass()
+        .ends(1)
+        .says("shop/web had lost its container: it runs again what generation 2 ran");
+    runs(&host, "2");
+    let before = host.containers();
+    host.pass().ends(1);
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1", "a"))]);
+    host.pass().ends(0).does(&["shop/web update done"]);
+    runs(&host, "1");
+    host.is_settled();
+}
+
+#[test]
+fn what_was_rolled_back_is_deployed_again_when_it_is_gone() {
+    let host = deployed();
+    host.run(&["rollback", "shop-@ID@/web"]).ends(0);
+    host.docker(&["rm", "-f", "shop-@ID@-web-1"]);
+    host.pass().ends(0).says("it runs again what generation 3 ran");
+    runs(&host, "1");
+    let before = host.containers();
+    host.pass().ends(0).does(&["shop/web held held"]);
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
+}
+
+#[test]
 fn what_cannot_be_gone_back_to_is_said_with_the_next_move() {
     let mut host = deployed();
     host.run(&["rollback", "shpo-@ID@"]).ends(1).says("has no `shpo`").says("it has shop");
