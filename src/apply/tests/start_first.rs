@@ -244,6 +244,30 @@ async fn with_a_bad_second(
     (host, pass, before)
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_replica_that_is_not_wanted_any_more_serves_until_one_that_stays_does() {
+    for (order, lost) in [(Order::StartFirst, true), (Order::StopFirst, false)] {
+        let mut host = Bench::new();
+        let app = host.app();
+        let wanted = |value: &str, replicas| {
+            let web = service("web", &app).env("V", value).replicas(replicas);
+            web.with(|service| service.rollout.order = order)
+        };
+        host.want("shop", [wanted("1", 2)]);
+        host.converge().await;
+        if lost {
+            host.world.docker_rm_force("shop-web-1").unwrap();
+        }
+        host.want("shop", [wanted(if lost { "1" } else { "2" }, 1)]);
+        host.world.forget_calls();
+        host.pass().await;
+        let calls = host.calls();
+        let place = |call: &str| calls.iter().position(|one| one == call).unwrap();
+        assert!(place("Start shop-web-1") < place("Stop shop-web-2"), "{calls:?}");
+        assert_eq!(host.world.names(), ["shop-web-1"]);
+    }
+}
+
 /// Which of the four are others than before.
 fn replaced(host: &Bench, before: &[ContainerId]) -> Vec<bool> {
     let names = host.world.names();

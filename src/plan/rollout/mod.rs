@@ -302,14 +302,30 @@ impl Emission<'_, '_> {
     }
 
     fn retire(&mut self, replica: &Replica<'_>) -> WayBack {
+        // Where none of those that stay serves meanwhile, those that go do.
+        let after = match self.service.replicas.iter().any(|one| self.serves_on(one)) {
+            true => Vec::new(),
+            false => [self.waits.clone(), self.ends.clone()].concat(),
+        };
         for container in replica.slot.all() {
             let target = Target::Id(container.id.clone());
             let because = "fewer replicas are wanted";
             let stopped =
-                self.add_on_networks(Step::StopContainer(target.clone()), because, Vec::new());
+                self.add_on_networks(Step::StopContainer(target.clone()), because, after.clone());
             self.add(Step::RemoveContainer(target), because, vec![stopped]);
         }
         WayBack::default()
+    }
+
+    /// Whether the replica has a container that runs through the whole rollout.
+    fn serves_on(&self, replica: &Replica<'_>) -> bool {
+        let is_interrupted = match &replica.need {
+            Need::Nothing | Need::Await(_) | Need::Finish(..) => false,
+            Need::Mend(_, drift) => drift.stop,
+            Need::Replace(..) => self.order() == Order::StopFirst,
+            Need::Create | Need::Retire => true,
+        };
+        !is_interrupted && replica.slot.current.is_some_and(ObservedContainer::is_running)
     }
 
     /// What was set aside goes when every replica has passed, or failed by itself: until then it is the way
