@@ -79,7 +79,7 @@ fn map(entries: &[(&str, &str)]) -> BTreeMap<String, String> {
 /// Something in every field.
 fn everything(world: &World) -> ContainerSpec {
     let mut first = world.endpoint("front", &["web", "alias-a"]);
-    first.ipv4_address = Some("10.213.7.9".into());
+    first.ipv4_address = Some("10.214.7.9".into());
     let odd = world.directory.path().join("odd:name");
     std::fs::create_dir_all(&odd).unwrap();
     ContainerSpec {
@@ -149,7 +149,7 @@ fn everything(world: &World) -> ContainerSpec {
             uts: None,
         },
         dns: Dns {
-            servers: words(&["10.213.7.1", "fd00::53"]),
+            servers: words(&["10.214.7.1", "fd00::53"]),
             options: words(&["ndots:2", "use-vc"]),
             search: words(&["b.example", "a.example"]),
         },
@@ -305,7 +305,8 @@ fn assert_same(observed: &ObservedContainer, expected: &ContainerSpec, when: &st
 #[tokio::test]
 async fn what_is_asked_for_is_what_inspect_shows() {
     let world = World::new("round-trip");
-    world.network("front", Some("10.213.7.0/24")).await;
+    // Outside the range from which the engine takes those that nobody chooses (`tests/support/engine`).
+    world.network("front", Some("10.214.7.0/24")).await;
     world.network("back", None).await;
     for name in ["data", "plain"] {
         let volume = Volume {
@@ -338,7 +339,7 @@ async fn what_is_asked_for_is_what_inspect_shows() {
     assert_eq!(started.state, ContainerState::Running);
     assert_ne!(started.health, Health::None);
     let front = &started.attached[&world.named("front").as_str().into()];
-    assert_eq!(front.address.as_deref(), Some("10.213.7.9"));
+    assert_eq!(front.address.as_deref(), Some("10.214.7.9"));
     assert!(front.aliases.contains(&world.named("all")), "its own name is an alias");
     assert!(started.attached[&world.named("back").as_str().into()].aliases.contains("web"));
 
@@ -497,7 +498,7 @@ async fn a_container_is_attached_and_detached() {
     assert!(matches!(gone, Err(EngineError::NotFound(_))), "{gone:?}");
     // A failure among the later endpoints takes the container back: no address without a subnet.
     world.network("back", None).await;
-    let endpoint = Endpoint { ipv4_address: Some("10.213.8.9".into()), ..endpoint };
+    let endpoint = Endpoint { ipv4_address: Some("10.214.8.9".into()), ..endpoint };
     let network = Attachment::Networks(vec![world.endpoint("front", &[]), endpoint]);
     let settings = ContainerSpec { network, tmpfs: no_volume(), ..ContainerSpec::default() };
     let failed = world.engine.create_container(&world.request("half", settings)).await;

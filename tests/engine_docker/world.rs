@@ -32,7 +32,8 @@ pub struct World {
 
 impl World {
     pub fn new(name: &str) -> Self {
-        let name = format!("t-docker-{name}");
+        // Two runs at once, or one that was cut off, are not in each other's way.
+        let name = format!("t-docker-{name}-{}", std::process::id());
         let directory = tempfile::tempdir().unwrap();
         let (registry, address) = start_registry(directory.path());
         let tag = format!("{address}/{name}:1");

@@ -137,7 +137,7 @@ async fn the_fake_does_what_the_engine_does() {
     let image = world.engine.image_defaults(&image.id.as_str().into()).await.unwrap();
     let image = Arc::new(image);
     let first = number("EVENKEEL_DIFFERENTIAL_FIRST", 0);
-    let seeds = first..first + number("EVENKEEL_DIFFERENTIAL_SEQUENCES", 120);
+    let seeds = first..first + number("EVENKEEL_DIFFERENTIAL_SEQUENCES", 60);
     let differences: Vec<String> = stream::iter(seeds)
         .map(|seed| tokio::spawn(replay(world.clone(), image.clone(), seed)))
         .buffer_unordered(AT_ONCE)
