@@ -92,6 +92,7 @@ fn stack(name: &str) -> DesiredStack {
         volumes: Default::default(),
         after: Vec::new(),
         after_at: Default::default(),
+        atomic: false,
         suspended: None,
         remarks: Vec::new(),
         masks: Masks::default(),

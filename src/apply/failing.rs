@@ -52,7 +52,7 @@ pub fn of_engine(hands: &Hands<'_>, step: &Step, error: &EngineError) -> Failure
 }
 
 /// Whether something is left half-way when this step fails.
-fn changes_containers(step: &Step) -> bool {
+pub fn changes_containers(step: &Step) -> bool {
     match step {
         Step::CreateContainer(_)
         | Step::SetAside { .. }

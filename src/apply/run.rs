@@ -1,13 +1,16 @@
 //! Carries the work out that [`super::schedule`] hands over, so much at once.
 
+use std::collections::BTreeSet;
+
 use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
 
 use super::addresses::{AddressLocks, Addresses};
 use super::outcome::{Failure, Outcome};
 use super::perform::{self, Done};
-use super::schedule::{Ended, Schedule, Work};
+use super::schedule::{Ended, Schedule, Walked, Work};
 use super::{Event, Hands};
+use crate::model::ServiceId;
 use crate::plan::way_back::Leg;
 use crate::plan::{Plan, PlannedStep, Step, Target};
 
@@ -21,7 +24,7 @@ pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
             let Some(work) = schedule.next_work() else { break };
             let locks = match &work {
                 Work::Unit(_, steps) => addresses.of_unit(plan, steps),
-                Work::WayBack(change, ..) => addresses.of_way_back(change),
+                Work::WayBack { change, .. } => addresses.of_way_back(change),
             };
             running.push(carry_out(hands, work, locks));
         }
@@ -36,12 +39,10 @@ async fn carry_out<'p>(hands: &Hands<'_>, work: Work<'p>, locks: AddressLocks) -
     let _held = locks.lock().await;
     match work {
         Work::Unit(unit, steps) => run_unit(hands, unit, &steps).await,
-        Work::WayBack(change, failed, replica) => {
+        Work::WayBack { change, failed, replica, legs } => {
             hands.watcher.event(&Event::GoingBack(&change.service));
-            let legs = change.way_back.iter();
-            let legs = legs.filter(|leg| replica.is_none() || leg.replica == replica);
-            let result = walk_back(hands, failed, legs).await;
-            Ended::WayBack { service: &change.service, replica, result }
+            let walked = walk_back(hands, failed, &legs).await;
+            Ended::WayBack { service: &change.service, replica, walked }
         }
     }
 }
@@ -60,18 +61,22 @@ async fn run_unit<'p>(hands: &Hands<'_>, unit: usize, steps: &[&'p PlannedStep])
     Ended::Unit { unit, completed, failed: None }
 }
 
-/// Walks every leg, whatever becomes of the others; the first failure, if there is one.
-async fn walk_back<'p>(
-    hands: &Hands<'_>,
-    failed: &PlannedStep,
-    legs: impl Iterator<Item = &'p Leg>,
-) -> Result<(), Failure> {
-    let mut result = Ok(());
+/// Walks every leg, whatever becomes of those of other replicas.
+async fn walk_back<'p>(hands: &Hands<'_>, failed: &PlannedStep, legs: &[&'p Leg]) -> Walked<'p> {
+    let mut walked = Walked::new();
+    let mut lost: BTreeSet<(&ServiceId, u32)> = BTreeSet::new();
     for leg in legs {
-        let walked = walk_leg(hands, failed, &leg.steps).await;
-        result = result.and(walked);
+        let result = walked.entry(&leg.service).or_insert(Ok(()));
+        // What could not be stopped must not get its predecessor beside it.
+        if lost.contains(&(&leg.service, leg.replica)) {
+            continue;
+        }
+        if let Err(failure) = walk_leg(hands, failed, &leg.steps).await {
+            lost.insert((&leg.service, leg.replica));
+            *result = std::mem::replace(result, Ok(())).and(Err(failure));
+        }
     }
-    result
+    walked
 }
 
 async fn walk_leg(hands: &Hands<'_>, failed: &PlannedStep, steps: &[Step]) -> Result<(), Failure> {

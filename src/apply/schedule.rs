@@ -6,17 +6,31 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use tokio::time::Instant;
 
+use super::failing;
 use super::outcome::{Failure, Outcome, ServiceResult};
 use crate::model::{ServiceId, ServiceOutcome};
-use crate::plan::{Change, Plan, PlannedStep, StepId};
+use crate::plan::way_back::Leg;
+use crate::plan::{Change, Plan, PlannedStep, Step, StepId};
 
 /// Something to be carried out.
 pub enum Work<'p> {
     /// Steps that run one after the other: a section, or a single step. With the unit's place.
     Unit(usize, Vec<&'p PlannedStep>),
-    /// The way back after the step that failed: of the service, or of one replica alone.
-    WayBack(&'p Change, &'p PlannedStep, Option<u32>),
+    /// A way back.
+    WayBack {
+        /// The change that is taken back.
+        change: &'p Change,
+        /// The step that failed.
+        failed: &'p PlannedStep,
+        /// The replica, where it is that of one alone.
+        replica: Option<u32>,
+        /// What is walked.
+        legs: Vec<&'p Leg>,
+    },
 }
+
+/// How the way back of each service went; the first failure, if there was one.
+pub type Walked<'p> = BTreeMap<&'p ServiceId, Result<(), Failure>>;
 
 /// How that went.
 pub enum Ended<'p> {
@@ -36,7 +50,7 @@ pub enum Ended<'p> {
         /// The replica, where it was that of one alone.
         replica: Option<u32>,
         /// How it went.
-        result: Result<(), Failure>,
+        walked: Walked<'p>,
     },
 }
 
@@ -90,6 +104,12 @@ struct Progress<'p> {
     /// Whether every one of them came back.
     borne_back: Option<bool>,
     skipped: Option<String>,
+    /// Whether something was done to its containers.
+    touched: bool,
+    /// Whether it goes back for another one's sake.
+    goes_along: bool,
+    /// Why it is not begun any more.
+    given_up: Option<String>,
 }
 
 impl Progress<'_> {
@@ -132,31 +152,63 @@ impl<'p> Schedule<'p> {
 
     /// What can be carried out now; ways back first. Skips what can no longer run.
     pub fn next_work(&mut self) -> Option<Work<'p>> {
-        if let Some(way_back) = self.next_way_back().or_else(|| self.next_replica_back()) {
-            return Some(way_back);
-        }
-        while let Some(place) = self.ready.pop_first() {
+        loop {
+            if let Some(way_back) = self.next_way_back().or_else(|| self.next_replica_back()) {
+                return Some(way_back);
+            }
+            let place = self.ready.pop_first()?;
             match self.cannot_run(place) {
-                Some(why) => self.skip(place, why),
+                Some(why) => self.skip_with_all(place, why),
                 None => return Some(self.begin(place)),
             }
         }
-        None
     }
 
-    /// A way back is walked once nothing else of its service is under way.
+    /// A way back is walked once nothing else is under way of those who go it.
     fn next_way_back(&mut self) -> Option<Work<'p>> {
-        let is_still = |service: &ServiceId| {
-            self.services.get(service).is_none_or(|progress| progress.running == 0)
+        let is_idle = |service: &&ServiceId| {
+            let Some(change) = self.changes.get(service) else { return false };
+            let others = change.together.iter().filter(|other| other != service);
+            let is_still = self.services.get(service).is_none_or(|progress| progress.running == 0);
+            is_still && others.into_iter().all(|other| self.is_settled(change, other))
         };
-        let is_idle =
-            |service: &&ServiceId| is_still(service) && self.together(service).iter().all(is_still);
         let service = self.to_go_back.iter().copied().find(is_idle)?;
         self.to_go_back.remove(service);
+        let change = self.changes.get(service).copied()?;
+        let legs = change.way_back.iter().filter(|leg| self.is_to_be_walked(leg)).collect();
         let progress = self.services.get_mut(service)?;
         let failed = progress.to_go_back.take()?;
         progress.running += 1;
-        Some(Work::WayBack(self.changes.get(service).copied()?, failed, None))
+        Some(Work::WayBack { change, failed, replica: None, legs })
+    }
+
+    /// Whether `other` is in nobody's way when `change` goes back: a job that was begun is waited for.
+    fn is_settled(&self, change: &Change, other: &ServiceId) -> bool {
+        let Some(progress) = self.services.get(other) else { return true };
+        let ends_by_itself = progress.touched && !change.takes_back(other);
+        let has_ended = progress.failure.is_some() || !self.has_open_units(other);
+        progress.running == 0 && (!ends_by_itself || has_ended)
+    }
+
+    fn has_open_units(&self, service: &ServiceId) -> bool {
+        self.units.iter().any(|unit| {
+            let is_its_own =
+                unit.steps.first().is_some_and(|one| one.service.as_ref() == Some(service));
+            is_its_own && matches!(unit.state, State::Waiting | State::Running)
+        })
+    }
+
+    fn is_to_be_walked(&self, leg: &Leg) -> bool {
+        let has_gone = |progress: &Progress<'_>| progress.went_back.is_some();
+        self.is_touched(&leg.service) && !self.services.get(&leg.service).is_some_and(has_gone)
+    }
+
+    /// Whether something was done to the containers of a service, or to those that it cannot be without. Who is
+    /// changed alone has a way back for that reason only.
+    fn is_touched(&self, service: &ServiceId) -> bool {
+        let Some(change) = self.changes.get(service) else { return false };
+        let is_touched = |one: &ServiceId| self.services.get(one).is_some_and(|it| it.touched);
+        change.together.is_empty() || change.mates.iter().any(is_touched)
     }
 
     /// The way back of a single replica, once nothing else of it is under way.
@@ -173,19 +225,19 @@ impl<'p> Schedule<'p> {
         let failed = self.replicas_to_go_back.swap_remove(place);
         let service = failed.service.as_ref()?;
         self.services.get_mut(service)?.running += 1;
-        Some(Work::WayBack(self.changes.get(service).copied()?, failed, failed.replica))
-    }
-
-    /// The services that go back with this one.
-    fn together(&self, service: &ServiceId) -> &'p [ServiceId] {
-        self.changes.get(service).map_or(&[], |change| &change.together)
+        let change = self.changes.get(service).copied()?;
+        let legs = change.way_back.iter().filter(|leg| Some(leg.replica) == failed.replica);
+        let legs = legs.collect();
+        Some(Work::WayBack { change, failed, replica: failed.replica, legs })
     }
 
     fn begin(&mut self, place: usize) -> Work<'p> {
         self.units[place].state = State::Running;
+        let touches = self.units[place].steps.iter().any(|planned| touches(&planned.step));
         if let Some(progress) = self.progress_of(place) {
             progress.begun.get_or_insert_with(Instant::now);
             progress.running += 1;
+            progress.touched |= touches;
         }
         Work::Unit(place, self.units[place].steps.clone())
     }
@@ -204,9 +256,14 @@ impl<'p> Schedule<'p> {
         let service = self.service_of(place);
         let replica = self.units[place].steps.first().and_then(|planned| planned.replica);
         if let Some(service) = service
-            && self.services.get(service).is_some_and(|progress| progress.concerns(replica))
+            && let Some(progress) = self.services.get(service)
         {
-            return Some(format!("{service} has failed"));
+            if progress.concerns(replica) {
+                return Some(format!("{service} has failed"));
+            }
+            if let Some(why) = &progress.given_up {
+                return Some(why.clone());
+            }
         }
         let after = self.units[place].steps.iter().flat_map(|planned| &planned.after);
         let mut others = after.filter_map(|id| self.unit_of.get(id));
@@ -223,6 +280,22 @@ impl<'p> Schedule<'p> {
         self.close(place, State::NotDone(why));
     }
 
+    /// Skips a unit for the sake of another one; who is changed as one with its service goes back.
+    fn skip_with_all(&mut self, place: usize, why: String) {
+        let service = self.service_of(place);
+        let is_known = service
+            .and_then(|service| self.services.get(service))
+            .is_none_or(|it| it.failure.is_some() || it.given_up.is_some() || it.skipped.is_some());
+        let step = self.units[place].steps.first().copied();
+        self.skip(place, why.clone());
+        let change = service.and_then(|service| self.changes.get(service).copied());
+        if let (false, Some(change), Some(step)) = (is_known, change, step)
+            && !change.together.is_empty()
+        {
+            self.take_back(change, step, &Failure::of_the_world(why));
+        }
+    }
+
     /// The unit has ended; those that waited for it may be ready.
     fn close(&mut self, place: usize, state: State) {
         self.units[place].state = state;
@@ -237,7 +310,7 @@ impl<'p> Schedule<'p> {
     /// Notes how something ended.
     pub fn ended(&mut self, ended: Ended<'p>) {
         match ended {
-            Ended::WayBack { service, replica, result } => self.went_back(service, replica, result),
+            Ended::WayBack { service, replica, walked } => self.went_back(service, replica, walked),
             Ended::Unit { unit, completed, failed } => self.unit_ended(unit, completed, failed),
         }
     }
@@ -275,28 +348,11 @@ impl<'p> Schedule<'p> {
         {
             return;
         }
-        let goes_back = failure.half_done && leads_back;
-        let members = self.together(service);
-        if goes_back && members.iter().all(|member| !self.goes_back_already(member)) {
-            self.to_go_back.insert(service);
-            if let Some(progress) = self.services.get_mut(service) {
-                progress.to_go_back = step;
-            }
-        }
-        if goes_back {
-            // A container that is replaced for another one's sake alone has that one to blame.
-            let keeps_spec = change.is_some_and(|change| !change.tries_spec);
-            let with = Failure {
-                message: format!("it goes back with {service}: {}", failure.message),
-                blames_spec: failure.blames_spec && keeps_spec,
-                blames_another: true,
-                ..Failure::of_the_world("")
-            };
-            for member in members.iter().filter(|member| *member != service) {
-                if let Some(progress) = self.services.get_mut(member) {
-                    progress.failure.get_or_insert_with(|| with.clone());
-                }
-            }
+        let waits_in_vain = failure.blames_another && change.is_some_and(Change::is_one_of_several);
+        if let (Some(step), Some(change)) = (step, change)
+            && ((failure.half_done && leads_back) || waits_in_vain)
+        {
+            self.take_back(change, step, &failure);
         }
         if let Some(progress) = self.services.get_mut(service) {
             progress.borne.clear();
@@ -307,7 +363,7 @@ impl<'p> Schedule<'p> {
 
     /// Lets a replica go back alone, where that many may fail.
     fn bear(&mut self, change: &Change, step: &'p PlannedStep, failure: &Failure) -> bool {
-        let has_leg = |one: &u32| change.way_back.iter().any(|leg| leg.replica == Some(*one));
+        let has_leg = |one: &u32| change.way_back.iter().any(|leg| leg.replica == *one);
         let Some(replica) = step.replica.filter(has_leg) else { return false };
         let Some(progress) = self.services.get_mut(&change.service) else { return false };
         // Once the whole service has failed it goes back as a whole.
@@ -322,34 +378,67 @@ impl<'p> Schedule<'p> {
         true
     }
 
-    fn goes_back_already(&self, service: &ServiceId) -> bool {
-        let has_gone = |progress: &Progress<'_>| progress.went_back.is_some();
-        self.to_go_back.contains(service) || self.services.get(service).is_some_and(has_gone)
+    /// Has the way back of `change` walked by all who were touched of those that are changed as one with it; the
+    /// others are not begun any more.
+    fn take_back(&mut self, change: &'p Change, step: &'p PlannedStep, failure: &Failure) {
+        let service = &change.service;
+        let is_touched = change.way_back.iter().any(|leg| self.is_to_be_walked(leg));
+        if is_touched && !self.goes_back_already(service) {
+            self.to_go_back.insert(service);
+            if let Some(progress) = self.services.get_mut(service) {
+                progress.to_go_back = Some(step);
+            }
+        }
+        for other in change.together.iter().filter(|other| *other != service) {
+            self.take_along(change, other, failure);
+        }
     }
 
-    fn went_back(
-        &mut self,
-        service: &ServiceId,
-        replica: Option<u32>,
-        result: Result<(), Failure>,
-    ) {
-        let Some(progress) = self.services.get_mut(service) else { return };
-        progress.running = progress.running.saturating_sub(1);
-        progress.ended = Some(Instant::now());
-        if replica.is_some() {
-            let all = progress.borne_back.unwrap_or(true) && result.is_ok();
-            progress.borne_back = Some(all);
-            return;
+    fn take_along(&mut self, change: &Change, other: &'p ServiceId, failure: &Failure) {
+        let service = &change.service;
+        let is_touched = self.is_touched(other);
+        let Some(progress) = self.services.get_mut(other) else { return };
+        if !is_touched {
+            let why = format!("{service}, with which it is changed as one, has failed");
+            progress.given_up.get_or_insert(why);
+        } else if change.takes_back(other) && progress.failure.is_none() {
+            // A container that is replaced for another one's sake alone has that one to blame.
+            let is_to_blame = change.mates.contains(other) || change.follows.contains(other);
+            progress.goes_along = true;
+            progress.failure = Some(Failure {
+                blames_spec: failure.blames_spec && !change.tries_spec && is_to_blame,
+                blames_another: true,
+                ..Failure::of_the_world(format!("it goes back with {service}: {}", failure.message))
+            });
         }
-        progress.went_back = Some(result.is_ok());
-        let is_back = result.is_ok();
-        if let (Err(second), Some(first)) = (result, &mut progress.failure) {
-            first.message = format!("{}; and going back failed: {}", first.message, second.message);
+    }
+
+    /// Whether the way back of `service` was walked, or is to be with that of another one.
+    fn goes_back_already(&self, service: &ServiceId) -> bool {
+        let has_gone = |progress: &Progress<'_>| progress.went_back.is_some();
+        let takes_it_back = |one: &&ServiceId| {
+            self.changes.get(*one).is_some_and(|change| change.takes_back(service))
+        };
+        self.to_go_back.iter().any(takes_it_back)
+            || self.services.get(service).is_some_and(has_gone)
+    }
+
+    fn went_back(&mut self, service: &ServiceId, replica: Option<u32>, walked: Walked<'p>) {
+        if let Some(progress) = self.services.get_mut(service) {
+            progress.running = progress.running.saturating_sub(1);
         }
-        for member in self.together(service) {
-            if let Some(progress) = self.services.get_mut(member) {
-                progress.ended = Some(Instant::now());
-                progress.went_back = Some(is_back);
+        for (service, result) in walked {
+            let Some(progress) = self.services.get_mut(service) else { continue };
+            progress.ended = Some(Instant::now());
+            if replica.is_some() {
+                let all = progress.borne_back.unwrap_or(true) && result.is_ok();
+                progress.borne_back = Some(all);
+                continue;
+            }
+            progress.went_back = Some(result.is_ok());
+            if let (Err(second), Some(first)) = (result, &mut progress.failure) {
+                let second = second.message;
+                first.message = format!("{}; and going back failed: {second}", first.message);
             }
         }
     }
@@ -366,7 +455,8 @@ impl<'p> Schedule<'p> {
             .services
             .iter()
             .map(|(id, progress)| {
-                let has_way_back = self.changes.get(id).is_some_and(|change| change.has_way_back);
+                let has_way_back = progress.goes_along
+                    || self.changes.get(id).is_some_and(|change| change.has_way_back);
                 ((*id).clone(), result(progress, has_way_back, stopped))
             })
             .collect();
@@ -377,6 +467,12 @@ impl<'p> Schedule<'p> {
             stopped,
         }
     }
+}
+
+/// Whether a step does something to containers, as against looking at them.
+fn touches(step: &Step) -> bool {
+    let looks = matches!(step, Step::AwaitGate { .. } | Step::Monitor { .. });
+    failing::changes_containers(step) && !looks
 }
 
 /// The units in the order of their first steps, and the unit of each step.

@@ -41,6 +41,8 @@ pub struct Stack {
     pub after: Vec<StackName>,
     /// Where each of them is named in the manifest.
     pub after_at: BTreeMap<StackName, Place>,
+    /// `x-evenkeel.rollout.atomic`: its services are changed as a whole or not at all.
+    pub atomic: bool,
     /// `x-evenkeel.suspend`: nothing of this stack is changed.
     pub suspended: Option<Suspension>,
     /// Things worth saying that are no errors.

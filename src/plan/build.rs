@@ -1,6 +1,6 @@
 //! From verdicts to a plan: the steps of all services, wired so that dependencies come first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use super::builder::{Builder, For, Waits};
 use super::change::{Judged, Need, slots_of};
@@ -15,13 +15,13 @@ use super::{clearing, following, rollout, together};
 use crate::model::observed::Health;
 use crate::model::spec::Peer;
 use crate::model::stack::Condition;
-use crate::model::{ObservedContainer, ServiceId, ServiceName};
+use crate::model::{ObservedContainer, ServiceId, ServiceName, StackName};
 
 /// Puts the verdicts, in dependency order, into steps.
 pub fn build<'a>(
     situation: &Survey<'a>,
     judged: Vec<Judged<'a>>,
-    removals: Vec<Removal<'a>>,
+    mut removals: Vec<Removal<'a>>,
 ) -> Plan {
     let mut builder = Builder::default();
     let mut groundwork = Groundwork::default();
@@ -29,6 +29,7 @@ pub fn build<'a>(
     let mut stacks = StackOrder::new(situation.desired);
     let mut judged = stacks.sort(judged);
     settle_blocks(situation, &mut stacks, &mut judged);
+    together::keep(&judged, &mut removals);
     let (mut groups, group_of) = together::of(&judged);
     for place in 0..judged.len() {
         let service = &judged[place];
@@ -44,13 +45,15 @@ pub fn build<'a>(
         ground.before_create.extend(before_sharing(&builder, service));
         let together = group_of.get(&place).map(|group| &mut groups[*group]);
         if let Some(together) = &together {
-            // Nothing is switched before those that have to follow can.
-            for other in together.members.iter().filter(|other| **other > place) {
-                let other = groundwork.lay(&mut builder, situation, &judged[*other]);
+            // Nothing is made or switched before those that have to follow can.
+            for other in together.behind(place) {
+                let other = groundwork.lay(&mut builder, situation, &judged[other]);
+                ground.before_create.extend(&other.before_create);
                 waits.after.extend(other.before_create);
             }
-            ground.before_create.extend(&together.passed);
-            ground.before_connect.extend(&together.passed);
+            let passed = together.mates_passed(&service.id);
+            ground.before_create.extend(&passed);
+            ground.before_connect.extend(&passed);
         }
         let change = rollout::emit(&mut builder, situation, service, &ground, waits, together);
         if let Some(milestones) = builder.milestones.get(&service.id) {
@@ -58,13 +61,16 @@ pub fn build<'a>(
         }
         builder.plan.changes.push(change);
     }
-    groups.into_iter().for_each(|together| together.finish(&mut builder));
+    let mut whole: BTreeMap<StackName, Vec<StepId>> = BTreeMap::new();
+    for together in groups {
+        whole.extend(together.finish(&mut builder));
+    }
     for service in judged {
         builder.plan.matches.extend(service.matches);
         let completed = service.completed;
         builder.plan.completed.extend(completed.map(|spec| (service.id, spec)));
     }
-    clearing::last_of_all(&mut builder, situation, removals);
+    clearing::last_of_all(&mut builder, situation, removals, &whole);
     builder.plan
 }
 
@@ -88,7 +94,7 @@ fn settle_blocks<'a>(situation: &Survey<'a>, stacks: &mut StackOrder, judged: &m
                 left_alone.insert(service.id.clone());
             }
         }
-        if !following::spare(situation, judged) {
+        if !following::spare(situation, judged) && !together::hold_back(situation, judged) {
             return;
         }
     }

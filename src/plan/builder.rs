@@ -152,6 +152,8 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         pauses: false,
         bears: 0,
         together: Vec::new(),
+        mates: Vec::new(),
+        follows: Vec::new(),
         tries_spec: false,
         was_stopped: false,
         remarks: Vec::new(),

@@ -31,7 +31,7 @@ pub fn first_of_all(
         if hindered.is_empty() {
             continue;
         }
-        let steps = remove(builder, removal, None);
+        let steps = remove(builder, removal, &[], None);
         for service in hindered {
             waits.entry(service.clone()).or_default().extend(&steps);
         }
@@ -85,7 +85,14 @@ fn starts(service: &Judged<'_>) -> bool {
 }
 
 /// Removes all the rest once every other step has ended, and the networks that are left over.
-pub fn last_of_all(builder: &mut Builder, situation: &Survey<'_>, removals: Vec<Removal<'_>>) {
+///
+/// Nothing goes of a stack that is changed as a whole before the steps in `whole` have succeeded.
+pub fn last_of_all(
+    builder: &mut Builder,
+    situation: &Survey<'_>,
+    removals: Vec<Removal<'_>>,
+    whole: &BTreeMap<StackName, Vec<StepId>>,
+) {
     let mut barrier = Barrier::default();
     let planned = builder.plan.steps.len();
     let mut removed: Vec<StepId> = Vec::new();
@@ -102,7 +109,8 @@ pub fn last_of_all(builder: &mut Builder, situation: &Survey<'_>, removals: Vec<
             if removal.verdict != Verdict::Remove {
                 staying.insert(removal.id.stack.clone());
             } else if !already.contains(&removal.id) {
-                removed.extend(remove(builder, &removal, Some((&mut barrier, planned))));
+                let after = whole.get(&removal.id.stack).map_or(&[][..], Vec::as_slice);
+                removed.extend(remove(builder, &removal, after, Some((&mut barrier, planned))));
             }
             builder.plan.changes.push(explanation(removal.id, removal.verdict));
         }
@@ -129,6 +137,7 @@ impl Barrier {
 fn remove(
     builder: &mut Builder,
     removal: &Removal<'_>,
+    after: &[StepId],
     mut last_of: Option<(&mut Barrier, usize)>,
 ) -> Vec<StepId> {
     let purpose = For { stack: &removal.id.stack, service: Some(&removal.id) };
@@ -141,7 +150,7 @@ fn remove(
             &purpose,
             Step::StopContainer(target.clone()),
             because,
-            Vec::new(),
+            after.to_vec(),
             &networks,
         );
         if let Some((barrier, planned)) = &mut last_of {

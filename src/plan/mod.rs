@@ -79,8 +79,14 @@ pub struct Change {
     /// How many of its replicas may fail (`max_failure_ratio`, `failure_action: continue`): each goes back by
     /// itself, and the rollout goes on.
     pub bears: usize,
-    /// The services that go back as one, this one among them; empty where it goes back alone.
+    /// The services that are changed as one, this one among them: where one fails, all go back that were
+    /// touched, and the others are not begun. Empty where it is changed alone.
     pub together: Vec<ServiceId>,
+    /// Those among them that cannot be without each other, this one among them: when one of them was touched,
+    /// all were.
+    pub mates: Vec<ServiceId>,
+    /// The services for whose sake it is changed, too.
+    pub follows: Vec<ServiceId>,
     /// Whether its spec has to prove itself, so that a failure can say something against it: not where containers
     /// run again or are replaced for another service's sake, with the spec they have.
     pub tries_spec: bool,
@@ -88,6 +94,18 @@ pub struct Change {
     pub was_stopped: bool,
     /// Things worth saying.
     pub remarks: Vec<String>,
+}
+
+impl Change {
+    /// Whether others are changed as one with it.
+    pub fn is_one_of_several(&self) -> bool {
+        self.together.len() > 1
+    }
+
+    /// Whether `service` goes back when this one fails: not a job, which is never taken back.
+    pub fn takes_back(&self, service: &ServiceId) -> bool {
+        self.way_back.iter().any(|leg| leg.service == *service)
+    }
 }
 
 /// What the operator's configuration says about planning.

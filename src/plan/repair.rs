@@ -209,7 +209,19 @@ fn is_worth_finishing(
 ) -> bool {
     let Some(Ok(Pinned { hash, .. })) = desired.map(|desired| &desired.image) else { return false };
     let rejected = situation.memory.rejected.contains_key(&(id.clone(), hash.clone()));
-    current.spec() == Some(hash) && !rejected
+    current.spec() == Some(hash) && !rejected && !has_failed_as_a_whole(situation, &id.stack)
+}
+
+/// Whether the stack is changed as a whole or not at all, and what is wanted of one of its services has failed.
+fn has_failed_as_a_whole(situation: &Survey<'_>, stack: &StackName) -> bool {
+    let deployment = situation.desired.deployment(stack).filter(|one| one.stack.atomic);
+    deployment.is_some_and(|deployment| {
+        deployment.services.iter().any(|(name, desired)| {
+            let id = ServiceId::new(stack, name);
+            let pinned = desired.image.as_ref();
+            pinned.is_ok_and(|it| situation.memory.rejected.contains_key(&(id, it.hash.clone())))
+        })
+    })
 }
 
 fn go_back(

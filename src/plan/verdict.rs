@@ -102,6 +102,8 @@ pub enum Block {
     On(Vec<ServiceId>),
     /// A stack that must be in sync first.
     OnStack(StackName),
+    /// Other services of its stack that cannot be had now: the stack is changed as a whole or not at all.
+    OnWhole(Vec<ServiceId>),
     /// The digest of its image could not be learnt.
     Image {
         /// What happened.

@@ -14,21 +14,26 @@ pub struct WayBack {
     pub undo: Vec<Step>,
     /// What was there serves again.
     pub redo: Vec<Step>,
+    /// In the place of `undo` where another service is to blame: what stays for somebody to look at otherwise
+    /// goes too.
+    pub along: Option<Vec<Step>>,
 }
 
-/// A part of the way back.
+/// A part of the way back. Where one fails, no further one of its replica is walked.
 #[derive(Clone, Debug)]
 pub struct Leg {
-    /// The replica that it leads back; `None` where it leads several services back as one.
-    pub replica: Option<u32>,
+    /// The service that it leads back.
+    pub service: ServiceId,
+    /// The replica that it leads back.
+    pub replica: u32,
     /// Its steps, in order; each may find its work already done.
     pub steps: Vec<Step>,
 }
 
 impl Leg {
     /// The way back of one replica.
-    pub fn of(replica: u32, way: WayBack) -> Self {
-        Self { replica: Some(replica), steps: way.into_steps() }
+    pub fn of(service: &ServiceId, replica: u32, way: WayBack) -> Self {
+        Self { service: service.clone(), replica, steps: way.into_steps() }
     }
 
     /// Whether something is started on it.
@@ -76,7 +81,7 @@ pub fn way_back(
     if back.serves && back.beside {
         let undo = vec![next, restored];
         let redo = started.chain([good]).chain(gone).chain([renamed]).collect();
-        return WayBack { undo, redo };
+        return WayBack { undo, redo, along: None };
     }
     let undo = gone.into_iter().chain([next, restored]).collect();
     let mut redo = Vec::new();
@@ -87,7 +92,7 @@ pub fn way_back(
     if back.serves {
         redo.push(good);
     }
-    WayBack { undo, redo }
+    WayBack { undo, redo, along: None }
 }
 
 /// Before a container starts that is in another one's network: it may still run in what is left of the

@@ -23,7 +23,7 @@ use crate::history::{History, HistoryError};
 use crate::model::ServiceId;
 use crate::model::login::Login;
 use crate::model::memory::{HeldBy, HoldScope, Memory};
-use crate::plan::{self, Plan, Retries, Step, Verdict};
+use crate::plan::{self, Block, Plan, Retries, Step, Verdict};
 
 /// How long a pass waits for another one to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -195,7 +195,7 @@ pub async fn preview(
 /// or waits since a rollback.
 fn lost(plan: &Plan, view: &View) -> Vec<ServiceId> {
     let is_stuck = |verdict: &Verdict| {
-        matches!(verdict, Verdict::Rejected { .. })
+        matches!(verdict, Verdict::Rejected { .. } | Verdict::Blocked(Block::OnWhole(_)))
             || verdict.held().is_some_and(|held| held.by == HeldBy::Rollback)
     };
     let stuck = plan.changes.iter().filter(|change| is_stuck(&change.verdict));

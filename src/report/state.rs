@@ -81,7 +81,7 @@ impl State {
             Verdict::Blocked(Block::Image { .. } | Block::World { .. } | Block::Trouble(_)) => {
                 Self::Failed
             }
-            Verdict::Blocked(Block::On(_) | Block::OnStack(_)) => Self::Pending,
+            Verdict::Blocked(Block::On(_) | Block::OnStack(_) | Block::OnWhole(_)) => Self::Pending,
             Verdict::Blocked(Block::RunningJob) => Self::Progressing,
         }
     }
@@ -161,6 +161,12 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         Verdict::Blocked(Block::On(others)) => {
             let others: Vec<String> = others.iter().map(ToString::to_string).collect();
             (format!("waits for {}", others.join(", ")), None)
+        }
+        Verdict::Blocked(Block::OnWhole(others)) => {
+            let others: Vec<String> = others.iter().map(ToString::to_string).collect();
+            let others = others.join(", ");
+            let why = format!("waits for {others}: the stack is changed as a whole or not at all");
+            (why, None)
         }
         Verdict::Blocked(Block::OnStack(stack)) => (format!("waits for the stack {stack}"), None),
         Verdict::Blocked(Block::Image { message, hint } | Block::World { message, hint }) => {

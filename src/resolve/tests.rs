@@ -176,6 +176,7 @@ fn stack(services: Vec<Service>) -> Stack {
         volumes: IndexMap::new(),
         after: Vec::new(),
         after_at: Default::default(),
+        atomic: false,
         suspended: None,
         remarks: Vec::new(),
         masks,

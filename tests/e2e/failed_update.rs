@@ -127,3 +127,48 @@ services:
     host.run(&["status"]).ends(0).says("in-sync");
     host.is_settled();
 }
+
+/// An API, and a web server that only works with its version.
+fn as_a_whole(api: &str, web: &str) -> String {
+    let check = "healthcheck: {test: [CMD, wget, -q, -O, /dev/null, 'http://127.0.0.1:8000/health'], \
+                 interval: 500ms, timeout: 2s, retries: 2}";
+    format!(
+        "\
+services:
+  api:
+    image: @REGISTRY@/acme/web:{api}
+    {check}
+    deploy: {{update_config: {{monitor: 1s}}}}
+  web:
+    image: @REGISTRY@/acme/web:{web}
+    {check}
+    depends_on: {{api: {{condition: service_healthy}}}}
+    deploy: {{update_config: {{order: start-first, monitor: 1s}}}}
+x-evenkeel: {{rollout: {{atomic: true}}}}
+"
+    )
+}
+
+#[test]
+fn a_stack_that_is_changed_as_a_whole_goes_back_as_a_whole_and_waits() {
+    let host = Host::new();
+    for (tag, kind) in [("1", Kind::Web), ("2", Kind::BrokenHealth), ("4", Kind::Web)] {
+        host.push("acme/web", tag, kind);
+    }
+    let file = "shop-@ID@/compose.yaml";
+    host.commit(&[(file, &as_a_whole("1", "1"))]);
+    host.pass().ends(0).does(&["shop/api create done", "shop/web create done"]);
+    let before = host.containers();
+    host.commit(&[(file, &as_a_whole("4", "2"))]);
+    host.pass()
+        .ends(4)
+        .does(&["shop/api update rolled-back", "shop/web update rolled-back"])
+        .says("it goes back with shop");
+    assert_eq!(host.changed_since(&before), Vec::<String>::new(), "the very containers run again");
+
+    host.pass().ends(1).says("the stack is changed as a whole or not at all");
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
+    host.commit(&[(file, &as_a_whole("4", "4"))]);
+    host.pass().ends(0).does(&["shop/api update done", "shop/web update done"]);
+    host.is_settled();
+}

@@ -523,6 +523,7 @@ fn deployment(stack: &StackName, services: Vec<Wanted>) -> Deployment {
         volumes,
         after: Vec::new(),
         after_at: Default::default(),
+        atomic: false,
         suspended: None,
         remarks: Vec::new(),
         masks: Masks::default(),

@@ -230,3 +230,43 @@ async fn a_container_that_an_earlier_pass_still_makes_is_no_obstacle() {
     assert_eq!(outcome.services[&id("shop/web")].failure, None);
     host.assert_quiet().await;
 }
+
+/// A stack that is changed as a whole, of services that stop first and one that starts first.
+fn whole(host: &mut Bench, app: &PinnedImage, last: &PinnedImage, value: &str) {
+    let job = host.image("job", ImageBehaviour::exits(SECOND, 0));
+    let services = [
+        service("db", app).env("V", value).checked(),
+        service("job", &job)
+            .restart(RestartPolicy::No)
+            .env("V", value)
+            .needs("db", Condition::Healthy),
+        service("api", app)
+            .env("V", value)
+            .checked()
+            .needs("job", Condition::Completed)
+            .with(|service| service.rollout.order = Order::StartFirst),
+        service("web", last).env("V", value).checked().needs("api", Condition::Healthy),
+    ];
+    host.want("shop", services).atomic = true;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_update_of_a_stack_as_a_whole_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    whole(&mut host, &app, &app, "1");
+    host.converge().await;
+    whole(&mut host, &app, &app, "2");
+    check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_as_a_whole_that_goes_back_may_die_anywhere() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+    whole(&mut host, &app, &app, "1");
+    host.converge().await;
+    whole(&mut host, &app, &sick, "2");
+    check(&host).await;
+}

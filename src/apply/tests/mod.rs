@@ -1,5 +1,6 @@
 //! What must hold while plans are made and carried out, pass after pass, on a strict host in memory.
 
+mod atomic;
 mod bench;
 mod crash_matrix;
 mod crashes;

@@ -13,14 +13,15 @@ use crate::manifest::service::strict;
 use crate::model::stack::Suspension;
 use crate::model::{HostName, Place, StackName};
 
-const LATER: [(&str, &str); 2] =
-    [("window", "not supported yet"), ("rollout", "not supported yet at the top")];
+const LATER: [(&str, &str); 1] = [("window", "not supported yet")];
 
 /// What stands under `x-evenkeel`, but for `hosts`.
 #[derive(Debug, Default)]
 pub struct TopSettings {
     /// Stacks that must be in sync first.
     pub after: Vec<(StackName, Place)>,
+    /// The services are changed as a whole or not at all.
+    pub atomic: bool,
     /// Nothing of this stack is changed.
     pub suspended: Option<Suspension>,
 }
@@ -32,9 +33,10 @@ pub fn read(top: &At<'_>, own: &StackName) -> TopSettings {
         at.expected("a mapping");
         return TopSettings::default();
     }
-    strict(&at, &["after", "hosts", "suspend"], &LATER);
+    strict(&at, &["after", "hosts", "rollout", "suspend"], &LATER);
     TopSettings {
         after: at.value("after").map(|at| after(&at, own)).unwrap_or_default(),
+        atomic: at.value("rollout").is_some_and(|at| is_atomic(&at)),
         suspended: at.value("suspend").and_then(|at| suspend(&at)),
     }
 }
@@ -54,6 +56,15 @@ fn after(at: &At<'_>, own: &StackName) -> Vec<(StackName, Place)> {
         }
     }
     stacks
+}
+
+fn is_atomic(at: &At<'_>) -> bool {
+    if !at.is_mapping() {
+        at.expected("a mapping");
+        return false;
+    }
+    strict(at, &["atomic"], &[]);
+    at.value("atomic").and_then(|at| at.boolean()).unwrap_or(false)
 }
 
 fn suspend(at: &At<'_>) -> Option<Suspension> {

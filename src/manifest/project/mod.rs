@@ -1,5 +1,6 @@
 //! A merged, interpolated tree becomes a stack: the top of the file, every service, and whether they fit.
 
+pub mod atomic;
 pub mod consistency;
 pub mod evenkeel;
 pub mod files;
@@ -73,7 +74,7 @@ pub fn examine(
     scene.volumes = volumes::read(&top, scene.stack);
     scene.secrets = files::read(&top, files::Kind::Secret, scene);
     scene.configs = files::read(&top, files::Kind::Config, scene);
-    (services(&top, scene), settings)
+    (services(&top, scene, settings.atomic), settings)
 }
 
 /// The services, and the keys of what they use.
@@ -84,7 +85,7 @@ pub struct Used {
     volumes: BTreeSet<String>,
 }
 
-fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
+fn services(top: &At<'_>, scene: &Scene<'_>, is_atomic: bool) -> Used {
     let (mut drafts, inactive) = drafts(top, scene);
     for draft in &mut drafts {
         draft.settle(scene);
@@ -92,6 +93,9 @@ fn services(top: &At<'_>, scene: &Scene<'_>) -> Used {
     relations::settle(&mut drafts, scene.stack);
     consistency::check(&mut drafts, &inactive);
     start_first::check(&drafts);
+    if is_atomic {
+        atomic::check(&drafts);
+    }
     let order = ordered(&drafts);
     let mut used = Used::default();
     for draft in drafts {
@@ -202,6 +206,7 @@ fn assemble(
         volumes,
         after: settings.after.iter().map(|(name, _)| name.clone()).collect(),
         after_at: settings.after.into_iter().collect(),
+        atomic: settings.atomic,
         suspended: settings.suspended,
         remarks,
         masks,

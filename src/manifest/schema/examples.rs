@@ -130,6 +130,7 @@ const EXAMPLES: &[(&str, &str)] = &[
     ("x-evenkeel", r#"{"after": ["networking"]}"#),
     ("x-evenkeel.after", r#"["networking"]"#),
     ("x-evenkeel.hosts", r#"["web-*"]"#),
+    ("x-evenkeel.rollout", r#"{"atomic": true}"#),
     ("x-evenkeel.suspend", "true"),
     ("x-evenkeel.suspend.until", r#""2026-03-01""#),
     ("x-evenkeel.suspend.reason", r#""moving the database""#),

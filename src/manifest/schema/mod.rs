@@ -23,7 +23,8 @@ mod tests;
 use serde_json::{Value, json};
 
 use self::shapes::{
-    FILLED, Field, closed, definitions, key, list, named, one_or_more, shape, short_or, strict,
+    FILLED, Field, closed, definitions, key, key_or, list, named, one_or_more, shape, short_or,
+    strict,
 };
 
 /// The schema (draft 2020-12) of `compose.yaml`.
@@ -131,6 +132,18 @@ fn evenkeel() -> Value {
             "Patterns such as `web-*`: only hosts whose name matches one run this stack. Without it, \
              every host.",
             one_or_more(shape("item")),
+        ),
+        key(
+            "rollout",
+            "How the stack as a whole is changed.",
+            strict(vec![key_or(
+                "atomic",
+                json!(false),
+                "Change the services of this stack as a whole or not at all: when one fails its gate or \
+                 while it is watched, those that were changed in the same pass go back too, and the others \
+                 are not begun.",
+                shape("flag"),
+            )]),
         ),
         key(
             "suspend",

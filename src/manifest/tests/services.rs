@@ -409,8 +409,9 @@ fn a_service_of_an_inactive_profile_is_left_out() {
 
 #[test]
 fn the_top_of_a_file_is_read() {
-    let text = "version: '3'\nx-other: 1\nservices: {web: {image: a, networks: [n, proxy], volumes: ['vv:/v', 'ww:/w']}}\nnetworks:\n  n: {internal: true, ipam: {config: [{subnet: 10.0.0.0/24}]}}\n  proxy: {external: true}\nvolumes:\n  vv: {name: mine, driver_opts: {type: nfs}}\n  ww: {external: true, name: theirs}\n  unused:\nx-evenkeel: {after: [dns], suspend: {until: 2026-03-01, reason: move}}\n";
+    let text = "version: '3'\nx-other: 1\nservices: {web: {image: a, networks: [n, proxy], volumes: ['vv:/v', 'ww:/w']}}\nnetworks:\n  n: {internal: true, ipam: {config: [{subnet: 10.0.0.0/24}]}}\n  proxy: {external: true}\nvolumes:\n  vv: {name: mine, driver_opts: {type: nfs}}\n  ww: {external: true, name: theirs}\n  unused:\nx-evenkeel: {after: [dns], rollout: {atomic: true}, suspend: {until: 2026-03-01, reason: move}}\n";
     let stack = World::shop(text).stack();
+    assert!(stack.atomic);
     assert_eq!((stack.networks["n"].name.as_str(), stack.networks["n"].internal), ("shop_n", true));
     assert_eq!(
         (stack.networks["proxy"].name.as_str(), stack.networks["proxy"].external),

@@ -24,7 +24,7 @@ use super::{Change, Difference, Verdict, alive, peers};
 use crate::engine::ContainerUpdate;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{FailureAction, Order};
-use crate::model::{NetworkName, ObservedContainer};
+use crate::model::{NetworkName, ObservedContainer, ServiceId};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
 pub fn emit<'a>(
@@ -48,23 +48,22 @@ pub fn emit<'a>(
         ends: Vec::new(),
         bears: if together.is_some() { 0 } else { batches::bears(service) },
         set_aside: Vec::new(),
-        is_together: together.is_some(),
+        is_shared: together.as_ref().is_some_and(|together| together.is_shared(&service.id)),
+        is_whole: together.as_ref().is_some_and(|together| together.is_whole()),
     };
+    let is_job = situation.is_job(&service.id);
+    let follows = service.follows.iter();
+    change.follows = follows.map(|name| ServiceId::new(&service.id.stack, name)).collect();
     change.tries_spec = tries_spec(service);
     change.was_stopped = matches!(service.verdict, Verdict::Start(_))
         && service.replicas.iter().any(alive::was_stopped);
     let ways = emission.all_replicas();
-    if let Some(together) = together {
-        let mut all = WayBack::default();
-        for (_, way) in ways {
-            all.undo.extend(way.undo);
-            all.redo.extend(way.redo);
-        }
-        together.add(&service.id, all, networks_of(service), emission.set_aside);
+    if let Some(together) = together.filter(|_| !is_job) {
+        together.add(&service.id, ways, networks_of(service), emission.set_aside);
         return change;
     }
     change.bears = emission.bears;
-    let legs = ways.into_iter().map(|(number, way)| Leg::of(number, way));
+    let legs = ways.into_iter().map(|(number, way)| Leg::of(&service.id, number, way));
     change.way_back = legs.filter(|leg| !leg.steps.is_empty()).collect();
     let rollout = &service.desired.service.rollout;
     change.pauses = rollout.failure_action == FailureAction::Pause;
@@ -120,8 +119,10 @@ struct Emission<'e, 'a> {
     bears: usize,
     /// Containers to remove once every replica has passed, with the step they wait for.
     set_aside: Vec<(Target, StepId)>,
-    /// Whether it is rolled out as one with others.
-    is_together: bool,
+    /// Whether others are in its network, or it in theirs, that are rolled out as one with it.
+    is_shared: bool,
+    /// Whether its stack is changed as a whole or not at all.
+    is_whole: bool,
 }
 
 impl Emission<'_, '_> {
@@ -150,7 +151,7 @@ impl Emission<'_, '_> {
         let started = self.start(Target::Name(replica.name.clone()), because, vec![created]);
         self.makes(replica);
         self.gate(Target::Name(replica.name.clone()), started, self.gate_after_start());
-        self.stays_down(replica)
+        self.goes(replica)
     }
 
     /// There is nothing to go back to: the container is kept for somebody to look at.
@@ -160,7 +161,23 @@ impl Emission<'_, '_> {
             Step::UpdateContainer { container: name.clone(), update: no_restart() },
             Step::StopContainer(name),
         ];
-        WayBack { undo, redo: Vec::new() }
+        WayBack { undo, ..WayBack::default() }
+    }
+
+    /// There was nothing before, and nobody has a reason to look: the container goes.
+    fn goes(&self, replica: &Replica<'_>) -> WayBack {
+        let name = own(&self.service.id, &replica.name, None);
+        let along = vec![Step::StopContainer(name.clone()), Step::RemoveContainer(name)];
+        WayBack { along: Some(along), ..self.stays_down(replica) }
+    }
+
+    /// Who was started again for the sake of another one is so once more when that one goes back.
+    fn starts_once_more(&self, container: &ObservedContainer) -> WayBack {
+        let target = Target::Id(container.id.clone());
+        let gate = Gate { probe: None, ..self.gate_after_start() };
+        let good = Step::AwaitGate { container: target.clone(), gate };
+        let undo = vec![Step::StopContainer(target.clone())];
+        WayBack { undo, redo: vec![Step::StartContainer(target), good], along: None }
     }
 
     fn mend(
@@ -187,7 +204,8 @@ impl Emission<'_, '_> {
             let started = self.start(target.clone(), &because, after);
             self.gate(target, started, self.gate_after_start());
             return match replica.was_never_started() {
-                true => self.stays_down(replica),
+                true => self.goes(replica),
+                false if drift.stop && self.is_whole => self.starts_once_more(container),
                 false => WayBack::default(),
             };
         }
@@ -349,7 +367,7 @@ impl Emission<'_, '_> {
         let is_job = self.gate_of().until == Until::Completed;
         // One of several that go together may have been stopped by a rollout of theirs that did not end.
         let served = old.name != replica.name && !self.was_down(old);
-        let serves = self.is_together || old.is_up() || served;
+        let serves = self.is_shared || old.is_up() || served;
         let serves = serves && !is_job && self.has_its_peers(old);
         let back = Back {
             policy: self.policy_of(old),

@@ -23,7 +23,7 @@ impl Emission<'_, '_> {
     pub(super) fn order(&self) -> Order {
         let is_job = self.gate_of().until == Until::Completed;
         match self.service.desired.service.rollout.order {
-            Order::StartFirst if !is_job && !self.is_together => Order::StartFirst,
+            Order::StartFirst if !is_job && !self.is_shared => Order::StartFirst,
             Order::StartFirst | Order::StopFirst => Order::StopFirst,
         }
     }

@@ -9,7 +9,7 @@ use crate::model::memory::Memory;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Order;
 use crate::model::{ContainerId, ObservedState, ServiceName, labels};
-use crate::plan::{Plan, Verdict};
+use crate::plan::{Change, Plan, Verdict};
 
 /// The host before a pass.
 pub struct Before {
@@ -212,6 +212,32 @@ pub fn afterwards(before: &Before, host: &Bench) -> Result<(), String> {
         check(!seen.runs || seen.aliases.contains(&seen.service), || {
             format!("{} runs without the name of its service", seen.name)
         })?;
+    }
+    Ok(())
+}
+
+/// A stack that is changed as a whole right after a pass in which a new spec has failed: what was to be
+/// replaced serves as before.
+pub fn as_a_whole(before: &Before, pass: &Pass, host: &Bench) -> Result<(), String> {
+    let has_failed = |change: &&Change| {
+        let result = pass.outcome.services.get(&change.service);
+        let failure = result.and_then(|result| result.failure.as_ref());
+        change.tries_spec && failure.is_some_and(|failure| failure.blames_spec)
+    };
+    let Some(failed) = pass.plan.changes.iter().find(has_failed) else { return Ok(()) };
+    let Specs { ending, bad } = &before.specs;
+    let may_end = |seen: &Seen| ending.contains(&seen.spec) || bad.contains(&seen.spec);
+    let updates =
+        pass.plan.changes.iter().filter(|change| matches!(change.verdict, Verdict::Update(_)));
+    for service in updates.map(|change| change.service.service.as_str()) {
+        let replicas = before.wishes.get(service).map_or(0, |(replicas, ..)| *replicas);
+        let served = of(&before.scene, service).filter(|seen| seen.runs && !may_end(seen));
+        for old in served.filter(|seen| number(seen) <= replicas) {
+            let now = host.world.container(plain(old.name.as_str()));
+            check(now.is_some_and(|now| now.id == old.id), || {
+                format!("{} was replaced, and {} has failed", old.name, failed.service)
+            })?;
+        }
     }
     Ok(())
 }

@@ -27,6 +27,8 @@ pub struct Day {
     specs: Specs,
     /// Whether things only go wrong as they are wished for.
     clean: bool,
+    /// Whether the stack is changed as a whole or not at all.
+    atomic: bool,
     told: Told,
     /// Whether what happens is put in words, which takes most of the time.
     wordy: bool,
@@ -118,7 +120,10 @@ impl Day {
         let mut chance = Chance::new(seed);
         let clean = chance.once_in(3);
         let (images, wishes, specs) = (Vec::new(), Vec::new(), Specs::default());
-        Self { host, chance, images, wishes, specs, clean, told: Told::default(), wordy }
+        let told = Told::default();
+        // Apart from chance, so that a day is otherwise what it was.
+        let atomic = seed.is_multiple_of(3);
+        Self { host, chance, images, wishes, specs, clean, atomic, told, wordy }
     }
 
     pub fn told(self) -> Told {
@@ -221,7 +226,7 @@ impl Day {
     fn wish(&mut self) {
         let wanted: Vec<Wanted> = self.wishes.iter().map(|wish| self.wanted(wish)).collect();
         self.tell(|day| format!("wished for: {:?}", day.wishes));
-        self.host.want_all("shop", wanted);
+        self.host.want_all("shop", wanted).atomic = self.atomic;
         for wish in &self.wishes {
             let spec = self.host.hash(&format!("shop/{}", wish.name)).to_string();
             if !STEADY.contains(&wish.image) || wish.image == FALLS_SICK && wish.checked {
@@ -281,7 +286,13 @@ impl Day {
             self.tell(|_| format!("  {service}: {:?} {why}", result.outcome));
         }
         checks::during(&before, &scenes)?;
-        if self.clean { checks::afterwards(&before, &self.host) } else { Ok(()) }
+        if !self.clean {
+            return Ok(());
+        }
+        if let Some(pass) = pass.filter(|_| self.atomic) {
+            checks::as_a_whole(&before, &pass, &self.host)?;
+        }
+        checks::afterwards(&before, &self.host)
     }
 
     /// Nothing happens any more: the host comes to rest, and there it is as git says.
