@@ -180,6 +180,7 @@ pub async fn preview(
     memory.end_rollbacks(&view.desired);
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
+    rollback::announce(&history, &lost(&plan, &view), &mut plan, &view, &memory)?;
     let repair = plan::repair::repair(&situation);
     if !repair.steps.is_empty() {
         // What an earlier pass left half-way is put in order first; what follows depends on how that ends.
@@ -192,7 +193,7 @@ pub async fn preview(
 }
 
 /// Services that have lost their containers and for which git is no help: what it asks for was rejected here,
-/// or waits since a rollback.
+/// waits for something that was, or waits since a rollback.
 fn lost(plan: &Plan, view: &View) -> Vec<ServiceId> {
     let is_stuck = |verdict: &Verdict| {
         matches!(verdict, Verdict::Rejected { .. } | Verdict::Blocked(Block::OnWhole(_)))

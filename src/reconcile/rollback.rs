@@ -157,11 +157,7 @@ pub(super) async fn restore(
 ) -> Result<Vec<String>, PassError> {
     let mut notices = Vec::new();
     for id in lost {
-        let Some(good) = crew.history.last_good(id)? else { continue };
-        let Some(target) = target::last_good(crew.history, id)? else { continue };
-        if memory.rejected.contains_key(&(id.clone(), good.spec)) {
-            continue;
-        }
+        let Some(target) = restorable(crew.history, id, memory)? else { continue };
         let (number, scope) = (target.row.number, HoldScope::Service(id.clone()));
         let again = Again::read(crew.world, crew.history, target, read.places.clone()).await;
         let again = match again.and_then(|again| again.without_jobs(memory, &scope)) {
@@ -188,6 +184,54 @@ pub(super) async fn restore(
         });
     }
     Ok(notices)
+}
+
+/// What a service that has lost its containers was last well with; `None` where that is nothing that would be
+/// deployed again.
+fn restorable(
+    history: &History,
+    id: &ServiceId,
+    memory: &Memory,
+) -> Result<Option<Target>, HistoryError> {
+    let Some(good) = history.last_good(id)? else { return Ok(None) };
+    match memory.rejected.contains_key(&(id.clone(), good.spec)) {
+        true => Ok(None),
+        false => target::last_good(history, id),
+    }
+}
+
+/// Says of every change of a service that has lost its containers what the next pass will do about it.
+pub(super) fn announce(
+    history: &History,
+    lost: &[ServiceId],
+    plan: &mut Plan,
+    view: &View,
+    memory: &Memory,
+) -> Result<(), HistoryError> {
+    for change in plan.changes.iter_mut().filter(|change| lost.contains(&change.service)) {
+        let id = &change.service;
+        let deployment = view.desired.deployment(&id.stack);
+        if deployment.is_some_and(|it| is_job(&it.stack, &id.service, memory)) {
+            continue;
+        }
+        if let Some(target) = restorable(history, id, memory)? {
+            let number = target.row.number;
+            change.remarks.push(format!(
+                "it has lost its container: the next pass deploys again what generation {number} ran"
+            ));
+        }
+    }
+    Ok(())
+}
+
+/// Whether some service of `stack` waits for this one to complete, or it is known to have done so.
+fn is_job(stack: &Stack, name: &ServiceName, memory: &Memory) -> bool {
+    let is_awaited = stack.services.values().any(|other| {
+        let awaited = other.depends_on.get(name);
+        awaited.is_some_and(|it| it.condition == Condition::Completed)
+    });
+    let id = ServiceId::new(&stack.name, name);
+    is_awaited || memory.completed_jobs.iter().any(|(job, _)| *job == id)
 }
 
 /// A record that was deployed again, well or not.
@@ -344,17 +388,9 @@ impl Again {
 
     /// Leaves jobs out: what they did, they did.
     fn without_jobs(mut self, memory: &Memory, scope: &HoldScope) -> Result<Self, RollbackError> {
-        let stack = &self.stack;
-        let is_job = |name: &ServiceName| {
-            let is_awaited = stack.services.values().any(|other| {
-                let awaited = other.depends_on.get(name);
-                awaited.is_some_and(|it| it.condition == Condition::Completed)
-            });
-            let id = ServiceId::new(&stack.name, name);
-            is_awaited || memory.completed_jobs.iter().any(|(job, _)| *job == id)
-        };
+        let names = self.target.services.keys();
         let jobs: BTreeSet<ServiceName> =
-            self.target.services.keys().filter(|name| is_job(name)).cloned().collect();
+            names.filter(|name| is_job(&self.stack, name, memory)).cloned().collect();
         self.target.services.retain(|name, _| !jobs.contains(name));
         match (scope, self.target.services.is_empty()) {
             (HoldScope::Service(id), _) if jobs.contains(&id.service) => {

@@ -168,6 +168,10 @@ fn a_stack_that_is_changed_as_a_whole_goes_back_as_a_whole_and_waits() {
 
     host.pass().ends(1).says("the stack is changed as a whole or not at all");
     assert_eq!(host.changed_since(&before), Vec::<String>::new());
+    host.docker(&["rm", "-f", "shop-@ID@-api-1"]);
+    host.pass()
+        .ends(1)
+        .says("shop/api had lost its container: it runs again what generation 1 ran");
     host.commit(&[(file, &as_a_whole("4", "4"))]);
     host.pass().ends(0).does(&["shop/api update done", "shop/web update done"]);
     host.is_settled();

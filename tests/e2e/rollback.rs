@@ -145,7 +145,11 @@ fn what_ran_last_is_deployed_again_when_it_is_gone_and_its_successor_was_rejecte
     let bad = manifest("1", "a").replacen("/acme/web:1", "/acme/bad:1", 1);
     host.commit(&[("shop-@ID@/compose.yaml", &bad)]);
     host.pass().ends(4);
+    let remark = "it has lost its container: the next pass deploys again what generation 2 ran";
+    assert!(!host.run(&["plan"]).everything().contains(remark), "it has not");
     host.docker(&["rm", "-f", "shop-@ID@-web-1"]);
+    host.run(&["plan"]).says(remark);
+    host.run(&["plan", "--output", "json"]).says(remark);
     host.pass()
         .ends(1)
         .says("shop/web had lost its container: it runs again what generation 2 ran");
