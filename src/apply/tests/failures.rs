@@ -51,6 +51,19 @@ async fn failure_while_the_old_one_is_still_kept_goes_back_too() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_spec_that_is_new_has_to_prove_itself_also_where_fewer_replicas_are_wanted() {
+    let mut host = Bench::new();
+    let (app, bad) = (host.app(), host.image("bad", ImageBehaviour::exits(SECOND, 3)));
+    host.want("shop", [service("web", &app).replicas(2)]);
+    host.converge().await;
+    host.world.docker_rm_force("shop-web-1").unwrap();
+    host.want("shop", [service("web", &bad)]);
+    assert_eq!(host.pass().await.outcome("shop/web"), ServiceOutcome::Failed);
+    assert!(matches!(host.pass().await.verdict("shop/web"), Verdict::Rejected { .. }));
+    assert!(host.container("shop-web-2").is_running(), "it serves, though it is not wanted");
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_spec_whose_container_was_made_and_not_started_still_has_to_prove_itself() {
     let mut host = Bench::new();
     let bad = host.image("bad", ImageBehaviour::exits(SECOND, 3));

@@ -80,15 +80,27 @@ fn tries_spec(service: &Judged<'_>) -> bool {
     let is_tried = match service.verdict {
         Verdict::Create | Verdict::Update(_) | Verdict::Recreate(_) | Verdict::CleanUp => true,
         // A pass that made it and did not come to start it.
-        Verdict::Start(_) => service.replicas.iter().any(Replica::was_never_started),
+        Verdict::Start(_) | Verdict::Mend(_) => {
+            let mut replicas = service.replicas.iter();
+            replicas.any(Replica::was_never_started) || is_new_to_all(&service.replicas)
+        }
         Verdict::InSync
-        | Verdict::Mend(_)
         | Verdict::Remove
         | Verdict::Held(_)
         | Verdict::Rejected { .. }
         | Verdict::Blocked(_) => false,
     };
     is_tried && !service.only_follows
+}
+
+/// Whether a replica is made, and none of the others has its spec.
+fn is_new_to_all(replicas: &[Replica<'_>]) -> bool {
+    let has_spec = |replica: &Replica<'_>| match &replica.need {
+        Need::Nothing | Need::Mend(..) | Need::Await(_) => replica.slot.current.is_some(),
+        Need::Create | Need::Replace(..) | Need::Finish(..) | Need::Retire => false,
+    };
+    let is_made = |replica: &Replica<'_>| matches!(replica.need, Need::Create);
+    replicas.iter().any(is_made) && !replicas.iter().any(has_spec)
 }
 
 /// The networks on which the service's containers have addresses.

@@ -8,7 +8,7 @@ use crate::engine::fake::{Scene, Seen, Verb};
 use crate::model::memory::Memory;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Order;
-use crate::model::{ContainerId, ObservedState, ServiceName, labels};
+use crate::model::{ContainerId, ObservedState, ServiceName, StackContent, labels};
 use crate::plan::{Change, Plan, Verdict};
 
 /// The host before a pass.
@@ -36,8 +36,14 @@ pub struct Specs {
 impl Before {
     pub fn of(host: &Bench, wishes: &[Wish], specs: &Specs, calm: bool) -> Self {
         let scene = host.world.scene();
+        let is_atomic = host.desired.stacks.values().any(|stack| match &stack.content {
+            StackContent::Usable(deployment) => deployment.stack.atomic,
+            StackContent::Invalid(_) => false,
+        });
         let one = |wish: &Wish| {
-            let batch = if wish.parallelism == 0 { wish.replicas } else { wish.parallelism };
+            // What goes back as a whole has every old one beside its new one for a while.
+            let is_whole = wish.parallelism == 0 || is_atomic;
+            let batch = if is_whole { wish.replicas } else { wish.parallelism };
             (wish.name.to_owned(), (wish.replicas, wish.order, batch))
         };
         let restarted = wishes.iter().filter(|wish| wish.is_restarted());
