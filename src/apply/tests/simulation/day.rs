@@ -16,7 +16,7 @@ use crate::model::stack::{Condition, FailureAction, Order};
 const PASSES: usize = 8;
 
 /// How long a gate is waited for.
-const DEADLINE: Duration = Duration::from_secs(20);
+const DEADLINE: Duration = Duration::from_secs(12);
 
 /// One day.
 pub struct Day {
@@ -87,11 +87,11 @@ fn images(host: &Bench) -> Vec<PinnedImage> {
         },
         ImageBehaviour::process(Process::ExitsThenRuns { times: 2, after: SECOND / 2, code: 1 }),
         ImageBehaviour { health: HealthStory::Never, ..ImageBehaviour::default() },
-        ImageBehaviour { health: until(1, 4), ..ImageBehaviour::default() },
+        ImageBehaviour { health: until(1, 3), ..ImageBehaviour::default() },
         ImageBehaviour::exits(SECOND / 2, 1),
-        ImageBehaviour::exits(SECOND * 5, 1),
+        ImageBehaviour::exits(SECOND * 3, 1),
         ImageBehaviour::process(Process::CannotStart("exec format error".into())),
-        ImageBehaviour { out_of_memory: true, ..ImageBehaviour::exits(SECOND, 137) },
+        ImageBehaviour { out_of_memory: true, ..ImageBehaviour::exits(SECOND / 2, 137) },
     ];
     let numbered = behaviours.into_iter().enumerate();
     numbered.map(|(number, behaviour)| host.image(&format!("app{number}"), behaviour)).collect()
@@ -243,6 +243,8 @@ impl Day {
             .env("V", &wish.value.to_string())
             .replicas(wish.replicas)
             .with(|service| {
+                // Short, since most of the time goes into looking at containers that wait.
+                (service.rollout.stable, service.rollout.monitor) = (SECOND, SECOND * 3);
                 service.rollout.order = wish.order;
                 service.rollout.parallelism = wish.parallelism;
                 service.rollout.failure_action = wish.action;
