@@ -117,14 +117,7 @@ impl History {
 
     /// Forgets what failed within `scope`; how many specs that were.
     pub fn forget_rejections(&self, scope: &HoldScope) -> Result<usize, HistoryError> {
-        let (stack, service) = scope_names(scope);
-        self.write(|transaction| {
-            Ok(transaction.execute(
-                "DELETE FROM rejected
-                 WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2)",
-                [stack, service],
-            )?)
-        })
+        self.forget("rejected", scope)
     }
 
     /// Remembers trouble of the world with a service, in place of what was remembered before.
@@ -154,14 +147,7 @@ impl History {
 
     /// Forgets trouble of the world within `scope`; with how many services there was some.
     pub fn forget_troubles(&self, scope: &HoldScope) -> Result<usize, HistoryError> {
-        let (stack, service) = scope_names(scope);
-        self.write(|transaction| {
-            Ok(transaction.execute(
-                "DELETE FROM troubles
-                 WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2)",
-                [stack, service],
-            )?)
-        })
+        self.forget("troubles", scope)
     }
 
     /// Remembers that a job completed with this spec.
@@ -261,6 +247,15 @@ impl History {
             }
             Ok(())
         })
+    }
+
+    /// Deletes what a table holds of the services within `scope`; how many rows that were.
+    fn forget(&self, table: &'static str, scope: &HoldScope) -> Result<usize, HistoryError> {
+        let (stack, service) = scope_names(scope);
+        let sql = format!(
+            "DELETE FROM {table} WHERE (?1 = '' OR stack = ?1) AND (?2 = '' OR service = ?2)"
+        );
+        self.write(|transaction| Ok(transaction.execute(&sql, [stack, service])?))
     }
 
     fn add_service_spec(

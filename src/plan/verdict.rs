@@ -178,6 +178,11 @@ impl Verdict {
         *self == Self::InSync || self.held().is_some_and(|held| held.in_sync)
     }
 
+    /// The trouble of the world that keeps the service from what git wants.
+    pub fn trouble(&self) -> Option<&Trouble> {
+        if let Self::Blocked(Block::Trouble(trouble)) = self { Some(trouble) } else { None }
+    }
+
     /// Who holds it and why, if that is so.
     pub fn held(&self) -> Option<&Held> {
         if let Self::Held(held) = self { Some(held) } else { None }

@@ -8,7 +8,7 @@ use crate::apply::{Outcome, ServiceResult};
 use crate::history::{History, HistoryError, StackReport};
 use crate::model::desired::{DesiredStack, StackContent};
 use crate::model::{Masks, ServiceOutcome, StackName};
-use crate::plan::{Block, Change, Plan, Verdict};
+use crate::plan::{Change, Plan, Verdict};
 
 /// Records how every stack stands, and forgets those that are gone. A stack of a source that was not read
 /// stands as it stood.
@@ -62,19 +62,10 @@ fn standing(
     masks: &Masks,
 ) -> (&'static str, Option<String>) {
     let failure = result.and_then(|result| result.failure.as_ref());
-    let remembered = match &change.verdict {
-        Verdict::Rejected { error, .. } => Some(error),
-        Verdict::Blocked(Block::Trouble(trouble)) => Some(&trouble.error),
-        Verdict::InSync
-        | Verdict::Create
-        | Verdict::Start(_)
-        | Verdict::Mend(_)
-        | Verdict::Update(_)
-        | Verdict::Recreate(_)
-        | Verdict::CleanUp
-        | Verdict::Remove
-        | Verdict::Held(_)
-        | Verdict::Blocked(_) => None,
+    let remembered = if let Verdict::Rejected { error, .. } = &change.verdict {
+        Some(error)
+    } else {
+        change.verdict.trouble().map(|trouble| &trouble.error)
     };
     let why = failure.map(|failure| &failure.message).or(remembered);
     let why = why.map(|why| masks.mask(&format!("{}: {why}", change.service)));

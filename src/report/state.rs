@@ -2,7 +2,7 @@
 
 use serde::Serialize;
 
-use crate::model::memory::{HeldBy, Trouble};
+use crate::model::memory::HeldBy;
 use crate::model::{ContainerState, Health, Masks, ObservedContainer, ServiceId};
 use crate::plan::{Block, Change, Difference, Held, Verdict};
 
@@ -122,11 +122,6 @@ pub fn held_by(verdict: &Verdict) -> Option<&'static str> {
         HeldBy::Rollback => "rollback",
         HeldBy::Adoption => "adoption",
     })
-}
-
-/// The trouble of the world that keeps a service from what git wants.
-pub fn trouble(verdict: &Verdict) -> Option<&Trouble> {
-    if let Verdict::Blocked(Block::Trouble(trouble)) = verdict { Some(trouble) } else { None }
 }
 
 /// Whether the service counts as it should be: all but what is held for an answer, rejected or blocked.

@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
-use crate::model::memory::{HeldBy, Hold, HoldScope};
+use crate::model::memory::HeldBy;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{Condition, Order};
 use crate::model::{PinnedImage, ServiceOutcome};
@@ -393,15 +393,7 @@ async fn who_shares_a_network_goes_back_with_the_rest_too() {
 #[tokio::test(start_paused = true)]
 async fn one_that_an_operator_holds_keeps_nobody_from_being_changed() {
     let (mut host, app) = deployed().await;
-    let hold = Hold {
-        scope: HoldScope::Service(id("shop/web")),
-        by: HeldBy::Operator,
-        since: host.now,
-        until: None,
-        reason: None,
-        image: None,
-    };
-    host.memory.lock().unwrap().holds.push(hold);
+    host.hold_web(HeldBy::Operator, None);
     want(&mut host, shop(&app, &app, "2"));
     let pass = host.pass().await;
     assert_eq!(pass.outcome("shop/db"), ServiceOutcome::Done);

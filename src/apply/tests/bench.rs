@@ -13,7 +13,7 @@ use crate::apply::{self, Event, Hands, Journal, Outcome, Superseded, Watcher};
 use crate::engine::fake::{FakeEngine, ImageBehaviour};
 use crate::engine::{Engine, Labels};
 use crate::model::desired::{Deployment, PinOrigin, Pinned};
-use crate::model::memory::{Memory, Rejection};
+use crate::model::memory::{HeldBy, Hold, HoldScope, Memory, Rejection};
 use crate::model::spec::{
     Attachment, Endpoint, ExposedPort, Healthcheck, Mount, MountSource, PortBinding, Protocol,
     RestartPolicy,
@@ -279,6 +279,14 @@ impl Bench {
 
     pub fn forget(&mut self, stack: &str) {
         self.desired.stacks.shift_remove(&StackName::new(stack));
+    }
+
+    /// Holds `shop/web` from now on.
+    pub fn hold_web(&self, by: HeldBy, reason: Option<&str>) {
+        let scope = HoldScope::Service(id("shop/web"));
+        let reason = reason.map(str::to_owned);
+        let hold = Hold { scope, by, since: self.now, until: None, reason, image: None };
+        self.memory.lock().unwrap().holds.push(hold);
     }
 
     pub fn memory(&self) -> Memory {

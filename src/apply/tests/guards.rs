@@ -2,21 +2,13 @@
 
 use super::bench::*;
 use crate::engine::fake::ImageBehaviour;
-use crate::model::memory::{HeldBy, Hold, HoldScope};
+use crate::model::memory::HeldBy;
 use crate::model::spec::{MountSource, RestartPolicy};
 use crate::model::stack::{Condition, Suspension};
 use crate::plan::{Block, Verdict};
 
 fn hold(host: &Bench, by: HeldBy) {
-    let hold = Hold {
-        scope: HoldScope::Service(id("shop/web")),
-        by,
-        since: host.now,
-        until: None,
-        reason: Some("looking into it".into()),
-        image: None,
-    };
-    host.memory.lock().unwrap().holds.push(hold);
+    host.hold_web(by, Some("looking into it"));
 }
 
 async fn one_service() -> Bench {

@@ -3,7 +3,7 @@
 use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Verb};
-use crate::model::memory::{HeldBy, Hold, HoldScope};
+use crate::model::memory::HeldBy;
 use crate::model::spec::{Attachment, Endpoint, Hook, Hooks};
 use crate::model::stack::Condition;
 use crate::model::{PinnedImage, ServiceOutcome};
@@ -175,15 +175,7 @@ async fn an_image_that_cannot_be_had_for_who_follows_stops_all_before_anything_i
 #[tokio::test(start_paused = true)]
 async fn whom_a_held_one_is_in_the_network_of_is_held_too() {
     let (mut host, app) = deployed().await;
-    let hold = Hold {
-        scope: HoldScope::Service(id("shop/web")),
-        by: HeldBy::Operator,
-        since: host.now,
-        until: None,
-        reason: Some("on call".into()),
-        image: None,
-    };
-    host.memory.lock().unwrap().holds.push(hold);
+    host.hold_web(HeldBy::Operator, Some("on call"));
     want(&mut host, &app, "2", "1");
     host.assert_quiet().await;
     let plan = host.plan().await;

@@ -203,7 +203,7 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         if state == State::Degraded { ailment() } else { state::in_one_line(change, &masks) };
     let desired = desired_service(standing, id);
     let held = change.verdict.held();
-    let trouble = state::trouble(&change.verdict);
+    let trouble = change.verdict.trouble();
     StatusService {
         state,
         held_by: state::held_by(&change.verdict),
