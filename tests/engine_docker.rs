@@ -274,7 +274,7 @@ fn with_the_image(mut settings: ContainerSpec) -> ContainerSpec {
 }
 
 fn assert_same(observed: &ObservedContainer, expected: &ContainerSpec, when: &str) {
-    let mut shown = observed.settings.clone();
+    let mut shown = (*observed.settings).clone();
     // The label that finds what a test made.
     shown.labels.remove(LABEL);
     macro_rules! same {
@@ -429,7 +429,8 @@ async fn verbs_do_what_they_say() {
     let update = ContainerUpdate { restart: None, resources: Some(larger.clone()) };
     engine.update(&container, &update).await.unwrap();
     let shown = world.inspect(&container).await.settings;
-    assert_eq!((shown.resources, shown.restart), (larger, RestartPolicy::Always));
+    assert_eq!(shown.resources, larger);
+    assert_eq!(shown.restart, RestartPolicy::Always);
     let update = ContainerUpdate { restart: Some(RestartPolicy::No), ..ContainerUpdate::default() };
     engine.update(&container, &update).await.unwrap();
     assert_eq!(world.inspect(&container).await.settings.restart, RestartPolicy::Unset);
@@ -507,8 +508,8 @@ async fn a_container_is_attached_and_detached() {
     assert!(world.engine.inspect(&half).await.unwrap().is_none());
     world.engine.stop(&container).await.unwrap();
     world.engine.disconnect(&container, &front.name).await.unwrap();
-    let shown = world.inspect(&container).await.settings.network;
-    assert_eq!(shown, Attachment::Networks(Vec::new()));
+    let shown = world.inspect(&container).await.settings;
+    assert_eq!(shown.network, Attachment::Networks(Vec::new()));
 }
 
 #[tokio::test]

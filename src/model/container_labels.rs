@@ -2,12 +2,16 @@
 
 use std::collections::BTreeMap;
 use std::ops::Deref;
+use std::sync::Arc;
 
 use super::{ServiceId, ServiceName, SourceName, SpecHash, StackName, labels};
 
 /// All labels of a container. What identifies it is read once: a plan asks for it again and again.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct ContainerLabels {
+pub struct ContainerLabels(Arc<Read>);
+
+#[derive(Debug, Default, PartialEq, Eq)]
+struct Read {
     all: BTreeMap<String, String>,
     identity: Identity,
 }
@@ -24,7 +28,7 @@ pub(super) struct Identity {
 
 impl ContainerLabels {
     pub(super) fn identity(&self) -> &Identity {
-        &self.identity
+        &self.0.identity
     }
 }
 
@@ -48,7 +52,7 @@ impl Identity {
 
 impl From<BTreeMap<String, String>> for ContainerLabels {
     fn from(all: BTreeMap<String, String>) -> Self {
-        Self { identity: Identity::read(&all), all }
+        Self(Arc::new(Read { identity: Identity::read(&all), all }))
     }
 }
 
@@ -62,7 +66,7 @@ impl Deref for ContainerLabels {
     type Target = BTreeMap<String, String>;
 
     fn deref(&self) -> &Self::Target {
-        &self.all
+        &self.0.all
     }
 }
 

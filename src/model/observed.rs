@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use jiff::Timestamp;
 
@@ -35,7 +36,7 @@ impl ObservedState {
     /// against what was asked for.
     pub fn without_defaults(&mut self, defaults: &EngineDefaults) {
         for container in &mut self.containers {
-            defaults.take_out_of(&mut container.settings);
+            defaults.take_out_of(Arc::make_mut(&mut container.settings));
         }
     }
 }
@@ -124,7 +125,7 @@ pub struct ObservedContainer {
     /// When it last started.
     pub started_at: Option<Timestamp>,
     /// Its settings as the engine shows them, with what the image and the engine brought along.
-    pub settings: ContainerSpec,
+    pub settings: Arc<ContainerSpec>,
     /// The networks it is attached to (also while stopped), with the network's id.
     pub attached: BTreeMap<NetworkName, AttachedNetwork>,
     /// Volumes it mounts by a name the engine made up, by target.

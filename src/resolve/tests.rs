@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -200,7 +201,7 @@ fn container(image: &str, state: ContainerState, second: i64) -> ObservedContain
         health: Health::None,
         restarts: 0,
         started_at: None,
-        settings: ContainerSpec::default(),
+        settings: Arc::default(),
         attached: BTreeMap::new(),
         anonymous_volumes: BTreeMap::new(),
     }

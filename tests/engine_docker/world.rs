@@ -5,7 +5,7 @@ use std::io::{BufRead, BufReader};
 use std::net::TcpListener;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::Mutex;
+use std::sync::{Arc, Mutex};
 
 use evenkeel::engine::docker::Docker;
 use evenkeel::engine::{ContainerRef, ContainerRequest, Engine, Labels};
@@ -81,7 +81,8 @@ impl World {
     /// The container, without what the engine gave it by itself.
     pub async fn inspect(&self, container: &ContainerRef) -> ObservedContainer {
         let mut shown = self.engine.inspect(container).await.unwrap().unwrap();
-        self.engine.defaults().await.unwrap().take_out_of(&mut shown.settings);
+        let defaults = self.engine.defaults().await.unwrap();
+        defaults.take_out_of(Arc::make_mut(&mut shown.settings));
         self.anonymous.lock().unwrap().extend(shown.anonymous_volumes.values().cloned());
         shown
     }

@@ -90,7 +90,9 @@ async fn a_container_that_is_no_longer_the_current_one_is_left() {
     // Somebody made it anew, of the same settings.
     let vpn = host.container("shop-vpn-1");
     host.world.docker_rm_force("shop-vpn-1").unwrap();
-    host.world.add_foreign("shop-vpn-1", &app, vpn.settings, (*vpn.labels).clone()).unwrap();
+    host.world
+        .add_foreign("shop-vpn-1", &app, (*vpn.settings).clone(), (*vpn.labels).clone())
+        .unwrap();
     let pass = host.converge().await;
     assert!(
         matches!(pass.verdict("shop/web"), Verdict::Recreate(_)),

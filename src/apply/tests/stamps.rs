@@ -14,7 +14,7 @@ fn stamped(wanted: Wanted, stamps: &[(&str, Stamp)]) -> Wanted {
 }
 
 fn value(host: &Bench, name: &str) -> Option<String> {
-    let environment = host.container("shop-web-1").settings.environment;
+    let environment = host.container("shop-web-1").settings.environment.clone();
     environment.get(name).map(|value| value.as_ref().map_or("", Hidden::reveal).to_owned())
 }
 

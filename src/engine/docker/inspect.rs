@@ -1,6 +1,7 @@
 //! An inspected container → [`ObservedContainer`].
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use bollard::models::{
     ContainerInspectResponse, ContainerState as EngineState, ContainerStateStatusEnum as Status,
@@ -52,7 +53,7 @@ pub(super) fn observed_container(answer: ContainerInspectResponse) -> ObservedCo
         restarts: answer.restart_count.and_then(|n| u32::try_from(n).ok()).unwrap_or(0),
         started_at: state.started_at.as_deref().and_then(timestamp),
         state: container_state(&state),
-        settings: spec,
+        settings: Arc::new(spec),
         attached: networks::attached(&networks),
         anonymous_volumes: mounted.anonymous,
         id,

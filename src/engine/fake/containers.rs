@@ -1,6 +1,7 @@
 //! Containers by request: create, start, stop, remove, rename, update.
 
 use std::collections::BTreeMap;
+use std::sync::OnceLock;
 use std::time::Duration;
 
 use super::images::complete;
@@ -44,7 +45,7 @@ impl Host {
             name: request.name.clone(),
             image: request.image.to_string(),
             image_id,
-            labels,
+            labels: labels.into(),
             created_at: self.now(),
             settings,
             behaviour,
@@ -53,6 +54,7 @@ impl Host {
             ports: std::collections::BTreeSet::new(),
             logs: Vec::new(),
             life: Life::new(),
+            shown: OnceLock::new(),
         };
         self.mount_volumes(&mut container, &request.inherited_volumes);
         self.containers.insert(id.clone(), container);
@@ -121,7 +123,7 @@ impl Host {
         let id = container.id.clone();
         let started = self.launch(&id, now);
         if let Err(error) = &started
-            && let Some(container) = self.containers.get_mut(&id)
+            && let Some(container) = self.by_id_mut(&id)
         {
             container.life = failed_start(before, error);
         }

@@ -194,12 +194,12 @@ impl Host {
     }
 
     fn happen(&mut self, id: &ContainerId, at: Duration) {
-        let Some(container) = self.containers.get_mut(id) else { return };
+        let Some(container) = self.by_id_mut(id) else { return };
         if let Some((_, code)) = container.life.end {
             let oom = container.behaviour.out_of_memory;
             container.process_ends(at, code, oom);
         } else if self.launch(id, at).is_err()
-            && let Some(container) = self.containers.get_mut(id)
+            && let Some(container) = self.by_id_mut(id)
         {
             container.halt(128);
         }
@@ -208,7 +208,7 @@ impl Host {
     /// Starts a process at `now`, or leaves the container as it is and says why not.
     pub(super) fn launch(&mut self, id: &ContainerId, now: Duration) -> Result<(), EngineError> {
         let claimed = self.claim(id);
-        let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
+        let Some(container) = self.by_id_mut(id) else { return Ok(()) };
         match claimed {
             Ok(ports) => container.ports = ports,
             Err(error) => {
@@ -217,7 +217,8 @@ impl Host {
             }
         }
         container.begin(now);
-        for volume in container.volumes.values() {
+        let mounted: Vec<_> = container.volumes.values().cloned().collect();
+        for volume in &mounted {
             if let Some(volume) = self.volumes.get_mut(volume) {
                 volume.writers.push(id.clone());
             }

@@ -171,7 +171,7 @@ impl Host {
         attached.sort_by_key(|(name, _)| Some(name) != first.as_ref());
         for (name, place) in attached {
             let (name, network, address) = self.place(id, name, &place)?;
-            let Some(container) = self.containers.get_mut(id) else { return Ok(()) };
+            let Some(container) = self.by_id_mut(id) else { return Ok(()) };
             let attachment = container.attached.entry(name).or_default();
             (attachment.id, attachment.address) = (Some(network), address);
         }

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fmt::Write as _;
+use std::sync::Arc;
 
 use super::world::{AttachmentRecord, Container, Host, VolumeRecord, timestamp};
 use crate::engine::ContainerRef;
@@ -39,13 +40,13 @@ impl Host {
             name: container.name.clone(),
             image: container.image.clone(),
             image_id: container.image_id.clone(),
-            labels: container.labels.clone().into(),
+            labels: container.labels.clone(),
             created_at: Some(timestamp(container.created_at)),
             state: container.life.state(),
             health: container.health(self.now()),
             restarts: container.life.restarts,
             started_at: container.life.started_at.map(timestamp),
-            settings: container.shown_settings(),
+            settings: Arc::clone(container.shown.get_or_init(|| container.shown_settings().into())),
             attached: container
                 .attached
                 .iter()
@@ -179,7 +180,7 @@ impl Host {
             };
             let _ = writeln!(text, "  mount {} from {source}", mount.target);
         }
-        for (name, value) in &container.labels {
+        for (name, value) in container.labels.iter() {
             if name != labels::GENERATION && name != labels::COMMIT {
                 let _ = writeln!(text, "  label {name}={value}");
             }

@@ -140,8 +140,7 @@ impl FakeEngine {
         let now = host.now();
         let ids: Vec<ContainerId> = host.containers.keys().cloned().collect();
         for id in &ids {
-            if let Some(container) = host.containers.get_mut(id).filter(|one| one.life.is_active())
-            {
+            if let Some(container) = host.by_id_mut(id).filter(|one| one.life.is_active()) {
                 container.halt(if container.behaviour.ignores_sigterm { 137 } else { 0 });
             }
         }
@@ -156,7 +155,7 @@ fn come_back(host: &mut Host, id: &ContainerId, now: std::time::Duration) {
     // One that cannot start stays as it is, as with the engine.
     if comes_back
         && host.launch(id, now).is_ok()
-        && let Some(container) = host.containers.get_mut(id)
+        && let Some(container) = host.by_id_mut(id)
     {
         container.life.manually_stopped = false;
         container.life.restarts = 0;

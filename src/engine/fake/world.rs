@@ -3,6 +3,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::net::Ipv4Addr;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -19,7 +20,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo};
 use crate::model::spec::Endpoint;
 use crate::model::stack::Network;
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, Digest, ImageId, NetworkId, NetworkName, VolumeName,
+    ContainerId, ContainerLabels, ContainerName, ContainerSpec, Digest, ImageId, NetworkId,
+    NetworkName, VolumeName,
 };
 
 /// The host. `Clone` is a snapshot.
@@ -65,7 +67,7 @@ pub(super) struct Container {
     pub(super) name: ContainerName,
     pub(super) image: String,
     pub(super) image_id: ImageId,
-    pub(super) labels: Labels,
+    pub(super) labels: ContainerLabels,
     pub(super) created_at: Duration,
     /// The settings with what the image brings along.
     pub(super) settings: ContainerSpec,
@@ -78,6 +80,8 @@ pub(super) struct Container {
     pub(super) ports: BTreeSet<HostPort>,
     pub(super) logs: Vec<String>,
     pub(super) life: Life,
+    /// What it last showed of its settings; whoever changes it takes it away.
+    pub(super) shown: OnceLock<Arc<ContainerSpec>>,
 }
 
 /// A container's place on a network.
@@ -174,9 +178,15 @@ impl Host {
         wanted: &ContainerRef,
     ) -> Result<&mut Container, EngineError> {
         let id = self.id_of(wanted)?;
-        self.containers
-            .get_mut(&id)
+        self.by_id_mut(&id)
             .ok_or_else(|| EngineError::NotFound(format!("No such container: {wanted}")))
+    }
+
+    /// The one way to change a container.
+    pub(super) fn by_id_mut(&mut self, id: &ContainerId) -> Option<&mut Container> {
+        let container = self.containers.get_mut(id)?;
+        container.shown.take();
+        Some(container)
     }
 
     /// The name behind a reference, for the log of calls.

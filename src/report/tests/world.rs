@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -272,7 +273,7 @@ pub fn container(service: &str) -> ObservedContainer {
         health: Health::Healthy,
         restarts: 0,
         started_at: Some("2026-11-21T09:00:00Z".parse().unwrap()),
-        settings: ContainerSpec::default(),
+        settings: Arc::default(),
         attached: BTreeMap::new(),
         anonymous_volumes: BTreeMap::new(),
     }
