@@ -225,6 +225,11 @@ impl ObservedContainer {
         }
     }
 
+    /// Whether it has run, or is about to: one that was only created, or could not be started, has not.
+    pub fn has_run(&self) -> bool {
+        self.is_up() || self.started_at.is_some()
+    }
+
     /// Whether it ended with exit code 0.
     pub fn ended_well(&self) -> bool {
         self.state == ContainerState::Exited { code: 0, oom_killed: false }

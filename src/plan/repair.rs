@@ -238,11 +238,13 @@ fn go_back(
     let policy = recorded.or(manifest).unwrap_or(RestartPolicy::UnlessStopped);
     // One that cannot be in the network it was in is put in its place all the same: a plan then replaces it, or
     // attaches it again.
-    // What did not run when it was set aside is not written down, and is not started where its spec has failed.
+    // What did not run when it was set aside is not written down, and is not started where its spec has failed;
+    // what never ran at all is for a plan to judge.
     let failed = previous
         .spec()
         .is_some_and(|spec| situation.memory.rejected.contains_key(&(id.clone(), spec.clone())));
     let serves = !situation.is_job(id)
+        && previous.has_run()
         && (recorded.is_some() || !failed)
         && repaired.has_peers(situation, previous)
         && has_its_networks(situation, previous);

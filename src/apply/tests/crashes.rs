@@ -1,7 +1,8 @@
 //! The program dies at every single call: the next passes put everything in order.
 
 use super::bench::*;
-use crate::engine::fake::{HealthStory, ImageBehaviour};
+use crate::engine::EngineError;
+use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Process, Verb};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{Condition, Order};
 use crate::model::{ContainerState, PinnedImage};
@@ -269,4 +270,30 @@ async fn a_stack_as_a_whole_that_goes_back_may_die_anywhere() {
     host.converge().await;
     whole(&mut host, &app, &sick, "2");
     check(&host).await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_never_ran_is_not_started_on_the_way_back() {
+    let mut host = Bench::new();
+    let cannot_start = Process::CannotStart("exec format error".into());
+    let broken = host.image("broken", ImageBehaviour::process(cannot_start));
+    host.want("shop", [service("web", &broken)]);
+    // The world's fault, so that nothing is held against the spec.
+    let trouble = Fault::Refused(EngineError::Other("no".into()));
+    host.world.fail_next(Matcher::any(Verb::Start), trouble.clone());
+    host.pass().await;
+    let app = host.app();
+    host.want("shop", [service("web", &app)]);
+    // Pulled, created, restart policy, two names: it dies before the new one is started.
+    host.world.crash_after(5);
+    assert!(host.try_pass().await.is_none());
+    host.world.revive();
+    assert_eq!(host.world.names(), ["shop-web-1", "shop-web-1.previous"]);
+
+    host.world.fail_next(Matcher::any(Verb::Start), trouble);
+    host.pass().await;
+    settle(&host).await;
+    assert_eq!(host.world.names(), ["shop-web-1"]);
+    assert!(host.container("shop-web-1").is_running());
+    assert!(host.container("shop-web-1").image.contains("app"));
 }

@@ -380,7 +380,7 @@ impl Emission<'_, '_> {
         // One of several that go together may have been stopped by a rollout of theirs that did not end.
         let served = old.name != replica.name && !self.was_down(old);
         let serves = self.is_shared || old.is_up() || served;
-        let serves = serves && !is_job && self.has_its_peers(old);
+        let serves = serves && !is_job && old.has_run() && self.has_its_peers(old);
         let back = Back {
             policy: self.policy_of(old),
             serves,

@@ -2,7 +2,7 @@
 //! time. Whatever happens, some things are never seen, and once it is quiet the host is as git says.
 //!
 //! `EVENKEEL_SIMULATION_SEED=n` replays one day and tells what happened; `EVENKEEL_SIMULATION_DAYS=n` says how
-//! many there are.
+//! many there are, and `EVENKEEL_SIMULATION_FIRST=n` where they begin.
 
 mod bugs;
 mod chance;
@@ -46,12 +46,13 @@ fn whatever_happens_the_host_is_as_git_says_in_the_end() {
         return assert_eq!(ended, Ok(()), "day {seed}");
     }
     let days = number("EVENKEEL_SIMULATION_DAYS").unwrap_or(FEW);
-    let next = AtomicU64::new(0);
+    let first = number("EVENKEEL_SIMULATION_FIRST").unwrap_or(0);
+    let next = AtomicU64::new(first);
     let kinds: Mutex<BTreeMap<String, u64>> = Mutex::default();
     let work = || {
         loop {
             let seed = next.fetch_add(1, Ordering::Relaxed);
-            if seed >= days {
+            if seed >= first + days {
                 return;
             }
             let (told, ended) = live(seed, None, false);
