@@ -16,6 +16,8 @@ pub mod pass;
 pub mod target;
 pub mod rollback;
 pub mod daemon;
+#[cfg(test)]
+mod tests;
 
 pub use pass::{Pass, PassError, Request};
 pub use world::World;

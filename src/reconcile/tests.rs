@@ -1,0 +1,203 @@
+//! Whole passes with a real record, on a host in memory: whatever happens to them, the record tells one story.
+
+use std::collections::BTreeMap;
+use std::panic::AssertUnwindSafe;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use jiff::Timestamp;
+use proptest::prelude::*;
+use tempfile::TempDir;
+use tokio_util::sync::CancellationToken;
+
+use super::{Pass, Request, World, pass};
+use crate::apply::{Event, Watcher};
+use crate::config::{Ambient, Config};
+use crate::engine::EngineError;
+use crate::engine::fake::{FakeEngine, Fault, HealthStory, ImageBehaviour, Matcher, Process, Verb};
+use crate::history::{Filter, GenerationRow, History};
+use crate::model::{GenerationNumber, GenerationOutcome, ImageRef};
+use crate::registry::FakeRegistry;
+
+/// What can happen before a pass.
+#[derive(Clone, Debug)]
+enum Act {
+    /// Git wants this image and value of a service in a stack.
+    Want { stack: usize, image: usize, value: u8 },
+    /// Git does not have the stack any more.
+    Drop { stack: usize },
+    /// Somebody removes a container.
+    Remove { stack: usize },
+    /// The engine refuses the next call of this kind.
+    Refuse(Verb),
+}
+
+const STACKS: [&str; 2] = ["blog", "shop"];
+const IMAGES: [&str; 4] = ["good", "slow", "ends", "sick"];
+
+/// Each with the number of events after which the program dies in the pass that follows, if it does.
+fn acts() -> impl Strategy<Value = Vec<(Act, Option<usize>)>> {
+    let stack = 0..STACKS.len();
+    let act = prop_oneof![
+        5 => (stack.clone(), 0..IMAGES.len(), 0..3_u8)
+            .prop_map(|(stack, image, value)| Act::Want { stack, image, value }),
+        1 => stack.clone().prop_map(|stack| Act::Drop { stack }),
+        1 => stack.prop_map(|stack| Act::Remove { stack }),
+        1 => prop_oneof![
+            Just(Verb::Start), Just(Verb::CreateContainer), Just(Verb::Pull), Just(Verb::Rename),
+        ].prop_map(Act::Refuse),
+    ];
+    let dies_after = proptest::option::weighted(0.4, 0..20_usize);
+    proptest::collection::vec((act, dies_after), 1..10)
+}
+
+struct Host {
+    engine: FakeEngine,
+    world: World,
+    directory: TempDir,
+}
+
+impl Host {
+    fn new() -> Self {
+        // The first one to install it wins.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let directory = tempfile::tempdir().unwrap();
+        let at = directory.path();
+        std::fs::create_dir(at.join("git")).unwrap();
+        let text = format!(
+            "host: here\nsources: [{{name: git, repo: {at}/git}}]\nenv_dir: {at}/env\n\
+             data_dir: {at}/data\nstate_dir: {at}/state\nremovals: {{allow: true}}\n\
+             rollout: {{stable: 1s, monitor: 1s, deadline: 5s}}\n",
+            at = at.display()
+        );
+        let config = Config::parse("config.yaml", &text, &Ambient::default()).unwrap();
+        let engine = FakeEngine::new();
+        let registry = FakeRegistry::default();
+        let behaviours = [
+            ImageBehaviour::default(),
+            ImageBehaviour {
+                health: HealthStory::HealthyAfter(Duration::from_secs(2)),
+                ..ImageBehaviour::default()
+            },
+            ImageBehaviour::exits(Duration::from_millis(500), 1),
+            ImageBehaviour::process(Process::CannotStart("exec format error".into())),
+        ];
+        for (name, behaviour) in IMAGES.iter().zip(behaviours) {
+            let digest = engine.add_image(&format!("registry.test/{name}"), "1", behaviour);
+            let image = ImageRef::parse(&format!("registry.test/{name}:1")).unwrap();
+            registry.put(&image, digest);
+        }
+        let world = World {
+            engine: Arc::new(engine.clone()),
+            registry: Arc::new(registry),
+            ..World::new(config).unwrap()
+        };
+        Self { engine, world, directory }
+    }
+
+    fn happen(&self, act: &Act) {
+        let stack_at = |stack: usize| self.directory.path().join("git").join(STACKS[stack]);
+        match act {
+            Act::Want { stack, image, value } => {
+                let text = format!(
+                    "services:\n  web:\n    image: registry.test/{}:1\n    environment: {{V: \"{value}\"}}\n",
+                    IMAGES[*image]
+                );
+                std::fs::create_dir_all(stack_at(*stack)).unwrap();
+                std::fs::write(stack_at(*stack).join("compose.yaml"), text).unwrap();
+            }
+            // Nothing to drop, nothing to remove: then nothing happens.
+            Act::Drop { stack } => drop(std::fs::remove_dir_all(stack_at(*stack))),
+            Act::Remove { stack } => {
+                let _ = self.engine.docker_rm_force(&format!("{}-web-1", STACKS[*stack]));
+            }
+            Act::Refuse(verb) => {
+                let no = Fault::Refused(EngineError::Other("no".into()));
+                self.engine.fail_next(Matcher::any(*verb), no);
+            }
+        }
+    }
+
+    /// One pass; `None` where the program died in it.
+    async fn pass(&self, dies_after: Option<usize>) -> Option<Pass> {
+        let watcher = Mortal { left: AtomicUsize::new(dies_after.unwrap_or(usize::MAX)) };
+        let (request, stop) = (Request::default(), CancellationToken::new());
+        let lived = pass::pass(&self.world, &request, &watcher, &stop);
+        AssertUnwindSafe(lived).catch_unwind().await.ok().map(Result::unwrap)
+    }
+
+    /// Oldest first.
+    fn generations(&self) -> Vec<GenerationRow> {
+        let history = History::read_only(&self.world.config.state_dir).unwrap();
+        let mut rows = history.generations(&Filter::default()).unwrap();
+        rows.reverse();
+        rows
+    }
+}
+
+/// Ends the program after so many events.
+struct Mortal {
+    left: AtomicUsize,
+}
+
+impl Watcher for Mortal {
+    fn event(&self, _: &Event<'_>) {
+        let left = self.left.fetch_sub(1, Ordering::Relaxed);
+        assert!(left > 0, "dies here, as it is to");
+    }
+}
+
+/// What is to hold of the record after each pass, whether it died or not.
+#[derive(Default)]
+struct Ledger(Mutex<BTreeMap<GenerationNumber, (GenerationOutcome, Option<Timestamp>)>>);
+
+impl Ledger {
+    fn check(&self, rows: &[GenerationRow], begun_before: usize, died: bool) {
+        let numbers: Vec<_> = rows.iter().map(|row| row.number).collect();
+        assert!(numbers.is_sorted_by(|one, next| one < next), "{numbers:?}");
+        let mut known = self.0.lock().unwrap();
+        for (position, row) in rows.iter().enumerate() {
+            let Some(outcome) = row.outcome else {
+                assert!(died && position >= begun_before, "{} has no end", row.number);
+                continue;
+            };
+            let end = (outcome, row.ended_at);
+            let before = known.insert(row.number, end);
+            assert!(before.is_none_or(|before| before == end), "{} ended twice", row.number);
+            assert!(row.ended_at.is_some_and(|at| at >= row.started_at));
+        }
+    }
+}
+
+async fn live(acts: &[(Act, Option<usize>)]) {
+    let host = Host::new();
+    let ledger = Ledger::default();
+    for (act, dies_after) in acts {
+        host.happen(act);
+        let before = host.generations().len();
+        let ended = host.pass(*dies_after).await;
+        let rows = host.generations();
+        ledger.check(&rows, before, ended.is_none());
+        for (stack, number) in ended.iter().flat_map(|pass| &pass.generations) {
+            let row = rows.iter().find(|row| row.number == *number).unwrap();
+            assert_eq!(row.stack, *stack);
+        }
+        tokio::time::sleep(Duration::from_secs(600)).await;
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
+
+    #[test]
+    fn generations_grow_and_end_once_whatever_happens(acts in acts()) {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .unwrap();
+        runtime.block_on(live(&acts));
+    }
+}
