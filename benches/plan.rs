@@ -138,7 +138,7 @@ fn container(stack: &StackName, wanted: &DesiredService, number: usize) -> Obser
         health: Health::None,
         restarts: 0,
         started_at: None,
-        settings: wanted.service.settings.clone(),
+        settings: wanted.service.settings.clone().into(),
         attached: attached.collect(),
         anonymous_volumes: BTreeMap::new(),
     }
