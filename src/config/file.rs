@@ -9,8 +9,9 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::scalar::{self, Window};
+use super::scalar;
 use super::settings::{Http, Limits, Removals, Retention, Rollout, UnsetVariables};
+use crate::model::Window;
 
 /// The configuration of evenkeel on one server.
 #[derive(Debug, Default, Deserialize, JsonSchema)]

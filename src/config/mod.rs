@@ -23,11 +23,11 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use load::Ambient;
-pub use scalar::{Percent, Share, Window};
+pub use scalar::{Percent, Share};
 pub use schema::schema;
 pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, UnsetVariables};
 
-use crate::model::{HostName, SourceName, StackName};
+use crate::model::{HostName, SourceName, StackName, Window};
 
 /// Where the configuration is looked for unless `--config` names another place.
 pub const DEFAULT_PATH: &str = "/etc/evenkeel/config.yaml";

@@ -2,6 +2,7 @@
 
 use super::file::File;
 use super::place;
+use super::scalar::NO_WINDOW;
 use crate::model::{Place, Problem};
 
 /// The largest configuration that is read, in bytes.
@@ -85,6 +86,11 @@ fn explain(message: &str) -> Problem {
     }
     if let Some(rest) = message.strip_prefix("missing field ") {
         return Problem::new("missing-key", format!("the key {rest} is missing"));
+    }
+    if let Some((message, hint)) =
+        message.strip_prefix(NO_WINDOW).and_then(|rest| rest.split_once('\n'))
+    {
+        return Problem::new("wrong-value", message).hint(hint);
     }
     if message.starts_with("duplicate ") {
         let key = message.split(['`', '"']).nth(1).unwrap_or_default();

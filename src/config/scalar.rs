@@ -9,6 +9,9 @@ use std::time::Duration;
 use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
 use serde::de::{self, Deserialize, Deserializer, Visitor};
 
+use crate::model::Window;
+use crate::model::window::WindowError;
+
 /// Up to 100 percent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub struct Percent(pub u8);
@@ -21,10 +24,6 @@ pub enum Share {
     /// `3`
     Count(u32),
 }
-
-/// Days of the week and hours of a day: `Sat,Sun 02:00-05:00`; kept as written.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Window(pub String);
 
 /// Bytes, in the file's words; only the schema needs it.
 pub(super) struct Size;
@@ -89,23 +88,6 @@ fn parse_percent(text: &str) -> Option<Percent> {
     (number <= 100).then_some(Percent(number))
 }
 
-fn parse_window(text: &str) -> Option<Window> {
-    const DAYS: [&str; 7] = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"];
-    let is_day = |day: &str| DAYS.contains(&day.trim().to_ascii_lowercase().as_str());
-    let (days, hours) = match text.trim().rsplit_once(' ') {
-        Some((days, hours)) => (Some(days), hours),
-        None => (None, text.trim()),
-    };
-    let sound_days =
-        days.is_none_or(|days| days.split(',').all(|part| part.split('-').all(is_day)));
-    let (from, to) = hours.split_once('-')?;
-    (sound_days && is_clock(from) && is_clock(to) && from != to).then(|| Window(text.to_owned()))
-}
-
-fn is_clock(text: &str) -> bool {
-    text.len() == 5 && (text == "24:00" || text.parse::<jiff::civil::Time>().is_ok())
-}
-
 impl<'de> Deserialize<'de> for Percent {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         scalar(deserializer, "a share such as `80%`", parse_percent)
@@ -123,7 +105,26 @@ impl<'de> Deserialize<'de> for Share {
 
 impl<'de> Deserialize<'de> for Window {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        scalar(deserializer, "days and hours such as `Sat,Sun 02:00-05:00`", parse_window)
+        deserializer.deserialize_str(Hours)
+    }
+}
+
+/// What the message about something that is no window begins with; the next move is its second line.
+pub(super) const NO_WINDOW: &str = "no window: ";
+
+struct Hours;
+
+impl Visitor<'_> for Hours {
+    type Value = Window;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("days and hours such as `Sat,Sun 02:00-05:00`")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Window, E> {
+        Window::parse(text).map_err(|WindowError { message, hint }| {
+            E::custom(format!("{NO_WINDOW}{message}\n{hint}"))
+        })
     }
 }
 
@@ -177,7 +178,8 @@ text_schema!(Share, "Share", {
     "type": ["string", "integer"], "pattern": "^[0-9]+ *%?$", "minimum": 0
 });
 text_schema!(Window, "Window", {
-    "type": "string", "pattern": "^([A-Za-z, -]+ )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]$"
+    "type": "string",
+    "pattern": "^(([A-Za-z, -]+ )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9] *; *)*([A-Za-z, -]+ )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]( [A-Za-z0-9_+/-]+)?$"
 });
 text_schema!(Size, "Size", {
     "type": ["string", "integer"], "pattern": "^[0-9]+ *([KkMmGg]([Ii]?[Bb])?|[Bb])?$", "minimum": 1

@@ -87,7 +87,7 @@ fn the_whole_file_is_understood() {
     assert_eq!(shop.profiles, ["web"]);
     assert_eq!(shop.dir, Some(PathBuf::from("/opt/shop")));
     assert_eq!(shop.unset_variables, Some(UnsetVariables::Blank));
-    assert_eq!(shop.window, Some(Window("Sat,Sun 02:00-05:00".into())));
+    assert_eq!(shop.window, Some(Window::parse("Sat,Sun 02:00-05:00").unwrap()));
     assert_eq!(config.registry.docker_config, Some(PathBuf::from("/root/.docker/config.json")));
     assert!(config.registry.hosts["registry.lan:5000"].plain_http);
     assert!(config.registry.hosts["ghcr.io"].credentials.is_some());
@@ -232,9 +232,22 @@ fn a_value_with_a_unit_is_checked_in_its_place() {
     check("limits", "{file: 1XB}", "or a number of bytes");
     check("limits", "{file: 0}", "or a number of bytes");
     check("limits", "{file: 99999999999GiB}", "or a number of bytes");
-    check("window", "Sat 25:00-26:00", "days and hours such as `Sat,Sun 02:00-05:00`");
-    check("window", "Caturday 02:00-05:00", "days and hours such as `Sat,Sun 02:00-05:00`");
+    check("window", "Sat 25:00-26:00", "`25:00` is no time of the day");
+    check("window", "Caturday 02:00-05:00", "`Caturday` is no day");
     check("http", "{listen: nowhere}", "invalid socket address syntax");
+}
+
+#[test]
+fn a_window_that_is_none_says_what_to_write() {
+    let told = |text: &str| {
+        let text = format!("{SMALLEST}window: {text}\n");
+        Config::parse("f", &text, &ambient()).unwrap_err().iter().map(tell).collect::<String>()
+    };
+    assert_eq!(told("Saturday 02:00-05:00"), "f:3:9 window: `Saturday` is no day (write `Sat`)");
+    assert_eq!(
+        told("02:00-05:00 Europe/Belrin"),
+        "f:3:9 window: there is no time zone `Europe/Belrin` (did you mean `Europe/Berlin`?)"
+    );
 }
 
 #[test]
@@ -247,8 +260,11 @@ fn values_with_a_unit_are_read_in_all_their_forms() {
     assert_eq!(with("limits: {file: 4096}").limits.file, 4096);
     assert_eq!(with("removals: {max: 3}").removals.max, Share::Count(3));
     assert_eq!(with("removals: {max: 25%}").removals.max.of(7), 1);
-    for window in ["02:00-05:00", "Sat,Sun 02:00-05:00", "Mon-Fri 22:00-24:00"] {
-        assert_eq!(with(&format!("window: \"{window}\"")).window, Some(Window(window.into())));
+    for window in ["02:00-05:00", "Sat,Sun 02:00-05:00", "Mon-Fri 22:00-24:00 Europe/Berlin"] {
+        assert_eq!(
+            with(&format!("window: \"{window}\"")).window,
+            Some(Window::parse(window).unwrap())
+        );
     }
 }
 

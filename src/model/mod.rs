@@ -22,6 +22,7 @@ pub mod pull_policy;
 pub mod spec;
 pub mod stack;
 pub mod tree;
+pub mod window;
 
 pub use container_labels::ContainerLabels;
 pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
@@ -39,3 +40,4 @@ pub use problem::{Place, Problem};
 pub use pull_policy::PullPolicy;
 pub use spec::ContainerSpec;
 pub use stack::{Service, Stack};
+pub use window::Window;
