@@ -22,6 +22,8 @@ pub mod pull_policy;
 pub mod spec;
 pub mod stack;
 pub mod tree;
+pub mod update;
+pub mod version;
 pub mod window;
 
 pub use container_labels::ContainerLabels;
@@ -40,4 +42,5 @@ pub use problem::{Place, Problem};
 pub use pull_policy::PullPolicy;
 pub use spec::ContainerSpec;
 pub use stack::{Service, Stack};
+pub use update::Update;
 pub use window::Window;
