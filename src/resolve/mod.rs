@@ -1,9 +1,10 @@
 //! Stacks and what the registries say become the desired state.
 //!
-//! This file is the story; `choose` knows which digest counts, `words` what people are told. What
-//! follows from a digest is decided in [`crate::plan`].
+//! This file is the story; `choose` knows which digest counts, `tags` which newer tag, `words` what people are
+//! told. What follows from a digest is decided in [`crate::plan`].
 
 mod choose;
+pub mod tags;
 #[cfg(test)]
 mod tests;
 mod words;
