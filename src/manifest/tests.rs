@@ -13,6 +13,7 @@ mod relations;
 mod services;
 mod stack_waits;
 mod start_first;
+mod update;
 mod variables;
 
 use std::os::unix::fs::PermissionsExt as _;

@@ -10,7 +10,7 @@ use super::probe::Probe;
 use super::tree::SharedTree;
 use super::{
     CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, Place, PullPolicy,
-    ServiceName, SourceName, StackName, VolumeName,
+    ServiceName, SourceName, StackName, Update, VolumeName, Window,
 };
 
 pub use super::networks::{Network, Subnet};
@@ -43,6 +43,8 @@ pub struct Stack {
     pub after_at: BTreeMap<StackName, Place>,
     /// `x-evenkeel.rollout.atomic`: its services are changed as a whole or not at all.
     pub atomic: bool,
+    /// `x-evenkeel.window`: when deployments of it may start.
+    pub window: Option<Window>,
     /// `x-evenkeel.suspend`: nothing of this stack is changed.
     pub suspended: Option<Suspension>,
     /// Things worth saying that are no errors.
@@ -112,6 +114,8 @@ pub struct Service {
     pub rollback: Rollout,
     /// What a new container is asked before it counts as good.
     pub probe: Option<Probe>,
+    /// Which newer images it follows; `None` where git alone decides.
+    pub update: Option<Update>,
     /// Variables that a new container gets and that its spec does not hold.
     pub stamps: BTreeMap<String, Stamp>,
     /// Files of the repository that it mounts, to be exported first.

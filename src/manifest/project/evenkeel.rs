@@ -9,11 +9,9 @@ use crate::manifest::findings::Findings;
 use crate::manifest::names;
 use crate::manifest::node::Node;
 use crate::manifest::read::At;
-use crate::manifest::service::strict;
+use crate::manifest::service::{strict, window};
 use crate::model::stack::Suspension;
-use crate::model::{HostName, Place, StackName};
-
-const LATER: [(&str, &str); 1] = [("window", "not supported yet")];
+use crate::model::{HostName, Place, StackName, Window};
 
 /// What stands under `x-evenkeel`, but for `hosts`.
 #[derive(Debug, Default)]
@@ -22,6 +20,8 @@ pub struct TopSettings {
     pub after: Vec<(StackName, Place)>,
     /// The services are changed as a whole or not at all.
     pub atomic: bool,
+    /// When deployments of this stack may start.
+    pub window: Option<Window>,
     /// Nothing of this stack is changed.
     pub suspended: Option<Suspension>,
 }
@@ -33,9 +33,10 @@ pub fn read(top: &At<'_>, own: &StackName) -> TopSettings {
         at.expected("a mapping");
         return TopSettings::default();
     }
-    strict(&at, &["after", "hosts", "rollout", "suspend"], &LATER);
+    strict(&at, &["after", "hosts", "rollout", "suspend", "window"], &[]);
     TopSettings {
         after: at.value("after").map(|at| after(&at, own)).unwrap_or_default(),
+        window: at.value("window").and_then(|at| window(&at)),
         atomic: at.value("rollout").is_some_and(|at| is_atomic(&at)),
         suspended: at.value("suspend").and_then(|at| suspend(&at)),
     }

@@ -207,6 +207,7 @@ fn assemble(
         after: settings.after.iter().map(|(name, _)| name.clone()).collect(),
         after_at: settings.after.into_iter().collect(),
         atomic: settings.atomic,
+        window: settings.window,
         suspended: settings.suspended,
         remarks,
         masks,

@@ -146,6 +146,11 @@ fn evenkeel() -> Value {
             )]),
         ),
         key(
+            "window",
+            "When deployments of this stack may start. Mending and going back never wait.",
+            shape("window"),
+        ),
+        key(
             "suspend",
             "Leave this stack as it is.",
             json!({"anyOf": [shape("flag"), suspended], "default": false}),

@@ -191,10 +191,61 @@ fn evenkeel() -> Value {
             probe(),
         ),
         key(
+            "update",
+            "Which newer tags of its image the service follows. Without it, git alone decides.",
+            update(),
+        ),
+        key(
             "stamp",
             "Variables that tell a container when and from what it was made. A new value alone is no reason \
              for a new container.",
             stamp(),
+        ),
+    ])
+}
+
+fn update() -> Value {
+    strict(vec![
+        key(
+            "semver",
+            "Tags whose version is in this range, in the words of cargo and npm: `~1.4`, `^2`, `>=1.4 <3`. They \
+             have as many numbers as the written tag, and the same behind them.",
+            shape("filled"),
+        ),
+        key(
+            "match",
+            "Tags that this regular expression matches as a whole. The group `version` of it, or else the tag, is \
+             what is ordered.",
+            shape("filled"),
+        ),
+        key_or(
+            "order",
+            json!("semver"),
+            "How the tags of `match` are ordered.",
+            words(&["semver", "numeric", "alphabetical"]),
+        ),
+        key(
+            "allow",
+            "How far a version may be from the one that is written in git: `minor` keeps the first number, `patch` \
+             the first two.",
+            words(&["patch", "minor", "major"]),
+        ),
+        key(
+            "min_age",
+            "How old an image has to be, by the time at which it was made and the time at which this host first \
+             saw it.",
+            shape("duration"),
+        ),
+        key(
+            "window",
+            "When a newer image may be deployed. It is looked for at any time.",
+            shape("window"),
+        ),
+        key_or(
+            "write_back",
+            json!(false),
+            "Whether the newer image is written to the manifest in git.",
+            shape("flag"),
         ),
     ])
 }

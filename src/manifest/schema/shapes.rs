@@ -117,6 +117,7 @@ fn texts() -> Vec<Field> {
     let project = "^[a-z0-9][a-z0-9_-]*$|[$]";
     let flag = "^([tT]([rR][uU][eE])?|[fF]([aA][lL][sS][eE])?|[yY]([eE][sS])?|[nN][oO]?\
                 |[oO]([nN]|[fF][fF])|[01])$|[$]";
+    let span = "([A-Za-z, -]+ )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]";
     let single = json!(["string", "number", "boolean"]);
     let or_none = json!(["string", "number", "boolean", "null"]);
     vec![
@@ -134,6 +135,14 @@ fn texts() -> Vec<Field> {
                 "pattern": flag,
                 "minimum": 0,
                 "maximum": 1,
+            }),
+        ),
+        (
+            "window",
+            json!({
+                "examples": ["Mon-Fri 02:00-05:00 Europe/Berlin"],
+                "type": ["string", "null"],
+                "pattern": format!("^({span} *; *)*{span}( [A-Za-z0-9_+/-]+)?$|[$]"),
             }),
         ),
         (

@@ -11,7 +11,7 @@ use super::networks::Joined;
 use super::sharing::{Link, Shared};
 use super::{
     evenkeel, health, image, label_file, limits, mac_address, networks, ports, probe, rollout,
-    sensitive,
+    sensitive, update,
 };
 use crate::manifest::keys;
 use crate::manifest::read::At;
@@ -49,6 +49,8 @@ pub struct Draft<'a> {
     pub start_first: Vec<At<'a>>,
     /// `x-evenkeel.probe`
     pub probe: Option<probe::Written<'a>>,
+    /// `x-evenkeel.update`
+    pub update: Option<update::Written<'a>>,
     /// `x-evenkeel.stamp`
     pub stamps: BTreeMap<String, (Stamp, At<'a>)>,
     /// `restart:` was overruled by `deploy.restart_policy`.
@@ -102,6 +104,7 @@ impl<'a> Draft<'a> {
             rollback: rollout::rollback_defaults(&scene.options.defaults),
             start_first: Vec::new(),
             probe: None,
+            update: None,
             stamps: BTreeMap::new(),
             restart_is_final: false,
             environment: IndexMap::new(),
@@ -134,6 +137,7 @@ impl<'a> Draft<'a> {
         evenkeel::settle(self);
         label_file::settle(self, scene);
         image::settle(self);
+        update::settle(self);
         networks::attach(self, scene);
         mac_address::settle(self);
         limits::settle(self);
@@ -190,6 +194,7 @@ impl<'a> Draft<'a> {
                 ..self.rollback
             },
             rollout: self.rollout,
+            update: self.update.map(|written| written.update),
             stamps: self.stamps.into_iter().map(|(name, (stamp, _))| (name, stamp)).collect(),
             exports: self.exports,
             secret_files: self.secret_files,

@@ -1,6 +1,6 @@
 //! `x-evenkeel` on a service: what Compose has no word for.
 
-use super::{Draft, probe};
+use super::{Draft, probe, update};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::stack::Stamp;
@@ -18,7 +18,8 @@ pub fn evenkeel<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
             "rollout" => rollout(&value, draft),
             "stamp" => stamp(&value, draft),
             "probe" => probe::probe(&value, draft),
-            "update" | "ingress" => value.unsupported(key, YET),
+            "update" => update::update(&value, draft),
+            "ingress" => value.unsupported(key, YET),
             _ => {
                 let known = ["keep", "rollout", "update", "probe", "stamp", "ingress"];
                 value.unknown(key, known.into_iter());

@@ -32,6 +32,7 @@ mod sensitive;
 mod settings;
 mod sharing;
 pub mod shorthand;
+mod update;
 
 pub use devices::{how_many, parts as device_parts};
 pub use draft::Draft;
@@ -45,6 +46,7 @@ pub use process::split;
 pub use settings::{label_map, options};
 pub use sharing::Link;
 pub use shorthand::{ShortVolume, volume as short_volume};
+pub use update::window;
 
 use super::node::Value;
 use super::read::At;

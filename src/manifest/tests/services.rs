@@ -369,7 +369,7 @@ fn unsupported_keys_and_unknown_ones_are_told_apart() {
     refused("isolation: hyperv", "`isolation` is not supported: it is for Windows only");
     refused("imagee: a", "unknown key `imagee`");
     refused("x-evenkeel: {updat: 1}", "unknown key `updat`");
-    refused("x-evenkeel: {update: {semver: '~1'}}", "`update` is not supported");
+    refused("x-evenkeel: {ingress: {}}", "`ingress` is not supported");
     refused("x-evenkeel: {rollout: {x-other: 1}}", "unknown key `x-other`");
 }
 
@@ -409,9 +409,10 @@ fn a_service_of_an_inactive_profile_is_left_out() {
 
 #[test]
 fn the_top_of_a_file_is_read() {
-    let text = "version: '3'\nx-other: 1\nservices: {web: {image: a, networks: [n, proxy], volumes: ['vv:/v', 'ww:/w']}}\nnetworks:\n  n: {internal: true, ipam: {config: [{subnet: 10.0.0.0/24}]}}\n  proxy: {external: true}\nvolumes:\n  vv: {name: mine, driver_opts: {type: nfs}}\n  ww: {external: true, name: theirs}\n  unused:\nx-evenkeel: {after: [dns], rollout: {atomic: true}, suspend: {until: 2026-03-01, reason: move}}\n";
+    let text = "version: '3'\nx-other: 1\nservices: {web: {image: a, networks: [n, proxy], volumes: ['vv:/v', 'ww:/w']}}\nnetworks:\n  n: {internal: true, ipam: {config: [{subnet: 10.0.0.0/24}]}}\n  proxy: {external: true}\nvolumes:\n  vv: {name: mine, driver_opts: {type: nfs}}\n  ww: {external: true, name: theirs}\n  unused:\nx-evenkeel: {after: [dns], rollout: {atomic: true}, window: 'Sat,Sun 02:00-05:00 Europe/Berlin', suspend: {until: 2026-03-01, reason: move}}\n";
     let stack = World::shop(text).stack();
     assert!(stack.atomic);
+    assert_eq!(stack.window.unwrap().to_string(), "Sat,Sun 02:00-05:00 Europe/Berlin");
     assert_eq!((stack.networks["n"].name.as_str(), stack.networks["n"].internal), ("shop_n", true));
     assert_eq!(
         (stack.networks["proxy"].name.as_str(), stack.networks["proxy"].external),
