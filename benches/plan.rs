@@ -166,6 +166,7 @@ fn converged(desired: &DesiredState) -> ObservedState {
 
 fn planning(criterion: &mut Criterion) {
     let rules = Rules {
+        windows: Default::default(),
         removals_max: MostRemovals::Percent(50),
         allow_removals: false,
         deadline: Duration::from_secs(300),

@@ -3,7 +3,9 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
-use crate::model::{ServiceId, ServiceOutcome};
+use crate::model::memory::Deployed;
+use crate::model::{DesiredState, ServiceId, ServiceOutcome};
+use crate::plan::{Change, Plan, Verdict};
 
 /// How it ended.
 #[derive(Clone, Debug, Default)]
@@ -27,6 +29,44 @@ pub struct ServiceResult {
     pub failure: Option<Failure>,
     /// From its first step to its last.
     pub took: Duration,
+}
+
+impl Outcome {
+    /// What services are deployed as once `plan` for `desired` was carried out, those that were as they should be
+    /// among them; `None` for those that were removed.
+    pub fn deployed(
+        &self,
+        plan: &Plan,
+        desired: &DesiredState,
+    ) -> BTreeMap<ServiceId, Option<Deployed>> {
+        let well = plan.changes.iter().filter(|change| self.ended_well(change));
+        well.filter_map(|change| {
+            let id = &change.service;
+            if change.verdict == Verdict::Remove {
+                return Some((id.clone(), None));
+            }
+            let service = desired.deployment(&id.stack)?.services.get(&id.service)?;
+            Some((id.clone(), Some(Deployed::of(&service.service, change.spec.as_ref()?))))
+        })
+        .collect()
+    }
+
+    fn ended_well(&self, change: &Change) -> bool {
+        match self.services.get(&change.service).map(|result| result.outcome) {
+            // One that is left alone may have been started again, as it was.
+            Some(ServiceOutcome::Done | ServiceOutcome::Unchanged) => {
+                !change.verdict.is_left_alone()
+            }
+            Some(
+                ServiceOutcome::Failed
+                | ServiceOutcome::RolledBack
+                | ServiceOutcome::Held
+                | ServiceOutcome::Blocked
+                | ServiceOutcome::Skipped,
+            ) => false,
+            None => change.verdict == Verdict::InSync,
+        }
+    }
 }
 
 /// What went wrong. All texts are masked.

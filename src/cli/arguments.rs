@@ -153,6 +153,9 @@ pub struct Plan {
     /// Lift the removal guard
     #[arg(long)]
     pub allow_removals: bool,
+    /// Ignore windows
+    #[arg(long)]
+    pub now: bool,
     /// Ask no registry
     #[arg(long)]
     pub offline: bool,

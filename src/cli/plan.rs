@@ -14,6 +14,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
         only: args.only.clone(),
         allow_removals: args.allow_removals,
         offline: args.offline,
+        now: args.now,
         retries: Retries::AtOnce,
         follows: false,
     };

@@ -38,6 +38,7 @@ async fn once(
         only: args.only.clone(),
         allow_removals: args.allow_removals,
         offline: args.offline,
+        now: args.now,
         retries: Retries::AtOnce,
         follows: false,
     };

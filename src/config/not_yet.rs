@@ -16,15 +16,11 @@ impl Config {
             let command = matches!(source.credentials, Some(GitCredentials::Command(_)));
             add(command, &format!("sources[{index}].credentials.credential_command"));
         }
-        for (name, stack) in &self.stacks {
-            add(stack.window.is_some(), &format!("stacks.{name}.window"));
-        }
         for (name, host) in &self.registry.hosts {
             let command = matches!(host.credentials, Some(RegistryCredentials::Command(_)));
             add(command, &format!("registry.hosts.{name}.credential_command"));
         }
         add(self.retention.disk != Disk::default(), "retention.disk");
-        add(self.window.is_some(), "window");
         add(!self.policy.is_empty(), "policy");
         add(self.write_back != super::WriteBack::of(&self.host), "write_back");
         add(!self.notify.is_empty(), "notify");

@@ -91,7 +91,7 @@ fn the_whole_file_is_understood() {
     assert_eq!(config.registry.docker_config, Some(PathBuf::from("/root/.docker/config.json")));
     assert!(config.registry.hosts["registry.lan:5000"].plain_http);
     assert!(config.registry.hosts["ghcr.io"].credentials.is_some());
-    assert_eq!(config.not_yet(), ["stacks.shop.window", "http"]);
+    assert_eq!(config.not_yet(), ["http"]);
 }
 
 #[test]
@@ -437,7 +437,6 @@ fn a_feature_that_does_not_exist_yet_is_named() {
 sources: [{repo: x, credentials: {credential_command: [gh-app-token]}}]
 registry: {hosts: {ghcr.io: {credential_command: [token]}}}
 retention: {disk: {high: 90%}}
-window: 02:00-05:00
 policy: {privileged: false}
 write_back: {name: bot}
 notify: [{webhook: https://chat.lan}]
@@ -448,7 +447,6 @@ notify: [{webhook: https://chat.lan}]
             "sources[0].credentials.credential_command",
             "registry.hosts.ghcr.io.credential_command",
             "retention.disk",
-            "window",
             "policy",
             "write_back",
             "notify",

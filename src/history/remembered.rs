@@ -8,8 +8,8 @@ use rusqlite::{Row, Transaction, params};
 use super::stored::{Stored, get, get_optional, service_id};
 use super::{History, HistoryError};
 use crate::model::desired::Pins;
-use crate::model::memory::{HeldBy, Hold, HoldScope, Memory, Rejection, Trouble};
-use crate::model::{ContainerId, ServiceId, SpecHash, StackName};
+use crate::model::memory::{Deployed, HeldBy, Hold, HoldScope, Memory, Rejection, Trouble};
+use crate::model::{ContainerId, ContainerName, ServiceId, SpecHash, StackName};
 
 impl History {
     /// Everything the planner needs of the past, as of one moment.
@@ -28,6 +28,9 @@ impl History {
                 })?,
                 troubles: all(transaction, "troubles", |row| {
                     Ok((service_id(row)?, trouble(row)?))
+                })?,
+                deployed: all(transaction, "deployed", |row| {
+                    Ok((service_id(row)?, deployed(row)?))
                 })?,
                 completed_jobs: all(transaction, "completed_jobs", service_spec)?,
                 matched: all(transaction, "matched", |row| {
@@ -148,6 +151,32 @@ impl History {
     /// Forgets trouble of the world within `scope`; with how many services there was some.
     pub fn forget_troubles(&self, scope: &HoldScope) -> Result<usize, HistoryError> {
         self.forget("troubles", scope)
+    }
+
+    /// Remembers what a service was deployed as, in place of what was remembered before; `None` where it was
+    /// removed.
+    pub fn record_deployed(
+        &self,
+        service: &ServiceId,
+        deployed: Option<&Deployed>,
+    ) -> Result<(), HistoryError> {
+        let Some(deployed) = deployed else {
+            return self.forget("deployed", &HoldScope::Service(service.clone())).map(drop);
+        };
+        self.write(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO deployed (stack, service, spec, replicas, container_name)
+                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                params![
+                    service.stack.as_str(),
+                    service.service.as_str(),
+                    deployed.spec.as_str(),
+                    deployed.replicas,
+                    deployed.container_name.as_ref().map(ContainerName::as_str),
+                ],
+            )?;
+            Ok(())
+        })
     }
 
     /// Remembers that a job completed with this spec.
@@ -289,6 +318,14 @@ fn all<T, C: FromIterator<T>>(
 
 fn service_spec(row: &Row<'_>) -> rusqlite::Result<(ServiceId, SpecHash)> {
     Ok((service_id(row)?, get(row, "spec")?))
+}
+
+fn deployed(row: &Row<'_>) -> rusqlite::Result<Deployed> {
+    Ok(Deployed {
+        spec: get(row, "spec")?,
+        replicas: row.get("replicas")?,
+        container_name: get_optional(row, "container_name")?,
+    })
 }
 
 fn trouble(row: &Row<'_>) -> rusqlite::Result<Trouble> {

@@ -3,7 +3,8 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] = &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES];
+pub(super) const MIGRATIONS: &[&str] =
+    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -136,6 +137,16 @@ const TROUBLES: &str = "CREATE TABLE troubles (
     times INTEGER NOT NULL,
     next_try TEXT NOT NULL,
     error TEXT NOT NULL,
+    PRIMARY KEY (stack, service)
+) STRICT;";
+
+/// At most one for each service: what it was last deployed as.
+const DEPLOYED: &str = "CREATE TABLE deployed (
+    stack TEXT NOT NULL,
+    service TEXT NOT NULL,
+    spec TEXT NOT NULL,
+    replicas INTEGER NOT NULL,
+    container_name TEXT,
     PRIMARY KEY (stack, service)
 ) STRICT;";
 

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use crate::model::memory::HeldBy;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    CommitId, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceId, ServiceName,
-    ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
+    CommitId, ContainerId, ContainerName, Digest, GenerationNumber, GenerationOutcome, ServiceId,
+    ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
 /// A type with a text form in the database.
@@ -72,7 +72,7 @@ macro_rules! stored_names {
     )*};
 }
 
-stored_names!(StackName, ServiceName, SourceName, CommitId, ContainerId, SpecHash);
+stored_names!(StackName, ServiceName, SourceName, CommitId, ContainerId, ContainerName, SpecHash);
 
 macro_rules! stored_words {
     ($($word:ident),*) => {$(

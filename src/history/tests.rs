@@ -12,7 +12,7 @@ use rusqlite::Connection;
 use super::schema::{self, MIGRATIONS, Version};
 use super::*;
 use crate::model::desired::Pins;
-use crate::model::memory::{HeldBy, Hold, HoldScope, Rejection, Trouble};
+use crate::model::memory::{Deployed, HeldBy, Hold, HoldScope, Rejection, Trouble};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
@@ -682,4 +682,23 @@ fn trouble_of_the_world_is_remembered_once_for_a_service_and_forgotten_by_scope(
     assert_eq!(history.forget_troubles(&HoldScope::Stack(StackName::from("shop"))).unwrap(), 1);
     assert_eq!(history.forget_troubles(&HoldScope::Host).unwrap(), 1);
     assert_eq!(history.memory().unwrap().troubles, BTreeMap::new());
+}
+
+#[test]
+fn what_a_service_was_deployed_as_is_remembered_until_it_is_removed() {
+    let directory = tempfile::tempdir().unwrap();
+    let history = open(directory.path());
+    let deployed = |replicas, name: Option<&str>| Deployed {
+        spec: "1:a".into(),
+        replicas,
+        container_name: name.map(Into::into),
+    };
+    history.record_deployed(&id("shop/web"), Some(&deployed(2, None))).unwrap();
+    history.record_deployed(&id("shop/web"), Some(&deployed(1, Some("web")))).unwrap();
+    history.record_deployed(&id("shop/db"), Some(&deployed(1, None))).unwrap();
+    let memory = history.memory().unwrap().deployed;
+    assert_eq!(memory.len(), 2);
+    assert_eq!(memory[&id("shop/web")], deployed(1, Some("web")));
+    history.record_deployed(&id("shop/web"), None).unwrap();
+    assert_eq!(history.memory().unwrap().deployed.keys().collect::<Vec<_>>(), [&id("shop/db")]);
 }

@@ -83,6 +83,8 @@ pub enum PinOrigin {
     Manifest,
     /// A pin recorded on this host.
     Record,
+    /// A newer tag, or what the written one means by now, that the service follows.
+    Followed,
     /// The container that runs with this very reference.
     Running,
     /// The registry.

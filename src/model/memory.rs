@@ -6,7 +6,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::spec::RestartPolicy;
-use super::{ContainerId, DesiredState, ServiceId, SpecHash, StackName};
+use super::{ContainerId, ContainerName, DesiredState, Service, ServiceId, SpecHash, StackName};
 
 /// What the planner is told of the past.
 #[derive(Clone, Debug, Default)]
@@ -17,6 +17,8 @@ pub struct Memory {
     pub rejected: BTreeMap<(ServiceId, SpecHash), Rejection>,
     /// Services that trouble of the world keeps from what git wants.
     pub troubles: BTreeMap<ServiceId, Trouble>,
+    /// What each service was last deployed as.
+    pub deployed: BTreeMap<ServiceId, Deployed>,
     /// Jobs that completed with a spec, their container still there or not.
     pub completed_jobs: BTreeSet<(ServiceId, SpecHash)>,
     /// Containers that were compared field by field and found to match a spec whose hash they do not carry.
@@ -124,6 +126,28 @@ pub struct Rejection {
     pub error: String,
     /// Whether its rollout was left half-way for somebody to look (`failure_action: pause`).
     pub paused: bool,
+}
+
+/// What a service was deployed as: what differs from it is a deployment, what is lost of it is put back.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Deployed {
+    /// Image and settings.
+    pub spec: SpecHash,
+    /// How many containers.
+    pub replicas: u32,
+    /// `container_name`
+    pub container_name: Option<ContainerName>,
+}
+
+impl Deployed {
+    /// What `service` is deployed as with the image and settings of `spec`.
+    pub fn of(service: &Service, spec: &SpecHash) -> Self {
+        Self {
+            spec: spec.clone(),
+            replicas: service.replicas,
+            container_name: service.container_name.clone(),
+        }
+    }
 }
 
 /// Trouble of the world with a service: a registry, a full disk, a port that somebody else took. It passes, and

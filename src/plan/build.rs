@@ -1,6 +1,6 @@
 //! From verdicts to a plan: the steps of all services, wired so that dependencies come first.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::builder::{Builder, For, Waits};
 use super::change::{Judged, Need, slots_of};
@@ -11,7 +11,7 @@ use super::removal::Removal;
 use super::stack_order::StackOrder;
 use super::step::{Step, StepId, Target};
 use super::{Block, Plan, Verdict};
-use super::{clearing, following, rollout, together};
+use super::{clearing, following, rollout, together, windows};
 use crate::model::observed::Health;
 use crate::model::spec::Peer;
 use crate::model::stack::Condition;
@@ -77,7 +77,7 @@ pub fn build<'a>(
 /// Blocks what cannot be had in this pass, and what would take something from those that are left alone.
 fn settle_blocks<'a>(situation: &Survey<'a>, stacks: &mut StackOrder, judged: &mut [Judged<'a>]) {
     loop {
-        let mut left_alone: BTreeSet<ServiceId> = BTreeSet::new();
+        let mut left_alone: BTreeMap<ServiceId, Verdict> = BTreeMap::new();
         for service in judged.iter_mut() {
             following::let_be(service, &left_alone);
             let blocked =
@@ -91,7 +91,7 @@ fn settle_blocks<'a>(situation: &Survey<'a>, stacks: &mut StackOrder, judged: &m
             }
             stacks.note(service);
             if service.verdict.is_left_alone() && !service.verdict.is_in_sync() {
-                left_alone.insert(service.id.clone());
+                left_alone.insert(service.id.clone(), service.verdict.clone());
             }
         }
         if !following::spare(situation, judged) && !together::hold_back(situation, judged) {
@@ -117,7 +117,7 @@ fn before_sharing(builder: &Builder, service: &Judged<'_>) -> Vec<StepId> {
 /// Required dependencies that cannot be had in this pass and do not serve either.
 fn blocked_by(
     situation: &Survey<'_>,
-    left_alone: &BTreeSet<ServiceId>,
+    left_alone: &BTreeMap<ServiceId, Verdict>,
     service: &Judged<'_>,
 ) -> Option<Block> {
     if left_alone.is_empty() {
@@ -130,10 +130,15 @@ fn blocked_by(
         .iter()
         .filter(|(_, dependency)| dependency.required)
         .map(|(name, dependency)| (ServiceId::new(&service.id.stack, name), dependency.condition))
-        .filter(|(id, condition)| left_alone.contains(id) && !serves(situation, id, *condition))
+        .filter(|(id, condition)| left_alone.contains_key(id) && !serves(situation, id, *condition))
         .map(|(id, _)| id)
         .collect();
-    (!missing.is_empty()).then_some(Block::On(missing))
+    if missing.is_empty() {
+        return None;
+    }
+    let verdicts = missing.iter().map(|id| (id.to_string(), &left_alone[id]));
+    let waiting = windows::behind(verdicts, &service.verdict);
+    Some(waiting.map_or(Block::On(missing), Block::Window))
 }
 
 /// Whether what runs now of `id` is enough for a dependant.

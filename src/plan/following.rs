@@ -4,13 +4,13 @@
 //! A container that was stopped and started has another network than before; whoever was in the old one is
 //! cut off, though the id is the same. When they were started tells.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 
 use super::change::{self, Judged, Need, Replica};
 use super::drift::Drift;
 use super::index::Survey;
 use super::peers::{self, There};
-use super::{Block, Difference, Held, Verdict, alive};
+use super::{Block, Difference, Held, Verdict, alive, windows};
 use crate::model::spec::Peer;
 use crate::model::{ObservedContainer, ServiceId, ServiceName};
 
@@ -231,8 +231,8 @@ fn again(
 }
 
 /// A service that only follows one which is left alone after all has nothing to follow.
-pub fn let_be(one: &mut Judged<'_>, left_alone: &BTreeSet<ServiceId>) {
-    let leads = |name: &ServiceName| left_alone.contains(&ServiceId::new(&one.id.stack, name));
+pub fn let_be(one: &mut Judged<'_>, left_alone: &BTreeMap<ServiceId, Verdict>) {
+    let leads = |name: &ServiceName| left_alone.contains_key(&ServiceId::new(&one.id.stack, name));
     if one.only_follows && !one.verdict.is_left_alone() && one.follows.iter().any(leads) {
         one.verdict = Verdict::InSync;
         one.follows.clear();
@@ -252,7 +252,8 @@ pub fn spare<'a>(situation: &Survey<'a>, judged: &mut [Judged<'a>]) -> bool {
             let place = judged.iter().position(|provider| provider.id == id)?;
             would_cut_off(situation, &judged[place], one, key).then_some(place)
         });
-        Some((places.next()?, because_of(one)))
+        let place = places.next()?;
+        Some((place, because_of(one, &judged[place].verdict)))
     });
     let Some((place, verdict)) = cut_off else { return false };
     let provider = &mut judged[place];
@@ -283,13 +284,18 @@ fn would_cut_off(
     containers.any(|container| container.settings.joined(key) == Some(old))
 }
 
-fn because_of(one: &Judged<'_>) -> Verdict {
+/// What the provider of `one` waits for, in place of what its verdict was.
+fn because_of(one: &Judged<'_>, provider: &Verdict) -> Verdict {
     match one.verdict.held() {
         Some(held) => Verdict::Held(Held {
             why: format!("{}, which is in its network, is held: {}", one.id, held.why),
             in_sync: false,
             ..held.clone()
         }),
-        None => Verdict::Blocked(Block::On(vec![one.id.clone()])),
+        None => {
+            let id = one.id.clone();
+            let waiting = windows::behind([(id.to_string(), &one.verdict)], provider);
+            Verdict::Blocked(waiting.map_or_else(|| Block::On(vec![id]), Block::Window))
+        }
     }
 }

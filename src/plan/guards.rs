@@ -1,16 +1,17 @@
-//! What stands against a change: holds, rejected specs, data at risk, things that are in the way.
+//! What stands against a change: holds, rejected specs, data at risk, things that are in the way, the hour.
 
 use super::change::{Judged, Need};
 use super::compare;
 use super::index::Survey;
-use super::{Block, Difference, Held, Verdict};
+use super::{Block, Difference, Held, Verdict, windows};
 use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
 use crate::model::spec::Peer;
 use crate::model::stack::Order;
 use crate::model::{ContainerName, ObservedContainer};
 
-/// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken.
+/// What stands against carrying the verdict out: a hold, a rejection, data at risk, a name that is taken, a
+/// window that is closed.
 pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) -> Verdict {
     let verdict = judged.verdict.clone();
     let differences = verdict.differences().to_vec();
@@ -38,7 +39,11 @@ pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) ->
     }
     match changed_network.or_else(|| in_the_way(situation, judged)) {
         Some(block) => Verdict::Blocked(block),
-        None => verdict,
+        // Last: what needs a person is to be heard of before the window opens.
+        None => match windows::closed(situation, judged, pinned) {
+            Some(waiting) => Verdict::Blocked(Block::Window(waiting)),
+            None => verdict,
+        },
     }
 }
 

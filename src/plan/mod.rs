@@ -17,6 +17,7 @@ pub mod change;
 pub mod peers;
 pub mod following;
 pub mod guards;
+pub mod windows;
 pub mod abilities;
 pub mod moved;
 pub mod alive;
@@ -42,6 +43,7 @@ use crate::model::{ContainerId, DesiredState, ImageId, ObservedState, ServiceId,
 pub use gate::Gate;
 pub use step::{PlannedStep, Section, SectionId, Step, StepId, Target};
 pub use verdict::{Block, Difference, Held, Verdict};
+pub use windows::{Waiting, Windows};
 
 /// What a pass would do, and why.
 #[derive(Clone, Debug, Default)]
@@ -117,6 +119,8 @@ pub struct Rules {
     pub allow_removals: bool,
     /// From create to good, where neither the manifest nor the health check says more.
     pub deadline: std::time::Duration,
+    /// When deployments may start.
+    pub windows: Windows,
     /// Only these stacks or services are changed; empty for all.
     pub only: Vec<crate::model::memory::HoldScope>,
     /// Whether what the world kept from being done is tried before its time.

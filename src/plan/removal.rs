@@ -6,7 +6,7 @@
 use std::collections::BTreeMap;
 
 use super::index::Survey;
-use super::{Held, MostRemovals, Situation, Verdict};
+use super::{Block, Held, MostRemovals, Situation, Verdict, windows};
 use crate::model::{ObservedContainer, ServiceId, SourceName};
 
 /// A service that git no longer names.
@@ -115,6 +115,9 @@ fn verdict(situation: &Survey<'_>, id: &ServiceId, guard: Option<&str>) -> Verdi
     }
     match guard {
         Some(why) => question(format!("removal guard: {why}")),
-        None => Verdict::Remove,
+        None => match windows::closed_for_removal(situation, id) {
+            Some(waiting) => Verdict::Blocked(Block::Window(waiting)),
+            None => Verdict::Remove,
+        },
     }
 }

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::builder::Milestones;
 use super::change::Judged;
 use super::step::StepId;
-use super::{Block, Verdict};
+use super::{Block, Verdict, windows};
 use crate::model::{DesiredState, StackName};
 
 /// The order of stacks by `x-evenkeel.after`, and what each of them waits for.
@@ -14,6 +14,8 @@ pub struct StackOrder {
     after: BTreeMap<StackName, Vec<StackName>>,
     good: BTreeMap<StackName, Vec<StepId>>,
     not_to_be_had: BTreeSet<StackName>,
+    /// Those of which something waits for a window.
+    waiting: BTreeMap<StackName, Verdict>,
 }
 
 impl StackOrder {
@@ -25,7 +27,7 @@ impl StackOrder {
         let (order, left) = by_what_they_wait_for(&names, &after);
         let not_to_be_had = left.iter().cloned().collect();
         let order = order.into_iter().chain(left).collect();
-        Self { order, after, good: BTreeMap::new(), not_to_be_had }
+        Self { order, after, good: BTreeMap::new(), not_to_be_had, waiting: BTreeMap::new() }
     }
 
     /// Puts the services of each stack behind those of the stacks it waits for.
@@ -42,15 +44,28 @@ impl StackOrder {
             !self.after.contains_key(other)
                 || self.not_to_be_had.contains(other)
                 || **other == service.id.stack
-        })?;
-        Some(Block::OnStack(bad.clone()))
+        });
+        if let Some(bad) = bad {
+            return Some(Block::OnStack(bad.clone()));
+        }
+        let waiting = others
+            .iter()
+            .filter_map(|other| Some((format!("the stack {other}"), self.waiting.get(other)?)));
+        windows::behind(waiting, &service.verdict).map(Block::Window)
     }
 
     /// Notes a service whose stack is not in sync after this pass.
     pub fn note(&mut self, service: &Judged<'_>) {
         let counts_as_desired = matches!(&service.verdict, Verdict::Held(held) if held.desired);
         if service.verdict.is_left_alone() && !counts_as_desired {
-            self.not_to_be_had.insert(service.id.stack.clone());
+            match service.verdict.waiting() {
+                Some(_) => {
+                    self.waiting.insert(service.id.stack.clone(), service.verdict.clone());
+                }
+                None => {
+                    self.not_to_be_had.insert(service.id.stack.clone());
+                }
+            }
         }
     }
 

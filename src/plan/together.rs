@@ -7,7 +7,6 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
-use super::alive;
 use super::builder::{Builder, For};
 use super::change::{Judged, Need, Replica};
 use super::index::Survey;
@@ -15,6 +14,7 @@ use super::removal::Removal;
 use super::step::{Step, StepId, Target};
 use super::way_back::{Leg, WayBack};
 use super::{Block, Verdict};
+use super::{alive, windows};
 use crate::model::spec::Peer;
 use crate::model::{NetworkName, ServiceId, StackName};
 
@@ -213,7 +213,7 @@ pub fn hold_back<'a>(situation: &Survey<'a>, judged: &mut [Judged<'a>]) -> bool 
     let mut is_held_back = false;
     for one in judged.iter_mut().filter(|one| brings_something_new(one)) {
         let Some(others) = stuck.get(&one.id.stack) else { continue };
-        one.verdict = Verdict::Blocked(Block::OnWhole(others.clone()));
+        one.verdict = Verdict::Blocked(on_whole(others, &one.verdict));
         one.replicas = alive::keep_alive(situation, &one.id, one.desired.image.as_ref().ok());
         is_held_back = true;
     }
@@ -225,15 +225,24 @@ pub fn keep(judged: &[Judged<'_>], removals: &mut [Removal<'_>]) {
     let stuck = stuck(judged);
     for removal in removals.iter_mut().filter(|removal| removal.verdict == Verdict::Remove) {
         if let Some(others) = stuck.get(&removal.id.stack) {
-            removal.verdict = Verdict::Blocked(Block::OnWhole(others.clone()));
+            removal.verdict = Verdict::Blocked(on_whole(others, &removal.verdict));
         }
+    }
+}
+
+/// What keeps a change of a whole stack back, of which `others` cannot be had now.
+fn on_whole(others: &[(ServiceId, Verdict)], own: &Verdict) -> Block {
+    let verdicts = others.iter().map(|(id, verdict)| (id.to_string(), verdict));
+    match windows::behind(verdicts, own) {
+        Some(waiting) => Block::Window(waiting),
+        None => Block::OnWhole(others.iter().map(|(id, _)| id.clone()).collect()),
     }
 }
 
 /// The services that cannot be had now, of stacks that are changed as a whole. What an operator holds is as it
 /// is to be.
-fn stuck(judged: &[Judged<'_>]) -> BTreeMap<StackName, Vec<ServiceId>> {
-    let mut stuck: BTreeMap<StackName, Vec<ServiceId>> = BTreeMap::new();
+fn stuck(judged: &[Judged<'_>]) -> BTreeMap<StackName, Vec<(ServiceId, Verdict)>> {
+    let mut stuck: BTreeMap<StackName, Vec<(ServiceId, Verdict)>> = BTreeMap::new();
     for one in judged.iter().filter(|one| one.deployment.stack.atomic) {
         let is_stuck = match &one.verdict {
             Verdict::Blocked(Block::OnWhole(_)) => false,
@@ -249,7 +258,8 @@ fn stuck(judged: &[Judged<'_>]) -> BTreeMap<StackName, Vec<ServiceId>> {
             | Verdict::Remove => false,
         };
         if is_stuck {
-            stuck.entry(one.id.stack.clone()).or_default().push(one.id.clone());
+            let others = stuck.entry(one.id.stack.clone()).or_default();
+            others.push((one.id.clone(), one.verdict.clone()));
         }
     }
     stuck

@@ -2,6 +2,7 @@
 
 use jiff::Timestamp;
 
+use super::windows::Waiting;
 use crate::model::memory::{HeldBy, Hold, Trouble};
 use crate::model::{ServiceId, StackName};
 
@@ -122,6 +123,8 @@ pub enum Block {
     RunningJob,
     /// Trouble of the world, which may have passed when it is tried again.
     Trouble(Trouble),
+    /// The hours in which it may be deployed.
+    Window(Waiting),
 }
 
 /// One thing that differs between what is wanted and what is there.
@@ -228,6 +231,7 @@ impl Verdict {
             | Self::Recreate(differences)
             | Self::Rejected { differences, .. } => differences,
             Self::Held(held) => &held.differences,
+            Self::Blocked(Block::Window(waiting)) => &waiting.differences,
             Self::InSync | Self::Create | Self::CleanUp | Self::Remove | Self::Blocked(_) => &[],
         }
     }

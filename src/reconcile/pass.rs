@@ -23,7 +23,7 @@ use crate::history::{History, HistoryError};
 use crate::model::ServiceId;
 use crate::model::login::Login;
 use crate::model::memory::{HeldBy, HoldScope, Memory};
-use crate::plan::{self, Block, Plan, Retries, Step, Verdict};
+use crate::plan::{self, Block, Change, Plan, Retries, Step, Verdict};
 
 /// How long a pass waits for another one to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -39,6 +39,8 @@ pub struct Request {
     pub allow_removals: bool,
     /// Asks no registry.
     pub offline: bool,
+    /// Ignores windows.
+    pub now: bool,
     /// Looks for newer commits while it waits for containers to become good.
     pub follows: bool,
     /// Whether what the world kept from being done is tried before its time.
@@ -59,7 +61,7 @@ pub struct Pass {
     pub generations: Generations,
     /// Whether a newer commit changed something meanwhile, so that the next pass is due.
     pub superseded: bool,
-    /// When the first service is tried again that the world kept from being changed.
+    /// When the first service is tried again that the world, or a window, kept from being changed.
     pub next_try: Option<Timestamp>,
     /// Things worth saying about the pass as a whole.
     pub notices: Vec<String>,
@@ -143,12 +145,14 @@ pub async fn pass(
     let ended = Timestamp::now();
     record::finish(&history, &view, &plan, &outcome, &generations, ended)?;
     backoff::record(&history, &view, &plan, &outcome, &memory, ended)?;
+    record::deployed(&history, &view, &plan, &outcome, &memory)?;
     standing::record(&history, &view, &plan, &outcome, &generations)?;
-    let lost = lost(&plan, &view);
+    let lost = lost(&plan, &view, &memory);
     if !lost.is_empty() && !outcome.stopped {
         notices.extend(rollback::restore(&crew, &lost, &read, &memory, request.retries).await?);
     }
-    let next_try = backoff::next_try(&history, ended)?;
+    let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
+    let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).min();
     Ok(Pass {
         sources: read.sources,
         view,
@@ -180,7 +184,7 @@ pub async fn preview(
     memory.end_rollbacks(&view.desired);
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
-    rollback::announce(&history, &lost(&plan, &view), &mut plan, &view, &memory)?;
+    rollback::announce(&history, &lost(&plan, &view, &memory), &mut plan, &view, &memory)?;
     let repair = plan::repair::repair(&situation);
     if !repair.steps.is_empty() {
         // What an earlier pass left half-way is put in order first; what follows depends on how that ends.
@@ -193,13 +197,15 @@ pub async fn preview(
 }
 
 /// Services that have lost their containers and for which git is no help: what it asks for was rejected here,
-/// waits for something that was, or waits since a rollback.
-fn lost(plan: &Plan, view: &View) -> Vec<ServiceId> {
-    let is_stuck = |verdict: &Verdict| {
-        matches!(verdict, Verdict::Rejected { .. } | Verdict::Blocked(Block::OnWhole(_)))
-            || verdict.held().is_some_and(|held| held.by == HeldBy::Rollback)
+/// waits for something that was, waits since a rollback, or, where there was one before, waits for a window.
+fn lost(plan: &Plan, view: &View, memory: &Memory) -> Vec<ServiceId> {
+    let is_stuck = |change: &&Change| {
+        let before = memory.deployed.get(&change.service);
+        matches!(change.verdict, Verdict::Rejected { .. } | Verdict::Blocked(Block::OnWhole(_)))
+            || change.verdict.held().is_some_and(|held| held.by == HeldBy::Rollback)
+            || (change.verdict.waiting().is_some() && before.is_some_and(|it| it.replicas > 0))
     };
-    let stuck = plan.changes.iter().filter(|change| is_stuck(&change.verdict));
+    let stuck = plan.changes.iter().filter(is_stuck);
     let ids = stuck.map(|change| &change.service);
     ids.filter(|id| view.observed.containers_of(id).next().is_none()).cloned().collect()
 }

@@ -275,10 +275,30 @@ pub fn finish(
     for (stack, number) in generations {
         let changes = plan.changes.iter().filter(|change| change.service.stack == *stack);
         let results: Vec<history::ServiceResult> =
-            changes.map(|change| row(view, outcome, change)).collect();
-        let ended =
-            if outcome.stopped { GenerationOutcome::Interrupted } else { how_it_ended(&results) };
+            changes.clone().map(|change| row(view, outcome, change)).collect();
+        // What waits for its window is as it is to be.
+        let tried = changes.zip(&results).filter(|(change, _)| change.verdict.waiting().is_none());
+        let ended = match outcome.stopped {
+            true => GenerationOutcome::Interrupted,
+            false => how_it_ended(tried.map(|(_, result)| result.outcome)),
+        };
         history.finish(*number, ended, now, &results)?;
+    }
+    Ok(())
+}
+
+/// Remembers what services are deployed as after a pass. Writes nothing where that is known.
+pub fn deployed(
+    history: &History,
+    view: &View,
+    plan: &Plan,
+    outcome: &Outcome,
+    memory: &Memory,
+) -> Result<(), HistoryError> {
+    for (service, deployed) in outcome.deployed(plan, &view.desired) {
+        if memory.deployed.get(&service) != deployed.as_ref() {
+            history.record_deployed(&service, deployed.as_ref())?;
+        }
     }
     Ok(())
 }
@@ -346,10 +366,10 @@ pub fn without_steps(verdict: &Verdict) -> ServiceOutcome {
     }
 }
 
-fn how_it_ended(results: &[history::ServiceResult]) -> GenerationOutcome {
+fn how_it_ended(outcomes: impl Iterator<Item = ServiceOutcome>) -> GenerationOutcome {
     let mut ended = GenerationOutcome::Converged;
-    for result in results {
-        match result.outcome {
+    for outcome in outcomes {
+        match outcome {
             ServiceOutcome::Failed | ServiceOutcome::Blocked | ServiceOutcome::Skipped => {
                 return GenerationOutcome::Failed;
             }

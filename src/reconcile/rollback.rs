@@ -280,7 +280,7 @@ async fn deploy(
     again.pin(&mut pins);
     let services = again.ids();
     let only = services.iter().cloned().map(HoldScope::Service).collect();
-    let rules = world.rules(&Request { only, retries, ..Request::default() });
+    let rules = world.rules(&Request { only, retries, now: true, ..Request::default() });
     let scene = Scene { loaded: &loaded, pins: &pins, rules: &rules, offline: true, now };
     let mut view = view::look(world, early, &scene.with(&memory)).await?;
     let mut notices = crew.put_in_order(&scene, &mut memory, &mut view).await?;
@@ -299,6 +299,7 @@ async fn deploy(
     let ended = Timestamp::now();
     record::finish(history, &view, &plan, &outcome, &generations, ended)?;
     backoff::record(history, &view, &plan, &outcome, &memory, ended)?;
+    record::deployed(history, &view, &plan, &outcome, &memory)?;
     Ok(Deployed { view, plan, outcome, generations, notices })
 }
 

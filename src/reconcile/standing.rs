@@ -77,6 +77,7 @@ fn standing(
         ServiceOutcome::Skipped => "pending",
         ServiceOutcome::RolledBack => "rejected",
         ServiceOutcome::Failed if blames_the_spec => "rejected",
+        ServiceOutcome::Blocked if change.verdict.waiting().is_some() => "pending",
         ServiceOutcome::Blocked if matches!(change.verdict, Verdict::Rejected { .. }) => "rejected",
         ServiceOutcome::Failed | ServiceOutcome::Blocked => "failed",
     };

@@ -3,11 +3,13 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::tz::TimeZone;
+
 use super::pass::Request;
 use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
-use crate::plan::{MostRemovals, Rules};
+use crate::plan::{MostRemovals, Rules, Windows};
 use crate::probe::Prober;
 use crate::probe::network::Network;
 use crate::registry::HostSettings;
@@ -59,8 +61,20 @@ impl World {
             removals_max: most_removals(self.config.removals.max),
             allow_removals: request.allow_removals || self.config.removals.allow,
             deadline: self.config.rollout.deadline,
+            windows: self.windows(request.now),
             only: request.only.clone(),
             retries: request.retries,
+        }
+    }
+
+    fn windows(&self, ignored: bool) -> Windows {
+        let of_stacks = self.config.stacks.iter();
+        let of_stacks = of_stacks.filter_map(|(name, it)| Some((name.clone(), it.window.clone()?)));
+        Windows {
+            ignored,
+            zone: TimeZone::system(),
+            host: self.config.window.clone(),
+            stacks: of_stacks.collect(),
         }
     }
 

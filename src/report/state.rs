@@ -81,7 +81,9 @@ impl State {
             Verdict::Blocked(Block::Image { .. } | Block::World { .. } | Block::Trouble(_)) => {
                 Self::Failed
             }
-            Verdict::Blocked(Block::On(_) | Block::OnStack(_) | Block::OnWhole(_)) => Self::Pending,
+            Verdict::Blocked(
+                Block::On(_) | Block::OnStack(_) | Block::OnWhole(_) | Block::Window(_),
+            ) => Self::Pending,
             Verdict::Blocked(Block::RunningJob) => Self::Progressing,
         }
     }
@@ -124,10 +126,12 @@ pub fn held_by(verdict: &Verdict) -> Option<&'static str> {
     })
 }
 
-/// Whether the service counts as it should be: all but what is held for an answer, rejected or blocked.
+/// Whether the service counts as it should be: all but what is held for an answer, rejected or blocked. What waits
+/// for its hour is as the operator has it.
 pub fn is_desired(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Held(held) => held.desired,
+        Verdict::Blocked(Block::Window(_)) => true,
         Verdict::Rejected { .. } | Verdict::Blocked(_) => false,
         Verdict::InSync
         | Verdict::Create
@@ -175,6 +179,13 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
                 super::span::at(trouble.next_try)
             ),
             Some(format!("wait, or try at once: `evenkeel retry {}`", change.service)),
+        ),
+        Verdict::Blocked(Block::Window(waiting)) => (
+            match waiting.until {
+                Some(until) => format!("{waiting}, until {}", super::span::at(until)),
+                None => format!("{waiting}, which is never open together with others"),
+            },
+            Some("to do it at once, run `evenkeel reconcile --once --now`".to_owned()),
         ),
         Verdict::Blocked(Block::RunningJob) => {
             ("an earlier run of this job is still going".to_owned(), None)

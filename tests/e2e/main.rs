@@ -44,3 +44,4 @@ mod takeover;
 mod tour;
 mod turns;
 mod vocabulary;
+mod windows;

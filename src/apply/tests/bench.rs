@@ -209,6 +209,7 @@ impl Bench {
             removals_max: MostRemovals::Percent(100),
             allow_removals: true,
             deadline: SECOND * 60,
+            windows: plan::Windows::default(),
             only: Vec::new(),
             retries: Retries::WhenDue,
         };
@@ -390,6 +391,12 @@ impl Bench {
 
     fn remember(&self, plan: &Plan, outcome: &Outcome) {
         let mut memory = self.memory.lock().unwrap();
+        for (service, deployed) in outcome.deployed(plan, &self.desired) {
+            match deployed {
+                Some(deployed) => drop(memory.deployed.insert(service, deployed)),
+                None => drop(memory.deployed.remove(&service)),
+            }
+        }
         for change in &plan.changes {
             let (Some(result), Some(spec)) = (outcome.services.get(&change.service), &change.spec)
             else {

@@ -20,3 +20,4 @@ mod simulation;
 mod stamps;
 mod start_first;
 mod waiting;
+mod windows;

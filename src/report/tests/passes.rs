@@ -195,3 +195,16 @@ fn a_pass_in_json_keeps_to_the_contract() {
     }
     "#);
 }
+
+#[test]
+fn what_waits_for_a_window_leaves_a_pass_converged() {
+    check(waiting(), None, "blocked", ExitCode::Good);
+    let plan = plan([("shop/api", waiting()), ("shop/web", Verdict::InSync)]);
+    let report = report(&plan, &outcome(&[]), &[]);
+    assert_eq!(report.stacks[0].services[0].error, None);
+    let text = text(|out| text::pass(out, &report, Style::PLAIN, false));
+    assert!(
+        text.contains("waits for the window `Sat,Sun 02:00-05:00` of this host, until"),
+        "{text}"
+    );
+}

@@ -2,6 +2,7 @@ use super::world::*;
 use crate::model::memory::HeldBy;
 use crate::plan::{Block, Plan, Step, Verdict};
 use crate::report::exit::of_plan;
+use crate::report::state::State;
 use crate::report::wire::PlanReport;
 use crate::report::{ExitCode, Style, text, wire};
 
@@ -201,4 +202,18 @@ fn a_step_of_no_service_is_something_to_do() {
     let written = text(|out| text::plan(out, &report, Style::PLAIN, false));
     assert!(written.ends_with("web-1: 1 step to do\n"), "{written}");
     assert_eq!(wire::plan(&desired(&[]), &Plan::default()).steps(), 0);
+}
+
+#[test]
+fn what_waits_for_a_window_says_until_when_and_is_as_it_is_to_be() {
+    let report = check(waiting(), ExitCode::Good);
+    assert_eq!((report.changes, report.stacks[0].state), (0, State::Pending));
+    let text = text(|out| text::plan(out, &report, Style::PLAIN, false));
+    let words = "blocked: waits for the window `Sat,Sun 02:00-05:00` of this host, until 2026-11-28 02:00 UTC";
+    assert!(text.contains(words), "{text}");
+    assert!(text.contains("image: app:1 → app:2"), "{text}");
+    assert!(
+        text.contains("hint: to do it at once, run `evenkeel reconcile --once --now`"),
+        "{text}"
+    );
 }

@@ -305,3 +305,12 @@ fn a_status_can_be_narrowed_to_a_stack_or_service() {
     assert_eq!(shown(HoldScope::Service(id("shop/web"))), [1]);
     assert!(shown(HoldScope::Service(id("shop/none"))).is_empty());
 }
+
+#[test]
+fn what_waits_for_a_window_is_pending_until_then() {
+    check(waiting(), container("shop/api"), State::Pending, ExitCode::Good);
+    let plan = plan([("shop/api", waiting())]);
+    let report = report(&desired(&["shop/api"]), &plan, &observed(vec![container("shop/api")]));
+    let until = report.stacks[0].services[0].until;
+    assert_eq!(until, Some("2026-11-28T02:00:00Z".parse().unwrap()));
+}

@@ -19,7 +19,10 @@ use crate::model::{
     PinnedImage, Place, Problem, Service, ServiceId, ServiceName, ServiceOutcome, SourceName,
     SpecHash, Stack, StackContent, StackName, labels,
 };
-use crate::plan::{Change, Difference, Held, Plan, PlannedStep, Step, StepId, Target, Verdict};
+use crate::plan::windows::{Owner, Waiting};
+use crate::plan::{
+    Block, Change, Difference, Held, Plan, PlannedStep, Step, StepId, Target, Verdict,
+};
 
 /// A value of the server that must never show.
 pub const SECRET: &str = "hunter2-hunter2";
@@ -224,6 +227,16 @@ pub fn held(by: HeldBy, desired: bool) -> Verdict {
         in_sync: false,
         differences: Vec::new(),
     })
+}
+
+pub fn waiting() -> Verdict {
+    Verdict::Blocked(Block::Window(Waiting {
+        behind: None,
+        window: "Sat,Sun 02:00-05:00".to_owned(),
+        owner: Owner::Host,
+        until: Some("2026-11-28T02:00:00Z".parse().unwrap()),
+        differences: vec![Difference::shown("image", "app:1", "app:2")],
+    }))
 }
 
 pub fn rejected() -> Verdict {

@@ -105,8 +105,11 @@ fn what(service: &PassService, style: Style) -> String {
             let by = service.held_by.unwrap_or("operator");
             format!("held by {by}: {}", one_line(service.note.as_deref().unwrap_or_default()))
         }
-        // The reason stands below it, as its error.
-        "blocked" => "left as it is".to_owned(),
+        // The reason stands below it, as its error, unless there is nothing wrong.
+        "blocked" => match (&service.error, &service.note) {
+            (None, Some(note)) => one_line(note),
+            (Some(_), _) | (None, None) => "left as it is".to_owned(),
+        },
         word => word.to_owned(),
     }
 }

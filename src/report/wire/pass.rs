@@ -206,8 +206,9 @@ fn service(pass: &Pass<'_>, change: &Change) -> PassService {
     let result = pass.outcome.services.get(&change.service);
     let failure = result.and_then(|result| result.failure.as_ref());
     let (note, hint) = state::why(change, &masks);
-    let is_trouble =
-        matches!(change.verdict, Verdict::Rejected { .. } | Verdict::Blocked(_)).then_some(());
+    let is_trouble = matches!(change.verdict, Verdict::Rejected { .. } | Verdict::Blocked(_))
+        && !state::is_desired(&change.verdict);
+    let is_trouble = is_trouble.then_some(());
     PassService {
         service: change.service.service.to_string(),
         verdict: change.verdict.word(),

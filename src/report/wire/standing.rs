@@ -208,7 +208,10 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         state,
         held_by: state::held_by(&change.verdict),
         since: held.and_then(|held| held.since),
-        until: held.and_then(|held| held.until),
+        until: match change.verdict.waiting() {
+            Some(waiting) => waiting.until,
+            None => held.and_then(|held| held.until),
+        },
         image: desired.map(|desired| image_that_runs(desired, &containers, &masks)),
         digest: running_digest(&containers).or_else(|| {
             let pinned = desired.and_then(|desired| desired.image.as_ref().ok());

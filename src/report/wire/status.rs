@@ -95,7 +95,7 @@ pub struct StatusService {
     pub held_by: Option<&'static str>,
     /// Since when it is held; null for what every pass decides anew.
     pub since: Option<Timestamp>,
-    /// When the hold ends by itself.
+    /// When the hold ends by itself, or the window opens that it waits for.
     pub until: Option<Timestamp>,
     /// The image git asks for, as people may see it.
     pub image: Option<String>,
