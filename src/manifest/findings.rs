@@ -34,11 +34,15 @@ impl Findings {
         self.unknown_at.extend(place);
     }
 
+    /// Whether the value at this path or place is not known without the server.
+    pub fn is_excused(&self, path: Option<&str>, place: Option<&Place>) -> bool {
+        path.is_some_and(|path| self.unknown.contains(path))
+            || place.is_some_and(|place| self.unknown_at.contains(place))
+    }
+
     /// Adds a problem, with the line it stands on where that is known.
     pub fn problem(&self, mut problem: Problem) {
-        if problem.path.as_ref().is_some_and(|path| self.unknown.contains(path))
-            || problem.place.as_ref().is_some_and(|place| self.unknown_at.contains(place))
-        {
+        if self.is_excused(problem.path.as_deref(), problem.place.as_ref()) {
             return;
         }
         if self.is_full() {

@@ -56,6 +56,11 @@ impl<'a> At<'a> {
         self.key_place.unwrap_or(&self.node.place)
     }
 
+    /// Whether only the server knows what it is.
+    pub fn is_unknown(&self) -> bool {
+        self.findings.is_excused(Some(&self.path), Some(self.place()))
+    }
+
     /// Whether nothing is written.
     pub fn is_null(&self) -> bool {
         matches!(self.node.value, Value::Null)

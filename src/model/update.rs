@@ -329,15 +329,17 @@ impl Pattern {
             .dfa_size_limit(LARGEST_PATTERN)
             .nest_limit(DEEPEST_PATTERN + 2)
             .build();
-        let regex = built.map_err(|error| match error {
-            regex::Error::CompiledTooBig(_) => RuleError::new(
-                "the pattern is too large once its repetitions are written out",
-                "repeat less: `{1,40}` where `{1,4000}` stands",
-            ),
-            _ => RuleError::new(
+        let regex = built.map_err(|error| {
+            if matches!(error, regex::Error::CompiledTooBig(_)) {
+                return RuleError::new(
+                    "the pattern is too large once its repetitions are written out",
+                    "repeat less: `{1,40}` where `{1,4000}` stands",
+                );
+            }
+            RuleError::new(
                 "the pattern does not end where it seems to",
                 "take the `(?x)` and its comments out",
-            ),
+            )
         })?;
         let other = regex.capture_names().flatten().find(|name| *name != VERSION);
         if let Some(other) = other {
@@ -365,10 +367,12 @@ impl Pattern {
 
 /// What is wrong with a pattern, and at which of its characters.
 fn not_read(text: &str, error: &regex_syntax::Error) -> RuleError {
-    let found = match error {
-        regex_syntax::Error::Parse(error) => Some((error.span(), error.kind().to_string())),
-        regex_syntax::Error::Translate(error) => Some((error.span(), error.kind().to_string())),
-        _ => None,
+    let found = if let regex_syntax::Error::Parse(error) = error {
+        Some((error.span(), error.kind().to_string()))
+    } else if let regex_syntax::Error::Translate(error) = error {
+        Some((error.span(), error.kind().to_string()))
+    } else {
+        None
     };
     let message = match found {
         Some((span, what)) => {

@@ -181,8 +181,7 @@ fn days(text: &str) -> Result<Days, WindowError> {
 }
 
 fn day(text: &str) -> Result<usize, WindowError> {
-    let is_named = |name: &&str| name.eq_ignore_ascii_case(text);
-    NAMES.iter().position(|name| is_named(&name)).ok_or_else(|| {
+    NAMES.iter().position(|name| name.eq_ignore_ascii_case(text)).ok_or_else(|| {
         let is_begun =
             |name: &&&str| text.get(..3).is_some_and(|begin| begin.eq_ignore_ascii_case(name));
         WindowError {

@@ -138,7 +138,11 @@ pub fn settle(draft: &Draft<'_>) {
         let message = "`pull_policy: never` forbids to pull what `update` would find".to_owned();
         return problem("contradiction", message, "take one of the two out");
     }
-    if *is_broken {
+    let is_unknown = ["image", "pull_policy"]
+        .iter()
+        .filter_map(|key| draft.at.value(key))
+        .any(|at| at.is_unknown());
+    if *is_broken || is_unknown {
         return;
     }
     let shown = !sensitive::is_in(at.node) && !is_image_sensitive(draft);

@@ -3,6 +3,7 @@
 use std::time::Duration;
 
 use super::{World, remarks, web};
+use crate::manifest::ServerFiles;
 use crate::model::update::{Allow, TagRule};
 use crate::model::version::VersionOrder;
 use crate::model::{Digest, ImageRef, PinnedImage, Service};
@@ -117,6 +118,14 @@ fn a_value_of_the_servers_is_not_told() {
     assert!(!problems.contains("hush-4711") && !others.contains("hush-4711") && !others.is_empty());
     let sound = remarks(&world("TAG=1.4.2\nRANGE=~1.4\n").stack());
     assert_eq!(sound, "`update`: newer tags are followed; no registry is polled yet");
+}
+
+/// Without the server nobody knows which tag it is.
+#[test]
+fn a_tag_that_only_the_server_knows_is_no_problem_offline() {
+    let mut world = World::shop(&text("a:v${TAG}", "{semver: '~1.4'}", ""));
+    world.server = ServerFiles::Offline { env: None };
+    assert_eq!(world.problems(), "");
 }
 
 /// No key that says when or whether to update makes a new container.
