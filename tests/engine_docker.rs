@@ -26,6 +26,8 @@ use evenkeel::model::{
 
 #[path = "engine_docker/differential/mod.rs"]
 mod differential;
+#[path = "engine_docker/image_names.rs"]
+mod image_names;
 #[path = "engine_docker/world.rs"]
 mod world;
 
@@ -618,6 +620,16 @@ async fn an_image_is_pulled_by_digest_and_is_enough_to_create_from() {
     world.registry.0.wait().unwrap();
     let failed = world.engine.pull(&absent, None, None, &|_| ()).await;
     assert!(matches!(failed, Err(EngineError::Other(_))), "{failed:?}");
+}
+
+#[tokio::test]
+async fn the_disk_that_images_are_kept_on_is_measured() {
+    let world = World::new("disk");
+    let disk = world.engine.disk().await.unwrap().unwrap();
+    let root = docker(&["info", "--format", "{{.DockerRootDir}}"]);
+    assert_eq!(disk.path, root.trim());
+    assert!(disk.free <= disk.total && disk.total > 1 << 20, "{disk:?}");
+    world.engine.prune_build_cache().await.unwrap();
 }
 
 #[tokio::test]

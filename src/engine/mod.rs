@@ -14,8 +14,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, Obse
 use crate::model::spec::{Endpoint, Hook, Resources, RestartPolicy};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, GenerationNumber, Hidden, ImageId, NetworkName,
-    StackName, VolumeName, labels,
+    ContainerId, ContainerName, ContainerSpec, Disk, GenerationNumber, Hidden, ImageId, ImageName,
+    NetworkName, StackName, VolumeName, labels,
 };
 
 /// Docker's verbs.
@@ -46,6 +46,22 @@ pub trait Engine: Send + Sync {
         login: Option<&Login>,
         progress: &(dyn Fn(PullProgress) + Send + Sync),
     ) -> Result<(), EngineError>;
+
+    /// The file system that images are kept on; `None` where it is not one of this host.
+    async fn disk(&self) -> Result<Option<Disk>, EngineError>;
+
+    /// Gives an image a further name. An image that has it already loses it to this one.
+    async fn name_image(&self, image: &ImageId, name: &ImageName) -> Result<(), EngineError>;
+
+    /// Takes a name away from its image. Without any name the image goes, and the layers that no other one
+    /// has; it is refused (409) where a container is made from it. Never by force.
+    ///
+    /// With the last tag of a repository the image's digests in that repository are no names of it any more,
+    /// either.
+    async fn drop_image_name(&self, name: &ImageName) -> Result<(), EngineError>;
+
+    /// Empties the build cache; gives the bytes that were freed.
+    async fn prune_build_cache(&self) -> Result<u64, EngineError>;
 
     /// Creates a network with `labels` (the manifest's and ours). A bridge network of that name is not
     /// checked for: the engine allows two.

@@ -137,6 +137,12 @@ impl ImageRef {
         Self { digest: None, ..self.clone() }
     }
 
+    /// The same repository and digest without a tag.
+    #[must_use]
+    pub fn without_tag(&self) -> Self {
+        Self { tag: None, ..self.clone() }
+    }
+
     /// Whether both name the same repository and tag, however they are written
     /// (`nginx` is `docker.io/library/nginx:latest`).
     pub fn same_tag(&self, other: &Self) -> bool {

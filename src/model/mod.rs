@@ -5,10 +5,12 @@
 
 pub mod container_labels;
 pub mod desired;
+pub mod disk;
 pub mod fingerprint;
 pub mod generation;
 pub mod hidden;
 pub mod image;
+pub mod image_name;
 pub mod labels;
 pub mod login;
 pub mod memory;
@@ -19,6 +21,7 @@ pub mod observed;
 pub mod probe;
 pub mod problem;
 pub mod pull_policy;
+pub mod retention;
 pub mod spec;
 pub mod stack;
 pub mod tree;
@@ -28,9 +31,11 @@ pub mod window;
 
 pub use container_labels::ContainerLabels;
 pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
+pub use disk::Disk;
 pub use generation::{CommitWords, GenerationOutcome, ServiceOutcome, Trigger};
 pub use hidden::{Hidden, Masks};
 pub use image::{Digest, ImageRef, PinnedImage, Platform};
+pub use image_name::ImageName;
 pub use memory_tree::MemoryTree;
 pub use names::{
     CommitId, ContainerId, ContainerName, GenerationNumber, HostName, ImageId, NetworkId,

@@ -6,6 +6,7 @@
 mod devices;
 mod errors;
 mod exec;
+mod images;
 mod inspect;
 mod logs;
 mod mounts;
@@ -45,7 +46,9 @@ use crate::model::login::Login;
 use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
 use crate::model::spec::{Endpoint, Hook, USUAL_GRACE_PERIOD};
 use crate::model::stack::{Network, Volume};
-use crate::model::{ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, StackName};
+use crate::model::{
+    ContainerId, ContainerName, ContainerSpec, Disk, ImageId, ImageName, NetworkName, StackName,
+};
 
 /// The longest a stop is waited for, whatever the container asks.
 const LONGEST_STOP: Duration = Duration::from_secs(24 * 60 * 60);
@@ -206,6 +209,28 @@ impl Engine for Docker {
         let session = self.session().await?;
         let pulled = pull::pull(&session, image, platform, login, progress).await;
         pulled.map_err(|error| self.noticed(error))
+    }
+
+    async fn disk(&self) -> Result<Option<Disk>, EngineError> {
+        let session = self.session().await?;
+        let root = session.defaults().await.map_err(|error| self.failed(error))?.root;
+        // An engine on another host has its disk there.
+        Ok(root.filter(|_| self.host.starts_with("unix://")).and_then(|root| images::disk(&root)))
+    }
+
+    async fn name_image(&self, image: &ImageId, name: &ImageName) -> Result<(), EngineError> {
+        let client = self.session().await?.changing();
+        images::name(&client, image, name).await.map_err(|error| self.failed(error))
+    }
+
+    async fn drop_image_name(&self, name: &ImageName) -> Result<(), EngineError> {
+        let client = self.session().await?.changing();
+        images::drop_name(&client, name).await.map_err(|error| self.failed(error))
+    }
+
+    async fn prune_build_cache(&self) -> Result<u64, EngineError> {
+        let client = self.session().await?.changing();
+        images::prune_build_cache(&client).await.map_err(|error| self.failed(error))
     }
 
     async fn create_network(&self, network: &Network, labels: &Labels) -> Result<(), EngineError> {

@@ -23,7 +23,11 @@ pub enum Verb {
     ImageDefaults,
     Inspect,
     Logs,
+    Disk,
     Pull,
+    NameImage,
+    DropImageName,
+    PruneBuildCache,
     CreateNetwork,
     RemoveNetwork,
     Connect,
@@ -43,8 +47,16 @@ impl Verb {
     /// Whether it changes the host.
     pub fn mutates(self) -> bool {
         match self {
-            Self::Info | Self::Observe | Self::ImageDefaults | Self::Inspect | Self::Logs => false,
+            Self::Info
+            | Self::Observe
+            | Self::ImageDefaults
+            | Self::Inspect
+            | Self::Logs
+            | Self::Disk => false,
             Self::Pull
+            | Self::NameImage
+            | Self::DropImageName
+            | Self::PruneBuildCache
             | Self::CreateNetwork
             | Self::RemoveNetwork
             | Self::Connect

@@ -13,6 +13,7 @@ mod networks;
 mod addresses;
 mod ports;
 mod images;
+mod names;
 mod observe;
 mod setup;
 mod scenes;
@@ -39,8 +40,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, Obse
 use crate::model::spec::{Endpoint, Hook};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, ImageId, NetworkName, PinnedImage, Platform,
-    StackName,
+    ContainerId, ContainerName, ContainerSpec, Disk, ImageId, ImageName, NetworkName, PinnedImage,
+    Platform, StackName,
 };
 
 /// The host, behind the engine's verbs. Clones share the host; [`FakeEngine::snapshot`] copies it.
@@ -134,6 +135,26 @@ impl Engine for FakeEngine {
         self.call(Verb::Pull, Subject::Name(&subject), |host| host.pull_image(image))?;
         progress(PullProgress { current: 1, total: 1 });
         Ok(())
+    }
+
+    async fn disk(&self) -> Result<Option<Disk>, EngineError> {
+        self.call(Verb::Disk, Subject::Name(""), |host| Ok(host.disk()))
+    }
+
+    async fn name_image(&self, image: &ImageId, name: &ImageName) -> Result<(), EngineError> {
+        let subject = name.to_string();
+        self.call(Verb::NameImage, Subject::Name(&subject), |host| host.name_image(image, name))
+    }
+
+    async fn drop_image_name(&self, name: &ImageName) -> Result<(), EngineError> {
+        let subject = name.to_string();
+        self.call(Verb::DropImageName, Subject::Name(&subject), |host| host.drop_image_name(name))
+    }
+
+    async fn prune_build_cache(&self) -> Result<u64, EngineError> {
+        self.call(Verb::PruneBuildCache, Subject::Name(""), |host| {
+            Ok(std::mem::take(&mut host.build_cache))
+        })
     }
 
     async fn create_network(&self, network: &Network, labels: &Labels) -> Result<(), EngineError> {

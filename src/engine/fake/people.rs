@@ -1,6 +1,8 @@
 //! What people and the machine do without asking evenkeel. None of this is logged as a call, and no fault
 //! strikes it.
 
+use std::collections::BTreeSet;
+
 use super::life::Phase;
 use super::observe::named;
 use super::world::Container;
@@ -8,7 +10,9 @@ use super::{FakeEngine, Host};
 use crate::engine::{ContainerRef, ContainerRequest, EngineError, Labels};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Network;
-use crate::model::{ContainerId, ContainerName, ContainerSpec, NetworkName, PinnedImage};
+use crate::model::{
+    ContainerId, ContainerName, ContainerSpec, ImageId, ImageName, NetworkName, PinnedImage,
+};
 
 /// What people and the machine do.
 impl FakeEngine {
@@ -107,6 +111,21 @@ impl FakeEngine {
         }
         host.images.remove(&id);
         Ok(())
+    }
+
+    /// `docker image tag`
+    pub fn docker_tag(&self, image: &PinnedImage, name: &ImageName) -> Result<(), EngineError> {
+        let mut host = self.now();
+        let (id, _) = host.local_image(image)?;
+        host.name_image(&id, name)
+    }
+
+    /// `docker image prune --force`: what has no tag and no container goes.
+    pub fn docker_image_prune(&self) {
+        let mut host = self.now();
+        let used: BTreeSet<ImageId> =
+            host.containers.values().map(|one| one.image_id.clone()).collect();
+        host.images.retain(|id, image| !image.tags.is_empty() || used.contains(id));
     }
 
     /// `docker run --detach` by somebody else, with that image, name, settings and labels.

@@ -51,6 +51,14 @@ impl FakeEngine {
         api_version.clone_into(&mut host.info.api_version);
     }
 
+    /// Gives it a disk of `total` bytes, on which other things take up `elsewhere` and the build cache the rest
+    /// besides images.
+    pub fn has_disk(&self, total: u64, elsewhere: u64, build_cache: u64) {
+        let mut host = self.now();
+        host.disk = Some(total);
+        (host.elsewhere, host.build_cache) = (elsewhere, build_cache);
+    }
+
     /// Whether pulls fail from now on.
     pub fn registry_down(&self, down: bool) {
         self.now().registry_down = down;

@@ -34,6 +34,12 @@ pub(super) struct Host {
     pub(super) registry: BTreeMap<Digest, RegistryImage>,
     pub(super) registry_down: bool,
     pub(super) images: BTreeMap<ImageId, HostImage>,
+    /// The size of the disk in bytes; `None` where it is another host's.
+    pub(super) disk: Option<u64>,
+    /// What else lies on it, in bytes: containers, volumes, logs.
+    pub(super) elsewhere: u64,
+    /// Bytes of the build cache.
+    pub(super) build_cache: u64,
     pub(super) containers: BTreeMap<ContainerId, Container>,
     pub(super) networks: BTreeMap<NetworkId, NetworkRecord>,
     pub(super) volumes: BTreeMap<VolumeName, VolumeRecord>,
@@ -138,6 +144,9 @@ impl Host {
             registry: BTreeMap::new(),
             registry_down: false,
             images: BTreeMap::new(),
+            disk: None,
+            elsewhere: 0,
+            build_cache: 0,
             containers: BTreeMap::new(),
             networks: BTreeMap::new(),
             volumes: BTreeMap::new(),

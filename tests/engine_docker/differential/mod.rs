@@ -19,7 +19,8 @@ use evenkeel::model::ContainerSpec;
 use futures_util::stream::{self, StreamExt};
 
 use self::lane::{Lane, by_hand, by_hand_on_the_fake};
-use self::seen::{Seen, kind, kind_by_hand, look, tell_difference};
+pub use self::seen::kind;
+use self::seen::{Seen, kind_by_hand, look, tell_difference};
 use self::sequence::{Call, Deed, Step, sequence};
 use super::world::World;
 
