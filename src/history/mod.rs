@@ -8,6 +8,7 @@
 //! All calls block on the disk for milliseconds. SQL does not leave this room.
 
 mod attempts;
+mod images;
 mod open;
 mod past;
 mod places;
@@ -24,6 +25,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
 pub use attempts::{NewGeneration, PlannedService, Reason, ServiceResult, StoredFile, Unfinished};
+pub use images::{Pressure, Retained};
 pub use open::Opened;
 pub use past::{Filter, GenerationRow, GoodService, ServiceRow};
 pub use seen::{SourceReport, SourceState, StackReport};

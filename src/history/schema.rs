@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
 pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED];
+    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -149,6 +149,26 @@ const DEPLOYED: &str = "CREATE TABLE deployed (
     container_name TEXT,
     PRIMARY KEY (stack, service)
 ) STRICT;";
+
+/// What evenkeel pulled and named, so that nothing else is ever taken away. `pulled.image` is a hash of repository and
+/// digest: a server's value may be part of the repository.
+const IMAGES: &str = "
+CREATE TABLE pulled (
+    image TEXT PRIMARY KEY,
+    digest TEXT NOT NULL,
+    shown TEXT NOT NULL,
+    at TEXT NOT NULL,
+    last_used TEXT NOT NULL
+) STRICT;
+CREATE TABLE given_names (name TEXT PRIMARY KEY, image TEXT NOT NULL) STRICT;
+-- One row: the last time that images were looked through, and since when the disk is too full for what reason.
+CREATE TABLE retained (
+    row INTEGER PRIMARY KEY CHECK (row = 1),
+    at TEXT NOT NULL,
+    since TEXT,
+    says TEXT
+) STRICT;
+";
 
 /// How a database stands to a list of migrations.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

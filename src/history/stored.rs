@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use crate::model::memory::HeldBy;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    CommitId, ContainerId, ContainerName, Digest, GenerationNumber, GenerationOutcome, ServiceId,
-    ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
+    CommitId, ContainerId, ContainerName, Digest, GenerationNumber, GenerationOutcome, ImageName,
+    ServiceId, ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
 /// A type with a text form in the database.
@@ -103,6 +103,16 @@ impl Stored for Timestamp {
 impl Stored for Digest {
     fn to_text(&self) -> String {
         self.as_str().to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        Self::parse(text)
+    }
+}
+
+impl Stored for ImageName {
+    fn to_text(&self) -> String {
+        self.to_string()
     }
 
     fn from_text(text: &str) -> Option<Self> {

@@ -13,11 +13,12 @@ use super::schema::{self, MIGRATIONS, Version};
 use super::*;
 use crate::model::desired::Pins;
 use crate::model::memory::{Deployed, HeldBy, Hold, HoldScope, Rejection, Trouble};
+use crate::model::retention::Pulled;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::StackRecord;
 use crate::model::{
-    CommitId, CommitWords, ContainerId, Digest, GenerationNumber, GenerationOutcome, ServiceId,
-    ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
+    CommitId, CommitWords, ContainerId, Digest, GenerationNumber, GenerationOutcome, ImageId,
+    ImageName, ServiceId, ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
 fn at(second: i64) -> Timestamp {
@@ -701,4 +702,78 @@ fn what_a_service_was_deployed_as_is_remembered_until_it_is_removed() {
     assert_eq!(memory[&id("shop/web")], deployed(1, Some("web")));
     history.record_deployed(&id("shop/web"), None).unwrap();
     assert_eq!(history.memory().unwrap().deployed.keys().collect::<Vec<_>>(), [&id("shop/db")]);
+}
+
+#[test]
+fn what_was_pulled_and_named_comes_back() {
+    let history = History::in_memory().unwrap();
+    let pulled = |letter, second| Pulled {
+        digest: digest(letter),
+        shown: "acme/api:1".into(),
+        at: at(second),
+        last_used: at(second),
+    };
+    history.record_pull("key", &pulled('a', 5)).unwrap();
+    history.record_pull("key", &pulled('a', 6)).unwrap();
+    history.record_pull("other", &pulled('b', 7)).unwrap();
+    history.touch_pulls(&BTreeSet::from(["key".to_owned()]), at(9)).unwrap();
+    let all = history.pulled().unwrap();
+    assert_eq!(all["key"], Pulled { last_used: at(9), ..pulled('a', 6) });
+    assert_eq!(all["other"], pulled('b', 7));
+    history.forget_pulls(&BTreeSet::from(["key".to_owned()])).unwrap();
+    assert_eq!(history.pulled().unwrap().into_keys().collect::<Vec<_>>(), ["other"]);
+
+    let name = ImageName::parse("evenkeel/shop-api:g1").unwrap();
+    let image = ImageId::new("sha256:1");
+    history.record_given_name(&name, &image).unwrap();
+    assert_eq!(history.given_names().unwrap(), BTreeMap::from([(name.clone(), image)]));
+    history.forget_given_name(&name).unwrap();
+    assert_eq!(history.given_names().unwrap(), BTreeMap::new());
+}
+
+#[test]
+fn the_images_that_a_service_was_well_with_come_newest_first() {
+    let history = History::in_memory().unwrap();
+    assert_eq!(history.past_images().unwrap(), BTreeMap::new());
+    let done = ServiceOutcome::Done;
+    for (spec, letter) in [("1:a", 'a'), ("1:b", 'b'), ("1:b2", 'b')] {
+        attempt(&history, done, spec, letter);
+    }
+    attempt(&history, ServiceOutcome::RolledBack, "1:c", 'c');
+    attempt(&history, ServiceOutcome::Unchanged, "1:a", 'a');
+    let past = history.past_images().unwrap();
+    let api = &past[&id("shop/api")];
+    assert_eq!(api.source, SourceName::from("infra"));
+    let found: Vec<_> =
+        api.good.iter().map(|good| (good.digest.clone(), good.first.0, good.last.0)).collect();
+    assert_eq!(found, [(digest('a'), 1, 5), (digest('b'), 2, 3)]);
+}
+
+#[test]
+fn a_digest_is_found_in_the_record_of_a_generation() {
+    let history = History::in_memory().unwrap();
+    let text = format!("image: acme/tool@{}", digest('a'));
+    let first = begin(&history, "shop", &[("shop/compose.yaml", &text)]);
+    let second = begin(&history, "shop", &[("shop/compose.yaml", "services: {}")]);
+    let mentions = |letter, numbers: &[GenerationNumber]| {
+        history.mentions(&digest(letter), &numbers.iter().copied().collect()).unwrap()
+    };
+    assert_eq!(mentions('a', &[first, second]), Some(first));
+    assert_eq!(mentions('a', &[second]), None);
+    assert_eq!(mentions('b', &[first, second]), None);
+}
+
+#[test]
+fn a_disk_that_stays_too_full_is_so_since_it_was_first() {
+    let history = History::in_memory().unwrap();
+    assert_eq!(history.retained().unwrap(), None);
+    let pressure = |second, says: &str| Some(Pressure { since: at(second), says: says.into() });
+    history.record_retained(at(1), Some("81 %")).unwrap();
+    history.record_retained(at(2), Some("82 %")).unwrap();
+    let expected = Retained { at: at(2), pressure: pressure(1, "82 %") };
+    assert_eq!(history.retained().unwrap(), Some(expected));
+    history.record_retained(at(3), None).unwrap();
+    assert_eq!(history.retained().unwrap(), Some(Retained { at: at(3), pressure: None }));
+    history.record_retained(at(4), Some("83 %")).unwrap();
+    assert_eq!(history.retained().unwrap().unwrap().pressure, pressure(4, "83 %"));
 }
