@@ -70,6 +70,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        keep: None,
     };
     let hash = service.settings.hash(&image);
     let pinned = Pinned { image, hash, origin: PinOrigin::Registry, remark: None };

@@ -103,6 +103,11 @@ fn write_file(path: &Path, content: &[u8], mode: u32) -> Result<(), FileError> {
     file.sync_all().map_err(at(path))
 }
 
+/// Removes a file or directory that was written here, which may be read-only.
+pub fn remove(path: &Path) -> Result<(), FileError> {
+    remove_unfinished(path)
+}
+
 fn unfinished(target: &Path) -> PathBuf {
     let mut name = target.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");

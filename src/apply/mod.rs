@@ -19,7 +19,7 @@ pub mod schedule;
 pub mod crash;
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
 
 use std::collections::BTreeMap;
 
@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Engine, PullProgress};
 use crate::model::login::Login;
 use crate::model::spec::RestartPolicy;
-use crate::model::{ContainerId, Masks, ServiceId, StackName};
+use crate::model::{ContainerId, Masks, PinnedImage, ServiceId, StackName};
 use crate::plan::{Plan, PlannedStep, StepId};
 use crate::probe::Prober;
 
@@ -43,6 +43,8 @@ pub struct Hands<'a> {
     pub prober: &'a dyn Prober,
     /// Credentials by registry host, for pulls.
     pub logins: &'a BTreeMap<String, Login>,
+    /// Bytes of the layers that are not on the host, of images to be pulled for which that is known.
+    pub layers: &'a BTreeMap<PinnedImage, u64>,
     /// Where a container that is set aside is written down first.
     pub journal: &'a dyn Journal,
     /// Who watches.
@@ -57,7 +59,7 @@ pub struct Hands<'a> {
     pub superseded: &'a Superseded,
 }
 
-/// The record of what was set aside: on disk before the engine is asked.
+/// The record of what is under way: on disk before the engine is asked.
 pub trait Journal: Send + Sync {
     /// Writes down that `container` loses its restart policy `had`.
     fn set_aside(
@@ -66,6 +68,10 @@ pub trait Journal: Send + Sync {
         container: &ContainerId,
         had: RestartPolicy,
     ) -> Result<(), String>;
+
+    /// Writes down that an image is about to be pulled; `shown` is how people may see it. Nothing depends on that
+    /// but who may remove it some day.
+    fn pulls(&self, image: &PinnedImage, shown: &str);
 
     /// Writes down that `container` has its restart policy again, or is gone.
     fn restored(&self, container: &ContainerId) -> Result<(), String>;

@@ -16,7 +16,7 @@ use crate::model::{
     ContainerId, ContainerName, ContainerState, ObservedContainer, PinnedImage, ServiceId,
     StackName, labels,
 };
-use crate::plan::{Gate, PlannedStep, Step, StepId, Target};
+use crate::plan::{Gate, PlannedStep, Step, StepId, Target, retention};
 
 /// What a step brought to light.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -71,7 +71,11 @@ pub async fn step(
             let path = path.clone();
             return write(hands, move || files::make_directory(&path)).await;
         }
-        Step::PullImage { image, platform, .. } => {
+        Step::PullImage { image, platform, shown } => {
+            check_room(hands, image, hands.layers.get(image).copied())
+                .await
+                .map_err(|error| failing::of_engine(hands, step, &error))?;
+            hands.journal.pulls(image, shown);
             pull(hands, planned.map(|planned| planned.id), image, platform.as_ref()).await
         }
         Step::SetAside { container, had } => set_aside(hands, stack, container, *had).await?,
@@ -275,6 +279,25 @@ async fn rename(
         Ok(Some(found)) if found.name == *to => Ok(()),
         Ok(_) | Err(_) => result,
     }
+}
+
+/// Refuses a pull that would not fit; `layers` are the bytes still to be fetched. Where they are not known, or the
+/// disk is not, the engine has the last word.
+async fn check_room(
+    hands: &Hands<'_>,
+    image: &PinnedImage,
+    layers: Option<u64>,
+) -> Result<(), EngineError> {
+    let Some(layers) = layers else { return Ok(()) };
+    let disk = match hands.engine.disk().await {
+        Ok(Some(disk)) => disk,
+        Ok(None) => return Ok(()),
+        Err(error) => {
+            tracing::warn!("whether {} fits is not known: {error}", image.digest());
+            return Ok(());
+        }
+    };
+    retention::fits(layers, &disk).map_err(|no_room| EngineError::DiskFull(no_room.to_string()))
 }
 
 async fn pull(

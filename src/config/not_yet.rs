@@ -1,6 +1,6 @@
 //! Keys that are read and checked, and whose feature does not exist yet.
 
-use super::{Config, Disk, GitCredentials, RegistryCredentials};
+use super::{Config, GitCredentials, RegistryCredentials};
 
 impl Config {
     /// The keys that are set and have no effect in this version, for a warning: nothing that an operator
@@ -20,7 +20,6 @@ impl Config {
             let command = matches!(host.credentials, Some(RegistryCredentials::Command(_)));
             add(command, &format!("registry.hosts.{name}.credential_command"));
         }
-        add(self.retention.disk != Disk::default(), "retention.disk");
         add(!self.policy.is_empty(), "policy");
         add(self.write_back != super::WriteBack::of(&self.host), "write_back");
         add(!self.notify.is_empty(), "notify");

@@ -446,7 +446,6 @@ notify: [{webhook: https://chat.lan}]
         [
             "sources[0].credentials.credential_command",
             "registry.hosts.ghcr.io.credential_command",
-            "retention.disk",
             "policy",
             "write_back",
             "notify",

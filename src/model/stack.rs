@@ -112,6 +112,8 @@ pub struct Service {
     pub rollout: Rollout,
     /// How it is when a command goes back to an earlier generation: then this stands in the place of `rollout`.
     pub rollback: Rollout,
+    /// `x-evenkeel.keep`: images of so many good generations stay on the host; `None` takes the host's default.
+    pub keep: Option<u32>,
     /// What a new container is asked before it counts as good.
     pub probe: Option<Probe>,
     /// Which newer images it follows; `None` where git alone decides.

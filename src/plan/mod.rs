@@ -31,6 +31,7 @@ pub mod groundwork;
 pub mod removal;
 pub mod clearing;
 pub mod repair;
+pub mod retention;
 
 use std::collections::BTreeSet;
 

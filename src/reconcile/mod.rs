@@ -10,6 +10,8 @@ pub mod sources;
 pub mod newer;
 pub mod view;
 pub mod record;
+pub mod leftovers;
+pub mod retention;
 pub mod backoff;
 pub mod standing;
 pub mod pass;

@@ -12,6 +12,7 @@ use super::lock::{self, LockError};
 use super::newer;
 use super::places::{Places, places};
 use super::record::{self, Generations, Record, Why};
+use super::retention::Keeper;
 use super::rollback;
 use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
 use super::standing;
@@ -151,6 +152,7 @@ pub async fn pass(
     if !lost.is_empty() && !outcome.stopped {
         notices.extend(rollback::restore(&crew, &lost, &read, &memory, request.retries).await?);
     }
+    crew.keeper(&view, ended).after_pass(&outcome).await;
     let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
     let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).min();
     Ok(Pass {
@@ -267,12 +269,20 @@ impl Crew<'_> {
     }
 
     pub async fn carry_out(&self, plan: &Plan, view: &View, generations: &Generations) -> Outcome {
+        if plan.steps.iter().any(|planned| matches!(planned.step, Step::PullImage { .. })) {
+            let made = self.keeper(view, Timestamp::now()).make_room().await;
+            if let Err(error) = made {
+                tracing::warn!("no room is made before images are pulled: {error}");
+            }
+        }
         let logins = self.logins(plan).await;
         let record = Record { history: self.history, generations };
         let hands = Hands {
             engine: &*self.world.engine,
             prober: &*self.world.prober,
             logins: &logins,
+            // Only a registry can tell how large they are, and so far none is asked.
+            layers: &BTreeMap::new(),
             journal: &record,
             watcher: self.watcher,
             masks: &view.masks,
@@ -281,6 +291,12 @@ impl Crew<'_> {
             superseded: self.superseded,
         };
         apply::apply(plan, &hands).await
+    }
+
+    /// Who looks after the images.
+    fn keeper<'a>(&'a self, view: &'a View, now: Timestamp) -> Keeper<'a> {
+        let Self { world, history, stop, .. } = *self;
+        Keeper { world, history, desired: &view.desired, stop, now }
     }
 
     /// The credentials for every registry that the plan pulls from.

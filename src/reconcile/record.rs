@@ -12,11 +12,12 @@ use crate::history::{
 };
 use crate::model::desired::{Deployment, Pinned};
 use crate::model::memory::{Memory, Rejection};
+use crate::model::retention::{Pulled, pull_key};
 use crate::model::spec::RestartPolicy;
 use crate::model::tree::{EntryKind, Tree};
 use crate::model::{
-    ContainerId, GenerationNumber, GenerationOutcome, ServiceOutcome, SourceName, StackName,
-    Trigger, labels,
+    ContainerId, GenerationNumber, GenerationOutcome, PinnedImage, ServiceOutcome, SourceName,
+    StackName, Trigger, labels,
 };
 use crate::plan::{Change, Difference, Plan, Step, Verdict};
 
@@ -56,6 +57,17 @@ impl Journal for Record<'_> {
         let Some(generation) = self.generations.get(stack) else { return Ok(()) };
         let written = self.history.set_aside(*generation, container, had);
         written.map_err(|error| format!("the journal cannot be written: {error}"))
+    }
+
+    fn pulls(&self, image: &PinnedImage, shown: &str) {
+        let now = Timestamp::now();
+        let Some(key) = pull_key(&image.reference()) else { return };
+        let digest = image.digest().clone();
+        let pulled = Pulled { digest, shown: shown.to_owned(), at: now, last_used: now };
+        if let Err(error) = self.history.record_pull(&key, &pulled) {
+            // Then it stays on the host for good, as one that evenkeel did not pull.
+            tracing::warn!("that {shown} is pulled cannot be written down: {error}");
+        }
     }
 
     fn restored(&self, container: &ContainerId) -> Result<(), String> {

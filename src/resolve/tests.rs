@@ -156,6 +156,7 @@ fn named(name: &str, image: &str) -> Service {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        keep: None,
     }
 }
 

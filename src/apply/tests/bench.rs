@@ -36,6 +36,10 @@ pub struct Bench {
     pub world: FakeEngine,
     pub desired: DesiredState,
     pub memory: Arc<Mutex<Memory>>,
+    /// Images that were written down before they were pulled.
+    pub pulls: Arc<Mutex<BTreeSet<PinnedImage>>>,
+    /// Bytes to be fetched, by image, where they are known.
+    pub layers: BTreeMap<PinnedImage, u64>,
     pub rules: Rules,
     pub now: Timestamp,
     /// What a newer commit changes meanwhile.
@@ -103,6 +107,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        keep: None,
     };
     Wanted { service, image: image.clone(), networks: vec!["default".into()] }
 }
@@ -224,6 +229,8 @@ impl Bench {
             world: FakeEngine::new(),
             desired,
             memory: Arc::default(),
+            pulls: Arc::default(),
+            layers: BTreeMap::new(),
             rules,
             now,
             superseded: Arc::default(),
@@ -238,6 +245,8 @@ impl Bench {
             world: self.world.snapshot(),
             desired: self.desired.clone(),
             memory: Arc::new(Mutex::new(self.memory())),
+            pulls: Arc::default(),
+            layers: self.layers.clone(),
             rules: self.rules.clone(),
             now: self.now,
             superseded: self.superseded.clone(),
@@ -374,11 +383,16 @@ impl Bench {
     }
 
     pub async fn carry_out(&self, plan: &Plan) -> Outcome {
-        let journal = Notes { memory: self.memory.clone(), world: self.world.clone() };
+        let journal = Notes {
+            memory: self.memory.clone(),
+            pulls: self.pulls.clone(),
+            world: self.world.clone(),
+        };
         let hands = Hands {
             engine: &self.world,
             prober: &Answers { world: self.world.clone(), of: self.answers.clone() },
             logins: &BTreeMap::new(),
+            layers: &self.layers,
             journal: &journal,
             watcher: &journal,
             masks: &Masks::default(),
@@ -474,6 +488,7 @@ pub fn verdict<'p>(plan: &'p Plan, service: &str) -> &'p Verdict {
 /// What is written down while a plan is carried out.
 struct Notes {
     memory: Arc<Mutex<Memory>>,
+    pulls: Arc<Mutex<BTreeSet<PinnedImage>>>,
     world: FakeEngine,
 }
 
@@ -489,6 +504,10 @@ impl Journal for Notes {
         }
         self.memory.lock().unwrap().set_aside.insert(container.clone(), had);
         Ok(())
+    }
+
+    fn pulls(&self, image: &PinnedImage, _: &str) {
+        self.pulls.lock().unwrap().insert(image.clone());
     }
 
     fn restored(&self, container: &ContainerId) -> Result<(), String> {

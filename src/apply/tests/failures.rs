@@ -337,3 +337,25 @@ async fn a_failure_that_pauses_is_left_half_way_until_somebody_says_how_to_go_on
         assert_eq!(host.world.names(), ["shop-web-1"]);
     }
 }
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_that_would_not_fit_is_refused_before_it_begins() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app)]);
+    host.layers.insert(app.clone(), 6 << 30);
+    host.world.has_disk(100 << 30, 86 << 30, 0);
+    let pass = host.pass().await;
+    let failure = pass.outcome.services[&id("shop/web")].failure.clone().unwrap();
+    assert!(failure.message.contains("it takes about 15 GiB (6.0 GiB of layers"), "{failure:?}");
+    assert!(failure.message.contains("of the 14 GiB that are free in /var/lib/docker"));
+    assert!(!failure.blames_spec && failure.hint.unwrap().contains("make room"));
+    let calls = host.world.mutating_calls();
+    assert!(calls.iter().all(|call| call.verb != Verb::Pull), "{calls:?}");
+    assert!(host.pulls.lock().unwrap().is_empty());
+    // A hotfix gets through on a disk that is fuller than anybody likes, as long as it fits.
+    host.layers.insert(app.clone(), 5 << 30);
+    host.converge().await;
+    assert!(host.pulls.lock().unwrap().contains(&app), "written down before");
+    assert!(host.container("shop-web-1").is_running());
+}

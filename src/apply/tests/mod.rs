@@ -1,7 +1,7 @@
 //! What must hold while plans are made and carried out, pass after pass, on a strict host in memory.
 
 mod atomic;
-mod bench;
+pub(crate) mod bench;
 mod crash_matrix;
 mod crashes;
 mod deploy;

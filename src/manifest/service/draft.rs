@@ -47,6 +47,8 @@ pub struct Draft<'a> {
     pub rollback: Rollout,
     /// Wherever `order: start-first` stands.
     pub start_first: Vec<At<'a>>,
+    /// `x-evenkeel.keep`
+    pub keep: Option<u32>,
     /// `x-evenkeel.probe`
     pub probe: Option<probe::Written<'a>>,
     /// `x-evenkeel.update`
@@ -103,6 +105,7 @@ impl<'a> Draft<'a> {
             rollout: rollout::update_defaults(&scene.options.defaults),
             rollback: rollout::rollback_defaults(&scene.options.defaults),
             start_first: Vec::new(),
+            keep: None,
             probe: None,
             update: None,
             stamps: BTreeMap::new(),
@@ -185,6 +188,7 @@ impl<'a> Draft<'a> {
             pull_policy: self.pull_policy,
             settings: self.settings,
             container_name: self.container_name,
+            keep: self.keep,
             depends_on: self.depends_on.into_iter().map(|(name, (d, _))| (name, d)).collect(),
             rollback: Rollout {
                 stable: self.rollout.stable,

@@ -28,11 +28,10 @@ pub fn evenkeel<'a>(at: &At<'a>, draft: &mut Draft<'a>, _scene: &Scene<'_>) {
     }
 }
 
-fn keep(at: &At<'_>, draft: &Draft<'_>) {
+fn keep(at: &At<'_>, draft: &mut Draft<'_>) {
     match at.integer::<u32>() {
         Some(0) => at.wrong("would keep nothing to go back to; the least is 1"),
-        Some(_) => at.remark(Some(&draft.name), "`keep` has no effect yet: no image is removed"),
-        None => {}
+        keep => draft.keep = keep,
     }
 }
 

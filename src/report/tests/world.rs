@@ -138,6 +138,7 @@ fn service(name: &ServiceName) -> DesiredService {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        keep: None,
     };
     let pinned = Pinned {
         image: pinned,
