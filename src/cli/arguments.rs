@@ -94,6 +94,10 @@ pub enum Command {
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
     Adopt(Scope),
+    /// Let go of images that nothing needs
+    Prune(Prune),
+    /// The digests that this host needs, for whoever cleans up a registry
+    Images(Images),
     /// Turn a plain Compose file, or a running project, into a manifest
     Import(Import),
     /// Print a JSON Schema
@@ -280,6 +284,33 @@ pub struct Rollback {
     /// To what this generation ran, in place of the newest good one that differs from what runs
     #[arg(long, value_name = "GENERATION")]
     pub to: Option<u64>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Prune {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Only tell what would go, what stays, and why
+    #[arg(long)]
+    pub dry_run: bool,
+    /// Images too that evenkeel did not pull and nobody uses; only told unless --yes is given
+    #[arg(long)]
+    pub include_foreign: bool,
+    /// Let go of the images that --include-foreign tells
+    #[arg(long, requires = "include_foreign", conflicts_with = "dry_run")]
+    pub yes: bool,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Images {
+    #[command(flatten)]
+    pub repo: Repo,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,

@@ -11,8 +11,10 @@ mod doctor;
 mod failure;
 mod history;
 mod hold;
+mod images;
 mod import;
 mod plan;
+mod prune;
 mod reconcile;
 mod release;
 mod rollback;
@@ -81,6 +83,8 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Retry(args) => release::retry(global, args).await,
         Command::Adopt(args) => release::adopt(global, args).await,
+        Command::Prune(args) => prune::run(global, args).await,
+        Command::Images(args) => images::run(global, args).await,
         Command::Import(args) => import::run(global, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(global, args).await,

@@ -10,6 +10,7 @@ use crate::history::{Filter, History};
 use crate::model::memory::HoldScope;
 use crate::model::{GenerationNumber, ObservedState, StackName};
 use crate::plan::Retries;
+use crate::reconcile::World;
 use crate::reconcile::pass::{self, PassError, Request};
 use crate::reconcile::sources::Freshness;
 use crate::report::{exit, text, wire};
@@ -34,10 +35,16 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
     };
     let nothing = ObservedState::default();
     let found = preview.as_ref().ok();
+    let pressure = history.retained()?.and_then(|retained| retained.pressure);
+    let pressure = match pressure {
+        Some(pressure) if is_too_full(&world).await => Some(pressure),
+        Some(_) | None => None,
+    };
     let sources = history.sources()?;
     let mut report = wire::status(&wire::Standing {
         host: &world.config.host,
         engine: preview.as_ref().and(engine.as_ref()),
+        pressure: pressure.as_ref(),
         sources: &sources,
         desired: found.map(|preview| &preview.view.desired),
         observed: found.map_or(&nothing, |preview| &preview.view.observed),
@@ -56,6 +63,13 @@ pub async fn run(global: &Global, args: &Status) -> Result<u8, Trouble> {
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| text::status(out, &report, colors))?;
     Ok(exit::of_status(&report).code())
+}
+
+/// Whether the engine's disk is still too full: somebody may have made room meanwhile. One that cannot be measured is
+/// as it was.
+async fn is_too_full(world: &World) -> bool {
+    let high = world.config.retention.disk.high.0;
+    world.engine.disk().await.ok().flatten().is_none_or(|disk| disk.is_above(high))
 }
 
 /// The last attempt at each stack.

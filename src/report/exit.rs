@@ -71,8 +71,9 @@ pub fn in_need(report: &PlanReport) -> usize {
 
 /// Of `status`.
 pub fn of_status(report: &StatusReport) -> ExitCode {
-    let is_blind =
-        report.engine.error.is_some() || report.sources.iter().any(|source| source.state != "ok");
+    let is_blind = report.engine.error.is_some()
+        || report.disk.is_some()
+        || report.sources.iter().any(|source| source.state != "ok");
     // Whether a hold counts as desired only its service knows.
     let is_bad = report.stacks.iter().any(|stack| {
         is_bad(stack.state, true)

@@ -5,5 +5,6 @@ mod plans;
 mod passes;
 mod standings;
 mod pasts;
+mod images;
 mod problems;
 mod spans;

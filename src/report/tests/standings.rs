@@ -37,6 +37,7 @@ fn engine() -> EngineInfo {
 
 fn report(desired: &DesiredState, plan: &Plan, observed: &ObservedState) -> StatusReport {
     wire::status(&Standing {
+        pressure: None,
         host: &desired.host,
         engine: Ok(&engine()),
         sources: &sources(),
@@ -127,6 +128,7 @@ fn without_an_engine_stacks_stand_as_the_last_pass_saw_them() {
         generation: None,
     };
     let report = wire::status(&Standing {
+        pressure: None,
         host: &HostName::new("web-1"),
         engine: Err(&EngineError::Unreachable("no such file".to_owned())),
         sources: &[],
@@ -235,6 +237,7 @@ fn a_status_in_json_keeps_to_the_contract() {
         "architecture": "amd64",
         "error": null
       },
+      "disk": null,
       "sources": [
         {
           "name": "infra",
@@ -313,4 +316,32 @@ fn what_waits_for_a_window_is_pending_until_then() {
     let report = report(&desired(&["shop/api"]), &plan, &observed(vec![container("shop/api")]));
     let until = report.stacks[0].services[0].until;
     assert_eq!(until, Some("2026-11-28T02:00:00Z".parse().unwrap()));
+}
+
+#[test]
+fn a_disk_that_is_too_full_is_degraded_and_says_what_takes_up_the_room() {
+    let pressure = crate::history::Pressure {
+        since: "2026-11-21T11:00:00Z".parse().unwrap(),
+        says: "the disk of /var/lib/docker is 93 % full".to_owned(),
+    };
+    let host = HostName::new("web-1");
+    let report = wire::status(&Standing {
+        host: &host,
+        engine: Ok(&Default::default()),
+        pressure: Some(&pressure),
+        sources: &[],
+        desired: None,
+        observed: &Default::default(),
+        plan: None,
+        recorded: &[],
+        generations: &BTreeMap::new(),
+        now: now(),
+    });
+    assert_eq!(of_status(&report), ExitCode::Failed);
+    let json: serde_json::Value = serde_json::from_str(&json(&report)).unwrap();
+    assert_eq!(json["disk"]["state"], "degraded");
+    let written = text(|out| text::status(out, &report, Style::PLAIN));
+    let told =
+        "disk  degraded  since 2026-11-21 11:00 UTC: the disk of /var/lib/docker is 93 % full";
+    assert!(written.contains(told) && written.contains("evenkeel prune --dry-run"), "{written}");
 }

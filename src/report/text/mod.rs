@@ -5,11 +5,13 @@ mod plan;
 mod pass;
 mod status;
 mod history;
+mod images;
 mod validate;
 mod import;
 mod yaml;
 
 pub use history::history;
+pub use images::{images, prune};
 pub use import::{WrittenFile, import_page, import_remarks, import_written};
 pub use pass::pass;
 pub use plan::plan;

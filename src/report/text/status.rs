@@ -17,6 +17,12 @@ pub fn status(
     style: Style,
 ) -> io::Result<()> {
     writeln!(out, "{}", lines::heading(&report.host, &[engine(&report.engine, style)], style))?;
+    if let Some(disk) = &report.disk {
+        let since = span::at(disk.since);
+        let word = style.bad(disk.state.word());
+        writeln!(out, "  disk  {word}  since {since}: {}", one_line(&disk.error))?;
+        lines::detail(out, &style.good("hint:"), Some(MAKE_ROOM))?;
+    }
     let width = widest(report.sources.iter().map(|source| source.name.as_str()));
     for found in &report.sources {
         source(out, found, width, style)?;
@@ -27,6 +33,10 @@ pub fn status(
     }
     Ok(())
 }
+
+/// What there is to do about a disk that is too full.
+const MAKE_ROOM: &str =
+    "`evenkeel prune --dry-run --include-foreign` lists every image with its size";
 
 fn engine(engine: &StatusEngine, style: Style) -> String {
     let known = |field: &Option<String>| field.clone().unwrap_or_default();

@@ -9,11 +9,15 @@ mod status;
 mod standing;
 mod containers;
 mod history;
+mod images;
 mod rollout;
 mod validate;
 mod import;
 
 pub use history::{HistoryGeneration, HistoryReport, HistoryService, history};
+pub use images::{
+    ImagesReport, NeededImage, PruneFate, PruneImage, PruneReport, Pruned, WireDisk, images, prune,
+};
 pub use import::{ImportFile, ImportRemark, ImportReport, ImportVariable, import};
 pub use pass::{
     Pass, PassFailure, PassOutcome, PassReport, PassService, PassSource, PassStack, pass,
@@ -23,6 +27,7 @@ pub use rollout::ValidateRollout;
 pub use shared::{WireProblem, WireReason, WireRemark};
 pub use standing::{Standing, status};
 pub use status::{
-    StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
+    StatusContainer, StatusDisk, StatusEngine, StatusReport, StatusService, StatusSource,
+    StatusStack,
 };
 pub use validate::{ValidateReport, ValidateStack, Validated, validate};

@@ -7,9 +7,11 @@ use jiff::Timestamp;
 use super::WireRemark;
 use super::containers::{bare, containers_of, running_digest};
 use super::shared::{joined, masks_of, problems_of, wired};
-use super::status::{StatusEngine, StatusReport, StatusService, StatusSource, StatusStack};
+use super::status::{
+    StatusDisk, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
+};
 use crate::engine::EngineError;
-use crate::history::{SourceReport, StackReport};
+use crate::history::{Pressure, SourceReport, StackReport};
 use crate::model::observed::EngineInfo;
 use crate::model::{
     DesiredService, DesiredState, GenerationNumber, HostName, ImageRef, Masks, ObservedContainer,
@@ -25,6 +27,8 @@ pub struct Standing<'a> {
     pub host: &'a HostName,
     /// The engine, or why it does not answer.
     pub engine: Result<&'a EngineInfo, &'a EngineError>,
+    /// A disk that stays too full.
+    pub pressure: Option<&'a Pressure>,
     /// Every configured source, as it was last read.
     pub sources: &'a [(SourceName, SourceReport)],
     /// What the last recorded revisions ask for; `None` where they cannot be read.
@@ -53,6 +57,11 @@ pub fn status(standing: &Standing<'_>) -> StatusReport {
         host: standing.host.to_string(),
         at: standing.now,
         engine: engine(standing.engine),
+        disk: standing.pressure.map(|Pressure { since, says }| StatusDisk {
+            state: State::Degraded,
+            since: *since,
+            error: says.clone(),
+        }),
         sources: standing
             .sources
             .iter()

@@ -19,6 +19,8 @@ pub struct StatusReport {
     pub at: Timestamp,
     /// The engine.
     pub engine: StatusEngine,
+    /// The engine's disk; null where it is as full as it may be.
+    pub disk: Option<StatusDisk>,
     /// Every configured source.
     pub sources: Vec<StatusSource>,
     /// Every stack, the orphaned ones last.
@@ -38,6 +40,17 @@ pub struct StatusEngine {
     pub architecture: Option<String>,
     /// Why it does not answer.
     pub error: Option<String>,
+}
+
+/// A disk that is too full, though images went that nothing needs.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusDisk {
+    /// `degraded`
+    pub state: State,
+    /// Since when.
+    pub since: Timestamp,
+    /// How full it is and what takes up the room, in one line.
+    pub error: String,
 }
 
 /// One source.
