@@ -34,6 +34,7 @@ mod logins;
 mod outages;
 mod relations;
 mod removal;
+mod retention;
 mod rollback;
 mod secrets;
 mod seed;

@@ -6,6 +6,7 @@
 pub mod compose;
 pub mod docker;
 pub mod host;
+pub mod own_engine;
 pub mod proxy;
 pub mod registry;
 pub mod repo;
