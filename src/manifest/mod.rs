@@ -12,7 +12,8 @@
 //! 6. `project::consistency` says whether the services fit together, and env files become environment.
 //!
 //! `understand` is stages 4 to 6 for one stack, [`load`] is all of them for a revision. Everything that is wrong is
-//! told at once (`findings`). [`load_canonical`] shows what stage 4 came to in Compose's long form (`canonical`).
+//! told at once (`findings`). [`edit()`](edit::edit) goes the other way, and writes an image where the stages have found
+//! it. [`load_canonical`] shows what stage 4 came to in Compose's long form (`canonical`).
 //! Below lie typed reading (`read`) and the text layer.
 
 mod load;
@@ -28,6 +29,7 @@ mod assemble;
 mod project;
 mod service;
 mod canonical;
+pub mod edit;
 
 mod bind;
 mod lookup;

@@ -46,6 +46,32 @@ impl Lookup for Variables {
     }
 }
 
+/// Where the names come from that evenkeel defines.
+const BUILT_IN: &str = "built in";
+
+/// Where a variable is set.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Setting<'a> {
+    /// In a file of the server.
+    Server {
+        /// The file.
+        file: &'a str,
+        /// The line, from 1.
+        line: u32,
+    },
+    /// In a file in git.
+    Git {
+        /// The file.
+        file: &'a str,
+        /// The line, from 1.
+        line: u32,
+        /// Whether a value of the server's is part of it.
+        with_server: bool,
+    },
+    /// By evenkeel.
+    BuiltIn,
+}
+
 /// Nothing is set.
 pub struct NoVariables;
 
@@ -110,7 +136,7 @@ impl Variables {
         ];
         let values = values.into_iter().chain(stack);
         let set = values.map(|(key, value)| (key.to_owned(), Hidden::new(value), false));
-        self.add("built in".to_owned(), false, b"", set);
+        self.add(BUILT_IN.to_owned(), false, b"", set);
     }
 
     fn add(
@@ -126,6 +152,19 @@ impl Variables {
             (key, Value { variable: Variable { value, from_server }, line })
         });
         self.layers.push(Arc::new(Layer { file, from_server, values: values.collect() }));
+    }
+
+    /// Where `name` is set, in the layer that counts.
+    pub fn setting(&self, name: &str) -> Option<Setting<'_>> {
+        let layer = self.layers.iter().find(|layer| layer.values.contains_key(name))?;
+        let value = layer.values.get(name)?;
+        Some(match (layer.from_server, layer.file.as_str()) {
+            (true, file) => Setting::Server { file, line: value.line },
+            (false, BUILT_IN) => Setting::BuiltIn,
+            (false, file) => {
+                Setting::Git { file, line: value.line, with_server: value.variable.from_server }
+            }
+        })
     }
 
     /// Every value of the server's, to be masked.

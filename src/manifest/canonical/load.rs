@@ -77,7 +77,11 @@ fn candidate(files: &[String]) -> Candidate {
     Candidate { directory, files: files.to_vec() }
 }
 
-fn understand(prepared: Prepared<'_>, root: &Path) -> Result<Canonical, Vec<Problem>> {
+/// The canonical form of a stack that is put together; `root` is where the repository's root is on this disk.
+///
+/// # Errors
+/// Everything that Compose has against it too.
+pub fn understand(prepared: Prepared<'_>, root: &Path) -> Result<Canonical, Vec<Problem>> {
     let Prepared { tree, findings, mut scene, .. } = prepared;
     let around = Around { scene: &scene, root };
     let node = canonical(&At::root(&tree, &findings), &around);

@@ -23,6 +23,7 @@ mod show;
 #[cfg(test)]
 mod tests;
 
+pub(super) use load::understand;
 pub use load::{Canonical, Which, load_canonical};
 pub use show::Show;
 

@@ -5,9 +5,13 @@
 #[cfg(test)]
 mod tests;
 
+use std::collections::BTreeMap;
+use std::ops::Range;
+
 use indexmap::IndexMap;
 
 use super::interpolate::{self, Lookup, Variable};
+use super::variables::NoVariables;
 use crate::model::{Hidden, Place, Problem};
 
 /// The entries of an env file, in their order; a name without a value is inherited. A name occurs once.
@@ -20,18 +24,28 @@ pub type Entries = Vec<(String, Option<Hidden>)>;
 /// Every line that is wrong, by number and name only: the file may hold secrets.
 pub fn parse(file: &str, text: &[u8], outer: &dyn Lookup) -> Result<Entries, Vec<Problem>> {
     let text = decode(file, text)?.replace("\r\n", "\n");
-    let mut reader = Reader {
-        file,
-        outer,
-        rest: &text,
-        line: 1,
-        entries: IndexMap::new(),
-        problems: Vec::new(),
-    };
-    while reader.find_statement() {
-        reader.statement();
-    }
+    let mut reader = Reader::new(file, &text, outer);
+    reader.read();
     finish(reader.entries, reader.problems)
+}
+
+/// The bytes that stand for the value of `name` in the file, without quotes; where it is set more than once, those
+/// that count. `None` where nothing sets it, or the file cannot be read.
+pub fn value_of(name: &str, bytes: &[u8]) -> Option<Range<usize>> {
+    let whole = std::str::from_utf8(bytes).ok()?;
+    let text = decode("", bytes).ok()?;
+    let joined = text.replace("\r\n", "\n");
+    let mut reader = Reader::new("", &joined, &NoVariables);
+    reader.read();
+    let value = reader.values.get(name)?;
+    let mark = whole.len() - text.len();
+    Some(mark + as_written(text, value.start)..mark + as_written(text, value.end))
+}
+
+/// Where the byte `at` is in `text`, counted without the `\r` of its line breaks.
+fn as_written(text: &str, at: usize) -> usize {
+    let breaks = text.match_indices("\r\n").map(|(position, _)| position);
+    breaks.enumerate().take_while(|(before, position)| position - before < at).count() + at
 }
 
 /// Reads an env file of `format: raw`: no quotes, no variables, blanks kept.
@@ -90,7 +104,11 @@ struct Reader<'t> {
     outer: &'t dyn Lookup,
     rest: &'t str,
     line: u32,
+    /// The bytes of the text that are not read yet are `rest`; it is so long in all.
+    length: usize,
     entries: IndexMap<String, Option<Hidden>>,
+    /// The bytes of each value, without its quotes.
+    values: BTreeMap<String, Range<usize>>,
     problems: Vec<Problem>,
 }
 
@@ -104,6 +122,25 @@ enum End {
 }
 
 impl<'t> Reader<'t> {
+    fn new(file: &'t str, text: &'t str, outer: &'t dyn Lookup) -> Self {
+        Self {
+            file,
+            outer,
+            rest: text,
+            line: 1,
+            length: text.len(),
+            entries: IndexMap::new(),
+            values: BTreeMap::new(),
+            problems: Vec::new(),
+        }
+    }
+
+    fn read(&mut self) {
+        while self.find_statement() {
+            self.statement();
+        }
+    }
+
     /// Moves to the next statement; false at the end of the file.
     fn find_statement(&mut self) -> bool {
         loop {
@@ -156,10 +193,16 @@ impl<'t> Reader<'t> {
             End::Line if self.entries.contains_key(key) && self.outer.get(key).is_none() => return,
             End::Line => None,
             End::Value => match self.value() {
-                Ok(value) => Some(Hidden::new(value)),
+                Ok((value, written)) => {
+                    self.values.insert(key.to_owned(), written);
+                    Some(Hidden::new(value))
+                }
                 Err(message) => return self.report(line, format!("{key}: {message}")),
             },
         };
+        if value.is_none() {
+            self.values.remove(key);
+        }
         self.entries.insert(key.to_owned(), value);
     }
 
@@ -186,22 +229,26 @@ impl<'t> Reader<'t> {
         Some((key, end))
     }
 
-    fn value(&mut self) -> Result<String, &'static str> {
+    /// The value, and which bytes stand for it.
+    fn value(&mut self) -> Result<(String, Range<usize>), &'static str> {
+        let start = self.length - self.rest.len();
         let Some(quote) = self.rest.chars().next().filter(|c| matches!(c, '"' | '\'')) else {
             let line = self.take_line();
-            let value = line.split_once(" #").map_or(line, |(value, _)| value);
-            return self.expand(value.trim_end());
+            let value = line.split_once(" #").map_or(line, |(value, _)| value).trim_end();
+            return Ok((self.expand(value)?, start..start + value.len()));
         };
         let Some(text) = self.quoted(quote) else {
             self.take(self.rest.len());
             return Err("the quoted value is not closed");
         };
+        let written = start + 1..self.length - self.rest.len() - 1;
         self.skip_blanks();
         if !self.rest.is_empty() && !self.rest.starts_with(['\n', '#']) {
             self.take_line();
             return Err("text follows the closing quote");
         }
-        if quote == '\'' { Ok(text) } else { self.expand(&unescape(&text)) }
+        let text = if quote == '\'' { text } else { self.expand(&unescape(&text))? };
+        Ok((text, written))
     }
 
     /// What stands between the quotes, which may be several lines. Only an escaped quote loses its

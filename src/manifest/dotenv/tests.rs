@@ -134,3 +134,20 @@ proptest::proptest! {
         let _ = (read(&text), parse_raw("x", text.as_bytes()));
     }
 }
+
+#[test]
+fn the_bytes_of_a_value_are_found_where_it_is_set() {
+    let check = |text: &str, name: &str, expected: Option<&str>| {
+        let found = value_of(name, text.as_bytes());
+        assert_eq!(found.map(|range| &text[range]), expected, "{text:?}");
+    };
+    let text =
+        "\u{feff}# A=0\r\nexport A= 1 two  # three\r\nB='x \r\n y'\r\nC: \"z\" # A=4\r\nD=\r\n";
+    check(text, "A", Some("1 two"));
+    check(text, "B", Some("x \r\n y"));
+    check(text, "C", Some("z"));
+    check(text, "D", Some(""));
+    check(text, "E", None);
+    check("A=1\nA=2\n", "A", Some("2"));
+    check("A=1\nA\n", "A", Some("1"));
+}

@@ -8,7 +8,7 @@ mod tests;
 
 use std::collections::BTreeMap;
 
-pub use self::template::{Expanded, TemplateError, Usage, expand};
+pub use self::template::{Expanded, Part, PartKind, TemplateError, Usage, expand, parts};
 use super::excerpt::SourceTexts;
 use super::node::{Node, Scalar, Value};
 use super::path;

@@ -4,6 +4,7 @@
 //! no harm, as in Compose.
 
 use std::collections::BTreeMap;
+use std::ops::Range;
 
 use indexmap::IndexSet;
 
@@ -82,6 +83,89 @@ pub fn expand(text: &str, vars: &dyn Lookup) -> Result<Expanded, Vec<TemplateErr
     }
     out.errors.extend(out.unset.into_iter().map(|name| TemplateError::Unset { name }));
     Err(out.errors)
+}
+
+/// A piece of a template, where it is written, and what it came to.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Part {
+    /// Its bytes in the template; of a variable, with its dollar sign and braces.
+    pub written: Range<usize>,
+    /// What it came to.
+    pub value: Hidden,
+    /// What it is.
+    pub kind: PartKind,
+    /// The whole variable, if this is a part of its default, or of what it is if set; otherwise as `written`.
+    pub outer: Range<usize>,
+}
+
+/// What a piece of a template is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum PartKind {
+    /// Text, also that of a default that counts.
+    Text,
+    /// The value of this variable.
+    Variable(String),
+    /// This variable, which nothing sets, and which has no default.
+    Unset(String),
+}
+
+/// The pieces that `text` is made of, in their order; what they come to, together, is what [`expand`] gives.
+/// What is malformed is passed over.
+pub fn parts(text: &str, vars: &dyn Lookup) -> Vec<Part> {
+    let mut found = Vec::new();
+    add_parts(text, 0, None, vars, &mut found, 0);
+    found
+}
+
+fn add_parts(
+    text: &str,
+    offset: usize,
+    outer: Option<Range<usize>>,
+    vars: &dyn Lookup,
+    found: &mut Vec<Part>,
+    depth: usize,
+) {
+    let mut pieces = Pieces { rest: text };
+    let mut start = offset;
+    while let Some(piece) = pieces.next() {
+        let end = offset + text.len() - pieces.rest.len();
+        let written = start..end;
+        start = end;
+        let whole = outer.clone().unwrap_or_else(|| written.clone());
+        let part = |value: &str, kind| Part {
+            written: written.clone(),
+            value: Hidden::new(value),
+            kind,
+            outer: whole.clone(),
+        };
+        let variable = match piece {
+            Piece::Text(text) => {
+                found.push(part(text, PartKind::Text));
+                continue;
+            }
+            Piece::Invalid(_) => continue,
+            Piece::Variable(variable) => variable,
+        };
+        let counts = |text: &str| !(variable.colon && text.is_empty());
+        let set = vars.get(variable.name).filter(|found| counts(found.value.reveal()));
+        // Behind what is written of a default stands the brace.
+        let inside = (written.end - 1).saturating_sub(variable.text.len());
+        match (variable.operator, set) {
+            (Operator::Presence, None) => {}
+            (Operator::Presence, Some(_)) | (Operator::Default, None) if depth < DEEPEST => {
+                let text = variable.text;
+                add_parts(text, inside, Some(whole.clone()), vars, found, depth + 1);
+            }
+            (Operator::Presence, Some(_)) | (Operator::Default, None) => {}
+            (Operator::None | Operator::Required, None) => {
+                found.push(part("", PartKind::Unset(variable.name.to_owned())));
+            }
+            (Operator::None | Operator::Default | Operator::Required, Some(value)) => {
+                let kind = PartKind::Variable(variable.name.to_owned());
+                found.push(part(value.value.reveal(), kind));
+            }
+        }
+    }
 }
 
 /// Adds the variables of `text` to `found`; what is malformed is passed over.
