@@ -116,13 +116,7 @@ impl Exchange<'_> {
     }
 
     fn url(&self) -> Result<String, Trouble> {
-        let Location::Disk(path) = &self.session.location else {
-            return Ok(transport::URL.to_owned());
-        };
-        // As an address: libgit2 takes a path with a colon for a server's.
-        let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
-        let unreachable = || self.unreachable("the directory is not there");
-        url.map(String::from).ok_or_else(unreachable)
+        url(self.session).map_err(|error| self.unreachable(error.message()))
     }
 
     fn download(
@@ -229,6 +223,14 @@ impl Exchange<'_> {
         let repo = self.session.location.to_string();
         Trouble::Final(SourceError::Unreachable { repo, why: why.to_owned() })
     }
+}
+
+/// The address that libgit2 is given for where `session` leads.
+pub fn url(session: &Session) -> Result<String, git2::Error> {
+    let Location::Disk(path) = &session.location else { return Ok(transport::URL.to_owned()) };
+    // As an address: libgit2 takes a path with a colon for a server's.
+    let url = path.canonicalize().ok().and_then(|path| Url::from_file_path(path).ok());
+    url.map(String::from).ok_or_else(|| git2::Error::from_str("the directory is not there"))
 }
 
 /// Reads a full commit id.

@@ -17,7 +17,7 @@ use crate::model::tree::{EntryKind, Revision, SharedTree, Tree};
 use crate::model::{CommitId, CommitWords};
 
 /// How long a whole exchange with a server may take, and how long another process may hold the mirror.
-const EXCHANGE: Duration = Duration::from_secs(15 * 60);
+pub(super) const EXCHANGE: Duration = Duration::from_secs(15 * 60);
 
 /// The most that is taken of a commit's author or subject, in characters.
 const LONGEST_WORDS: usize = 200;
@@ -126,8 +126,13 @@ impl Source {
         Ok(Fetched { revision, words: None, fetched, rewritten: false, healed: None })
     }
 
-    fn mirror(&self, location: &Location, reference: &Reference) -> Mirror {
+    pub(super) fn mirror(&self, location: &Location, reference: &Reference) -> Mirror {
         Mirror::new(&self.state_dir, &self.spec.name, location, reference)
+    }
+
+    /// One exchange with the repository; must be called on a tokio runtime.
+    pub(super) fn session(&self, location: Location, cancelled: CancellationToken) -> Session {
+        Session::new(location, Arc::clone(&self.wallet), self.client.clone(), cancelled)
     }
 
     async fn fetch(
@@ -139,8 +144,7 @@ impl Source {
         let lock = mirror.lock(EXCHANGE).await?;
         let repo = location.to_string();
         let cancelled = CancellationToken::new();
-        let client = self.client.clone();
-        let session = Session::new(location, Arc::clone(&self.wallet), client, cancelled.clone());
+        let session = self.session(location, cancelled.clone());
         let (mirror, session) = (mirror.clone(), Arc::new(session));
         let work = move || fetch::follow(&mirror, &lock, &session, &reference);
         // A dropped or late exchange must not go on behind our back.
@@ -177,7 +181,7 @@ impl Source {
         .await
     }
 
-    async fn place(&self) -> Result<Place, SourceError> {
+    pub(super) async fn place(&self) -> Result<Place, SourceError> {
         let location = self.location.clone()?;
         let Location::Disk(path) = location else { return Ok(Place::Repository(location)) };
         blocking(&self.spec.repo, move || place_on_disk(path)).await
@@ -205,7 +209,7 @@ fn words(mirror: &Mirror, commit: Oid) -> Option<CommitWords> {
 }
 
 /// What is read from, and how.
-enum Place {
+pub(super) enum Place {
     Directory(PathBuf),
     Repository(Location),
 }
@@ -233,7 +237,7 @@ fn unreadable(path: &Path, why: &str) -> SourceError {
 }
 
 /// The revision of `tree`, if it has the source's path.
-fn revision(
+pub(super) fn revision(
     spec: &SourceSpec,
     commit: CommitId,
     tree: Arc<dyn Tree>,
@@ -256,7 +260,7 @@ fn as_commit(fingerprint: &str) -> String {
 }
 
 /// Runs `work` where it may block.
-async fn blocking<T: Send + 'static>(
+pub(super) async fn blocking<T: Send + 'static>(
     repo: &str,
     work: impl FnOnce() -> Result<T, SourceError> + Send + 'static,
 ) -> Result<T, SourceError> {

@@ -2,9 +2,12 @@
 //!
 //! A repository is followed through a bare mirror below the state directory; files are read by commit from
 //! its object database, so there is no work tree to go stale or to swap under a running container. A plain
-//! directory is read from disk. What the files mean is decided in [`crate::manifest`].
+//! directory is read from disk. Images go back the same way: [`push`] puts a commit onto the branch. What the files mean is decided in [`crate::manifest`].
 
 mod follow;
+pub mod push;
+pub mod checkout;
+mod commit;
 mod fetch;
 mod listing;
 mod ancestry;

@@ -4,6 +4,7 @@
 
 mod disk;
 mod http;
+mod push;
 mod ssh;
 mod ssh_server;
 mod upstream;

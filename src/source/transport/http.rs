@@ -1,4 +1,4 @@
-//! git's smart http protocol, as far as reading goes (git's documentation, "HTTP transfer protocols").
+//! git's smart http protocol (git's documentation, "HTTP transfer protocols").
 
 use std::io::{self, Read, Write};
 use std::sync::{Arc, Mutex, OnceLock, PoisonError};
@@ -10,14 +10,10 @@ use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
 use super::trust::{is_loopback, redirected, same_host};
-use super::{CONNECT, IDLE, Session};
+use super::{CONNECT, Conversation, IDLE, Session};
 use crate::source::location::Location;
 use crate::source::{Credentials, Login, SourceError};
 
-const LISTING: &str = "/info/refs?service=git-upload-pack";
-const LISTING_TYPE: &str = "application/x-git-upload-pack-advertisement";
-const REQUEST_TYPE: &str = "application/x-git-upload-pack-request";
-const RESULT_TYPE: &str = "application/x-git-upload-pack-result";
 const REDIRECTS: usize = 5;
 
 /// An http client, made at its first use and shared by its clones.
@@ -62,15 +58,10 @@ impl SmartSubtransport for HttpPeer {
         _url: &str,
         service: Service,
     ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        let listing = match service {
-            Service::UploadPackLs => true,
-            Service::UploadPack => false,
-            Service::ReceivePackLs | Service::ReceivePack => {
-                return Err(git2::Error::from_str("nothing is ever pushed"));
-            }
-        };
+        let (conversation, listing) = Conversation::of(service);
         let (session, base) = (Arc::clone(&self.session), Arc::clone(&self.base));
-        Ok(Box::new(HttpStream { session, base, listing, body: Vec::new(), answer: None }))
+        let (body, answer) = (Vec::new(), None);
+        Ok(Box::new(HttpStream { session, base, conversation, listing, body, answer }))
     }
 
     fn close(&self) -> Result<(), git2::Error> {
@@ -82,6 +73,7 @@ impl SmartSubtransport for HttpPeer {
 struct HttpStream {
     session: Arc<Session>,
     base: Arc<Mutex<Url>>,
+    conversation: Conversation,
     listing: bool,
     body: Vec<u8>,
     answer: Option<Answer>,
@@ -157,13 +149,15 @@ impl HttpStream {
         let client =
             self.session.client.get(base).map_err(|error| self.unreachable(causes(&error)))?;
         let base_text = base.as_str().trim_end_matches('/');
+        let word = self.conversation.word();
         let mut request = if self.listing {
-            client.request(Method::GET, format!("{base_text}{LISTING}")).header(ACCEPT, "*/*")
+            let listing = format!("{base_text}/info/refs?service={word}");
+            client.request(Method::GET, listing).header(ACCEPT, "*/*")
         } else {
             client
-                .request(Method::POST, format!("{base_text}/git-upload-pack"))
-                .header(CONTENT_TYPE, REQUEST_TYPE)
-                .header(ACCEPT, RESULT_TYPE)
+                .request(Method::POST, format!("{base_text}/{word}"))
+                .header(CONTENT_TYPE, format!("application/x-{word}-request"))
+                .header(ACCEPT, format!("application/x-{word}-result"))
                 .body(body.to_vec())
         };
         if let Some(login) = self.login_for(base).await? {
@@ -207,7 +201,8 @@ impl HttpStream {
 
     /// A login page is a success to http, and none to git.
     fn accept_type(&self, response: Response) -> Result<Response, SourceError> {
-        let wanted = if self.listing { LISTING_TYPE } else { RESULT_TYPE };
+        let part = if self.listing { "advertisement" } else { "result" };
+        let wanted = format!("application/x-{}-{part}", self.conversation.word());
         let given = response.headers().get(CONTENT_TYPE).and_then(|value| value.to_str().ok());
         let given = given.and_then(|value| value.split(';').next()).unwrap_or_default().trim();
         if given == wanted {

@@ -15,7 +15,7 @@ use std::io;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use git2::transport::{SmartSubtransport, Transport};
+use git2::transport::{Service, SmartSubtransport, Transport};
 use tokio::runtime::Handle;
 use tokio_util::sync::CancellationToken;
 
@@ -31,6 +31,35 @@ pub const URL: &str = "evenkeel://source";
 /// How long a server may take to accept a connection, and to send the next bytes.
 const CONNECT: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(60);
+
+/// One of the two conversations that git has with a server.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Conversation {
+    /// Something is fetched.
+    UploadPack,
+    /// Something is pushed.
+    ReceivePack,
+}
+
+impl Conversation {
+    /// The conversation that `service` is a part of, and whether it is the listing it begins with.
+    fn of(service: Service) -> (Self, bool) {
+        match service {
+            Service::UploadPackLs => (Self::UploadPack, true),
+            Service::UploadPack => (Self::UploadPack, false),
+            Service::ReceivePackLs => (Self::ReceivePack, true),
+            Service::ReceivePack => (Self::ReceivePack, false),
+        }
+    }
+
+    /// What git calls it.
+    fn word(self) -> &'static str {
+        match self {
+            Self::UploadPack => "git-upload-pack",
+            Self::ReceivePack => "git-receive-pack",
+        }
+    }
+}
 
 /// What one exchange with a server needs.
 pub struct Session {

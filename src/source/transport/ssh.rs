@@ -11,7 +11,7 @@ use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command};
 use tokio::task::JoinHandle;
 
-use super::{CONNECT, IDLE, Session};
+use super::{CONNECT, Conversation, IDLE, Session};
 use crate::source::location::SshAddress;
 use crate::source::{Credentials, SourceError};
 
@@ -41,9 +41,9 @@ impl SshPeer {
         Self { session, address, connection: Arc::default() }
     }
 
-    fn start(&self) -> io::Result<Connection> {
+    fn start(&self, conversation: Conversation) -> io::Result<Connection> {
         let _runtime = self.session.runtime.enter();
-        let mut command = self.command()?;
+        let mut command = self.command(conversation)?;
         let failed = |why: String| self.session.unreachable(why);
         let mut child =
             command.spawn().map_err(|error| failed(format!("`ssh` cannot be run: {error}")))?;
@@ -57,7 +57,7 @@ impl SshPeer {
         }
     }
 
-    fn command(&self) -> io::Result<Command> {
+    fn command(&self, conversation: Conversation) -> io::Result<Command> {
         let mut command = Command::new("ssh");
         let connect = format!("ConnectTimeout={}", CONNECT.as_secs());
         for option in [
@@ -81,7 +81,7 @@ impl SshPeer {
         }
         let path = self.address.path.replace('\'', r"'\''");
         command.arg("--").arg(self.address.destination());
-        command.arg(format!("git-upload-pack '{path}'"));
+        command.arg(format!("{} '{path}'", conversation.word()));
         // Only the first version of git's protocol is spoken here; `ssh` may be told to pass this on.
         command.env_remove("GIT_PROTOCOL");
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -125,16 +125,11 @@ impl SmartSubtransport for SshPeer {
         _url: &str,
         service: Service,
     ) -> Result<Box<dyn SmartSubtransportStream>, git2::Error> {
-        match service {
-            Service::UploadPackLs => {
-                let failed = |error: io::Error| git2::Error::from_str(&error.to_string());
-                *lock(&self.connection) = Some(self.start().map_err(failed)?);
-            }
-            // The same connection goes on.
-            Service::UploadPack => {}
-            Service::ReceivePackLs | Service::ReceivePack => {
-                return Err(git2::Error::from_str("nothing is ever pushed"));
-            }
+        let (conversation, begins) = Conversation::of(service);
+        // Later on, the same connection is used.
+        if begins {
+            let failed = |error: io::Error| git2::Error::from_str(&error.to_string());
+            *lock(&self.connection) = Some(self.start(conversation).map_err(failed)?);
         }
         let (session, host) = (Arc::clone(&self.session), self.address.host.clone());
         Ok(Box::new(SshStream { session, host, connection: Arc::clone(&self.connection) }))
