@@ -17,6 +17,7 @@ pub mod standing;
 pub mod pass;
 pub mod target;
 pub mod rollback;
+pub mod write_back;
 pub mod daemon;
 #[cfg(test)]
 mod tests;

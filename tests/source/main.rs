@@ -9,6 +9,7 @@ mod ssh;
 mod ssh_server;
 mod upstream;
 mod web_server;
+mod write_back;
 
 use std::path::Path;
 
