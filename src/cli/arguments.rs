@@ -7,7 +7,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use jiff::Timestamp;
 
 use crate::model::memory::HoldScope;
-use crate::model::{GenerationOutcome, ServiceId, ServiceName, StackName};
+use crate::model::{GenerationOutcome, ImageRef, ServiceId, ServiceName, StackName};
 
 /// Keeps a Docker host exactly as a git repository of Compose files says.
 #[derive(Parser)]
@@ -98,6 +98,8 @@ pub enum Command {
     Prune(Prune),
     /// The digests that this host needs, for whoever cleans up a registry
     Images(Images),
+    /// Write an image into a checkout of the repository, and nothing else; offline without --push
+    Pin(Pin),
     /// Turn a plain Compose file, or a running project, into a manifest
     Import(Import),
     /// Print a JSON Schema
@@ -340,6 +342,28 @@ impl Reach {
 }
 
 #[derive(Args)]
+pub struct Pin {
+    /// The service
+    #[arg(value_name = "STACK/SERVICE", value_parser = service)]
+    pub service: ServiceId,
+    /// The image it gets
+    #[arg(value_name = "IMAGE[:TAG][@DIGEST]", value_parser = ImageRef::parse)]
+    pub image: ImageRef,
+    /// Look for the stack only there: in a directory of stacks, or in a Compose file
+    #[arg(long, value_name = "PATH")]
+    pub path: Option<PathBuf>,
+    /// Commit it as well; git's hooks are not run, and nothing is signed
+    #[arg(long)]
+    pub commit: bool,
+    /// Push it to the upstream of the branch that is checked out, on top of what others have pushed
+    #[arg(long, requires = "commit")]
+    pub push: bool,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
 pub struct Import {
     /// The Compose file; several are merged in this order
     #[arg(required_unless_present = "project", conflicts_with = "project")]
@@ -426,6 +450,16 @@ fn one_line(text: &str) -> Result<String, String> {
         "" => Err("expected a few words".to_owned()),
         text if text.contains(char::is_control) => Err("expected one line".to_owned()),
         text => Ok(text.to_owned()),
+    }
+}
+
+/// `STACK/SERVICE`.
+fn service(text: &str) -> Result<ServiceId, String> {
+    match scope(text) {
+        Ok(HoldScope::Service(id)) => Ok(id),
+        Ok(HoldScope::Host | HoldScope::Stack(_)) | Err(_) => {
+            Err("expected STACK/SERVICE".to_owned())
+        }
     }
 }
 

@@ -21,35 +21,42 @@ pub fn offline<T>(
     read: impl FnOnce(&Revision, &Options<'_>, &Path) -> Loaded<T>,
     named: impl Fn(&mut T) -> Vec<&mut Place>,
 ) -> Result<(Config, Loaded<T>), Trouble> {
-    let config = Config::for_repo(&path.display().to_string(), None, None, &setting::ambient())
-        .map_err(Trouble::Problems)?;
     let here = Here::find(path)?;
     let revision = here.revision()?;
-    let (server, all) = (ServerFiles::Offline { env }, ["**".to_owned()]);
-    let places = Places::new();
-    let mut loaded =
-        sources::with_options(&revision, &config, &places, &all, &[], server, |options| {
-            read(&revision, options, &here.root)
-        })
-        .map_err(|problem| Trouble::Problems(vec![*problem]))?;
+    let read = |options: &Options<'_>| read(&revision, options, &here.root);
+    let (config, mut loaded) = without_server(&revision, env, read)?;
     add_no_stack(&mut loaded, path);
     here.rename(&mut loaded, named);
     Ok((config, loaded))
 }
 
+/// Reads `revision` without a server and its settings; `env` is taken for every stack's server file.
+pub fn without_server<T>(
+    revision: &Revision,
+    env: Option<PathBuf>,
+    read: impl FnOnce(&Options<'_>) -> T,
+) -> Result<(Config, T), Trouble> {
+    let config = Config::for_repo("repository", None, None, &setting::ambient())
+        .map_err(Trouble::Problems)?;
+    let (server, all) = (ServerFiles::Offline { env }, ["**".to_owned()]);
+    let read = sources::with_options(revision, &config, &Places::new(), &all, &[], server, read);
+    let read = read.map_err(|problem| Trouble::Problems(vec![*problem]))?;
+    Ok((config, read))
+}
+
 /// Where in which tree somebody wants to have a look.
-struct Here {
+pub struct Here {
     /// The repository's directory, as a manifest may name files all over it; else the directory itself.
-    root: PathBuf,
+    pub root: PathBuf,
     /// The directory or file below it.
-    path: String,
+    pub path: String,
     /// Where the user is.
     from: PathBuf,
 }
 
 impl Here {
     /// Finds `path`: a directory with stacks, or a Compose file.
-    fn find(path: &Path) -> Result<Self, Trouble> {
+    pub fn find(path: &Path) -> Result<Self, Trouble> {
         Self::look(path).map_err(|error| unreadable(path, &error))
     }
 
@@ -68,8 +75,13 @@ impl Here {
         Ok(Self { root, path: inside, from: std::env::current_dir()? })
     }
 
+    /// The same tree, from its root on.
+    pub fn whole(self) -> Self {
+        Self { path: String::new(), ..self }
+    }
+
     /// What is on disk, as if it were a commit.
-    fn revision(&self) -> Result<Revision, Trouble> {
+    pub fn revision(&self) -> Result<Revision, Trouble> {
         let tree =
             DirectoryTree::open(&self.root).map_err(|error| unreadable(&self.root, &error))?;
         // The directory's own name: a stack at the root is called by it.
@@ -82,14 +94,19 @@ impl Here {
         })
     }
 
-    /// Calls files of the tree by names that can be opened from the working directory. `places` are those
-    /// that a sound stack mentions.
-    fn rename<T>(&self, loaded: &mut Loaded<T>, places: impl Fn(&mut T) -> Vec<&mut Place>) {
-        let renamed = |file: &str| match file.starts_with('/') {
+    /// The name by which a file of the tree can be opened from the working directory.
+    pub fn renamed(&self, file: &str) -> String {
+        match file.starts_with('/') {
             // A file of the server has its whole path already.
             true => file.to_owned(),
             false => between(&self.from, &self.root.join(file)).display().to_string(),
-        };
+        }
+    }
+
+    /// Calls files of the tree by names that can be opened from the working directory. `places` are those
+    /// that a sound stack mentions.
+    fn rename<T>(&self, loaded: &mut Loaded<T>, places: impl Fn(&mut T) -> Vec<&mut Place>) {
+        let renamed = |file: &str| self.renamed(file);
         let rename = |place: &mut Place| place.file = renamed(&place.file).into();
         let problem = |problem: &mut Problem| problem.place.iter_mut().for_each(rename);
         loaded.problems.iter_mut().for_each(problem);

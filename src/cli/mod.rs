@@ -13,6 +13,7 @@ mod history;
 mod hold;
 mod images;
 mod import;
+mod pin;
 mod plan;
 mod prune;
 mod reconcile;
@@ -85,6 +86,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Adopt(args) => release::adopt(global, args).await,
         Command::Prune(args) => prune::run(global, args).await,
         Command::Images(args) => images::run(global, args).await,
+        Command::Pin(args) => pin::run(global, args),
         Command::Import(args) => import::run(global, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(global, args).await,

@@ -1,6 +1,7 @@
 //! Reports as people read them: short, calm, one line per thing. Made from the wire types alone.
 
 mod lines;
+mod pin;
 mod plan;
 mod pass;
 mod status;
@@ -14,6 +15,7 @@ pub use history::history;
 pub use images::{images, prune};
 pub use import::{WrittenFile, import_page, import_remarks, import_written};
 pub use pass::pass;
+pub use pin::pin;
 pub use plan::plan;
 pub use status::status;
 pub use validate::validate;

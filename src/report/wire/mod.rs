@@ -13,6 +13,7 @@ mod images;
 mod rollout;
 mod validate;
 mod import;
+mod pin;
 
 pub use history::{HistoryGeneration, HistoryReport, HistoryService, history};
 pub use images::{
@@ -22,6 +23,7 @@ pub use import::{ImportFile, ImportRemark, ImportReport, ImportVariable, import}
 pub use pass::{
     Pass, PassFailure, PassOutcome, PassReport, PassService, PassSource, PassStack, pass,
 };
+pub use pin::{PinReport, pin};
 pub use plan::{PlanReport, PlanService, PlanStack, PlanStep, plan};
 pub use rollout::ValidateRollout;
 pub use shared::{WireProblem, WireReason, WireRemark};
