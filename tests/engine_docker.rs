@@ -11,6 +11,7 @@ use std::path::Path;
 use std::sync::Mutex;
 use std::time::Duration;
 
+use evenkeel::engine::fake::{FakeEngine, ImageBehaviour};
 use evenkeel::engine::{ContainerRef, ContainerUpdate, Engine, EngineError, PullProgress};
 use evenkeel::model::observed::{ContainerState, Health, ObservedContainer};
 use evenkeel::model::spec::{
@@ -20,8 +21,8 @@ use evenkeel::model::spec::{
 };
 use evenkeel::model::stack::Volume;
 use evenkeel::model::{
-    ContainerId, ContainerName, ContainerSpec, Digest, Hidden, PinnedImage, StackName, VolumeName,
-    labels,
+    ContainerId, ContainerName, ContainerSpec, Digest, Hidden, ImageRef, PinnedImage, StackName,
+    VolumeName, labels,
 };
 
 #[path = "engine_docker/differential/mod.rs"]
@@ -620,6 +621,47 @@ async fn an_image_is_pulled_by_digest_and_is_enough_to_create_from() {
     world.registry.0.wait().unwrap();
     let failed = world.engine.pull(&absent, None, None, &|_| ()).await;
     assert!(matches!(failed, Err(EngineError::Other(_))), "{failed:?}");
+}
+
+/// What both engines come to when they are asked about the same images: whether one is there, and which.
+async fn asked_about(engine: &dyn Engine, image: &PinnedImage) -> Vec<String> {
+    let (reference, nothing) = (image.reference(), "0".repeat(64));
+    let name = reference.name();
+    let asked = [
+        reference.without_digest().to_string(),
+        image.pull_reference(),
+        format!("{name}:2"),
+        format!("{name}-gone:1"),
+        format!("{name}@sha256:{nothing}"),
+    ];
+    let mut told = Vec::new();
+    for asked in asked {
+        let answer = engine.distribution(&ImageRef::parse(&asked).unwrap(), None).await;
+        told.push(match answer {
+            Ok(digest) if digest == *image.digest() => "this".to_owned(),
+            Ok(digest) => digest.to_string(),
+            Err(EngineError::NotFound(_)) => "not found".to_owned(),
+            Err(EngineError::Other(_)) => "other".to_owned(),
+            Err(error) => format!("{error:?}"),
+        });
+    }
+    told
+}
+
+#[tokio::test]
+async fn the_engine_and_the_fake_say_what_a_tag_points_at() {
+    let mut world = World::new("distribution");
+    let fake = FakeEngine::new();
+    let of_fake = fake.load_image("registry.test/app", "1", ImageBehaviour::default());
+    let expected = ["this", "this", "not found", "not found", "not found"];
+    assert_eq!(asked_about(&world.engine, &world.image).await, expected);
+    assert_eq!(asked_about(&fake, &of_fake).await, expected);
+
+    world.registry.0.kill().unwrap();
+    world.registry.0.wait().unwrap();
+    fake.registry_down(true);
+    assert_eq!(asked_about(&world.engine, &world.image).await, ["other"; 5]);
+    assert_eq!(asked_about(&fake, &of_fake).await, ["other"; 5]);
 }
 
 #[tokio::test]

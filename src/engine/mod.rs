@@ -14,8 +14,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, Obse
 use crate::model::spec::{Endpoint, Hook, Resources, RestartPolicy};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, Disk, GenerationNumber, Hidden, ImageId, ImageName,
-    NetworkName, StackName, VolumeName, labels,
+    ContainerId, ContainerName, ContainerSpec, Digest, Disk, GenerationNumber, Hidden, ImageId,
+    ImageName, ImageRef, NetworkName, StackName, VolumeName, labels,
 };
 
 /// Docker's verbs.
@@ -37,6 +37,15 @@ pub trait Engine: Send + Sync {
 
     /// What `image` brings along: command, environment, health check, ….
     async fn image_defaults(&self, image: &ImageId) -> Result<ContainerSpec, EngineError>;
+
+    /// What the registry has for the tag (or digest) of `image`, asked by the engine: through its mirrors,
+    /// proxies and certificates. For an image of several platforms it is the index's digest. Nothing is pulled;
+    /// [`EngineError::NotFound`] where there is no such image.
+    async fn distribution(
+        &self,
+        image: &ImageRef,
+        login: Option<&Login>,
+    ) -> Result<Digest, EngineError>;
 
     /// Downloads an image by digest. `progress` is told as often as the engine says something.
     async fn pull(

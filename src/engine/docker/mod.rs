@@ -4,6 +4,7 @@
 //! logging must keep the target `bollard` at `info` or above.
 
 mod devices;
+mod distribution;
 mod errors;
 mod exec;
 mod images;
@@ -47,7 +48,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, Obse
 use crate::model::spec::{Endpoint, Hook, USUAL_GRACE_PERIOD};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, Disk, ImageId, ImageName, NetworkName, StackName,
+    ContainerId, ContainerName, ContainerSpec, Digest, Disk, ImageId, ImageName, ImageRef,
+    NetworkName, StackName,
 };
 
 /// The longest a stop is waited for, whatever the container asks.
@@ -197,6 +199,16 @@ impl Engine for Docker {
         let inspected = session.reading().inspect_image(image.as_str()).await;
         let inspected = inspected.map_err(|error| self.failed(error))?;
         Ok(settings::of_image(inspected.config.unwrap_or_default()))
+    }
+
+    async fn distribution(
+        &self,
+        image: &ImageRef,
+        login: Option<&Login>,
+    ) -> Result<Digest, EngineError> {
+        let session = self.session().await?;
+        let asked = distribution::distribution(&session, image, login).await;
+        asked.map_err(|error| self.noticed(error))
     }
 
     async fn pull(

@@ -61,7 +61,7 @@ async fn must_be_there(session: &Session, image: &PinnedImage) -> Result<(), Eng
     }
 }
 
-fn credentials(login: &Login) -> DockerCredentials {
+pub(super) fn credentials(login: &Login) -> DockerCredentials {
     let written = |text: &str| (!text.is_empty()).then(|| text.to_owned());
     DockerCredentials {
         username: written(&login.username),

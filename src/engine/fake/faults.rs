@@ -21,6 +21,7 @@ pub enum Verb {
     Info,
     Observe,
     ImageDefaults,
+    Distribution,
     Inspect,
     Logs,
     Disk,
@@ -50,6 +51,7 @@ impl Verb {
             Self::Info
             | Self::Observe
             | Self::ImageDefaults
+            | Self::Distribution
             | Self::Inspect
             | Self::Logs
             | Self::Disk => false,

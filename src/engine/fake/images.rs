@@ -5,20 +5,35 @@ use super::world::{Host, HostImage, RegistryImage};
 use crate::engine::EngineError;
 use crate::model::observed::EngineDefaults;
 use crate::model::spec::{MountSource, RestartPolicy};
-use crate::model::{ContainerSpec, Digest, ImageId, PinnedImage};
+use crate::model::{ContainerSpec, Digest, ImageId, ImageRef, PinnedImage};
 
 impl Host {
     /// Puts an image into the registry.
     pub(super) fn publish(
         &mut self,
-        repository: &str,
+        reference: &ImageRef,
         behaviour: ImageBehaviour,
     ) -> Option<Digest> {
         let digest = Digest::parse(&format!("sha256:{}", self.new_id()))?;
         let id = ImageId::new(format!("sha256:{}", self.new_id()));
-        let image = RegistryImage { repository: repository.to_owned(), id, behaviour };
+        let image = RegistryImage { reference: reference.clone(), id, behaviour };
         self.registry.insert(digest.clone(), image);
         Some(digest)
+    }
+
+    /// What a tag or a digest is at the registry; what was published last has the tag.
+    pub(super) fn at_registry(&self, image: &ImageRef) -> Result<Digest, EngineError> {
+        if self.registry_down {
+            return Err(EngineError::Other("registry: connection refused".into()));
+        }
+        // Digests are made from numbers that grow.
+        let mut newest_first = self.registry.iter().rev();
+        let found = newest_first.find(|(digest, found)| match image.digest() {
+            Some(wanted) => *digest == wanted && found.reference.same_repository(image),
+            None => found.reference.same_tag(image),
+        });
+        let absent = || EngineError::NotFound("manifest unknown: manifest unknown".into());
+        found.map(|(digest, _)| digest.clone()).ok_or_else(absent)
     }
 
     /// Downloads an image; one that is there is only given the further reference.
@@ -65,7 +80,7 @@ impl Host {
 }
 
 fn is_reference(found: &RegistryImage, reference: &str, image: &PinnedImage) -> bool {
-    *reference == format!("{}@{}", found.repository, image.digest())
+    *reference == format!("{}@{}", found.reference.name(), image.digest())
 }
 
 /// Settings as the engine shows them: the request's, completed by the image's and the engine's own.

@@ -40,8 +40,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, Obse
 use crate::model::spec::{Endpoint, Hook};
 use crate::model::stack::{Network, Volume};
 use crate::model::{
-    ContainerId, ContainerName, ContainerSpec, Disk, ImageId, ImageName, NetworkName, PinnedImage,
-    Platform, StackName,
+    ContainerId, ContainerName, ContainerSpec, Digest, Disk, ImageId, ImageName, ImageRef,
+    NetworkName, PinnedImage, Platform, StackName,
 };
 
 /// The host, behind the engine's verbs. Clones share the host; [`FakeEngine::snapshot`] copies it.
@@ -122,6 +122,15 @@ impl Engine for FakeEngine {
     async fn image_defaults(&self, image: &ImageId) -> Result<ContainerSpec, EngineError> {
         let subject = Subject::Name(image.as_str());
         self.call(Verb::ImageDefaults, subject, |host| host.defaults_of(image))
+    }
+
+    async fn distribution(
+        &self,
+        image: &ImageRef,
+        _login: Option<&Login>,
+    ) -> Result<Digest, EngineError> {
+        let subject = image.to_string();
+        self.call(Verb::Distribution, Subject::Name(&subject), |host| host.at_registry(image))
     }
 
     async fn pull(

@@ -19,7 +19,7 @@ impl FakeEngine {
     #[expect(clippy::expect_used, reason = "a wrong reference is a mistake in the test itself")]
     pub fn add_image(&self, repository: &str, tag: &str, behaviour: ImageBehaviour) -> Digest {
         let reference = ImageRef::parse(&format!("{repository}:{tag}")).expect("image reference");
-        self.now().publish(reference.name(), behaviour).expect("ids are hex digits")
+        self.now().publish(&reference, behaviour).expect("ids are hex digits")
     }
 
     /// Puts an image into the registry and onto the host; what containers are created from.

@@ -20,8 +20,8 @@ use crate::model::observed::{EngineDefaults, EngineInfo};
 use crate::model::spec::Endpoint;
 use crate::model::stack::Network;
 use crate::model::{
-    ContainerId, ContainerLabels, ContainerName, ContainerSpec, Digest, ImageId, NetworkId,
-    NetworkName, VolumeName,
+    ContainerId, ContainerLabels, ContainerName, ContainerSpec, Digest, ImageId, ImageRef,
+    NetworkId, NetworkName, VolumeName,
 };
 
 /// The host. `Clone` is a snapshot.
@@ -53,7 +53,7 @@ pub(super) struct Host {
 /// What can be pulled.
 #[derive(Clone)]
 pub(super) struct RegistryImage {
-    pub(super) repository: String,
+    pub(super) reference: ImageRef,
     pub(super) id: ImageId,
     pub(super) behaviour: ImageBehaviour,
 }
