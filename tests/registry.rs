@@ -6,6 +6,17 @@
 mod gateway;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/token_server.rs"]
+mod token_server;
+
+#[path = "registry/content.rs"]
+mod content;
+#[path = "registry/floor.rs"]
+mod floor;
+#[path = "registry/manners.rs"]
+mod manners;
+#[path = "registry/secrets.rs"]
+mod secrets;
 
 use std::collections::BTreeMap;
 use std::time::Duration;
@@ -14,13 +25,25 @@ use evenkeel::model::{Digest, ImageRef};
 use evenkeel::registry::{Distribution, HostSettings, Registry as _, RegistryError};
 
 use gateway::{Door, Fault, Gateway};
-use registry::{Auth, Certificate, Kind, PASSWORD, Registry, USER, docker_config};
+use registry::{Auth, Certificate, Kind, PASSWORD, Registry, USER, docker_config, media_type};
 
 const PLAIN: &str = "HEAD /v2/acme/web/manifests/1";
 
 /// The digest of `host/image`.
 async fn check(of: &Distribution, host: &str, image: &str) -> Result<Digest, RegistryError> {
-    of.digest(&ImageRef::parse(&format!("{host}/{image}")).expect("a reference")).await
+    let image = ImageRef::parse(&format!("{host}/{image}")).expect("a reference");
+    evenkeel::registry::digest(of, &image).await
+}
+
+/// An image in an index.
+fn entry(digest: &Digest, architecture: Option<&str>) -> serde_json::Value {
+    let mut entry = serde_json::json!({
+        "digest": digest.as_str(), "mediaType": media_type(Kind::OciManifest), "size": 1,
+    });
+    if let Some(architecture) = architecture {
+        entry["platform"] = serde_json::json!({"architecture": architecture, "os": "linux"});
+    }
+    entry
 }
 
 fn anonymous() -> Distribution {

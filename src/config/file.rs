@@ -144,11 +144,17 @@ pub(super) struct Registry {
 pub(super) struct RegistryHost {
     pub(super) username: Option<String>,
     pub(super) password_file: Option<PathBuf>,
+    /// A program that prints a token, or JSON with `username`, `password` and perhaps `expires_in` (seconds); run
+    /// again when that has expired or was refused.
     pub(super) credential_command: Option<Vec<String>>,
     /// Speak HTTP without TLS.
     pub(super) plain_http: bool,
     /// Certificates to trust besides the system's.
     pub(super) ca_file: Option<PathBuf>,
+    /// The certificate to show, with its chain (PEM).
+    pub(super) client_cert_file: Option<PathBuf>,
+    /// Its key (PEM).
+    pub(super) client_key_file: Option<PathBuf>,
 }
 
 /// Who writes image lines back to git.

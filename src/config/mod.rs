@@ -171,6 +171,17 @@ pub struct RegistryHost {
     pub plain_http: bool,
     /// Certificates to trust besides the system's.
     pub ca_file: Option<PathBuf>,
+    /// What the registry is shown.
+    pub client_certificate: Option<ClientCertificate>,
+}
+
+/// A certificate that says who asks.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ClientCertificate {
+    /// The certificate, with its chain (PEM).
+    pub cert_file: PathBuf,
+    /// Its key (PEM).
+    pub key_file: PathBuf,
 }
 
 /// How to log in to a registry.

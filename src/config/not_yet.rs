@@ -1,6 +1,6 @@
 //! Keys that are read and checked, and whose feature does not exist yet.
 
-use super::{Config, GitCredentials, RegistryCredentials};
+use super::{Config, GitCredentials};
 
 impl Config {
     /// The keys that are set and have no effect in this version, for a warning: nothing that an operator
@@ -15,10 +15,6 @@ impl Config {
         for (index, source) in self.sources.iter().enumerate() {
             let command = matches!(source.credentials, Some(GitCredentials::Command(_)));
             add(command, &format!("sources[{index}].credentials.credential_command"));
-        }
-        for (name, host) in &self.registry.hosts {
-            let command = matches!(host.credentials, Some(RegistryCredentials::Command(_)));
-            add(command, &format!("registry.hosts.{name}.credential_command"));
         }
         add(!self.policy.is_empty(), "policy");
         add(self.write_back != super::WriteBack::of(&self.host), "write_back");

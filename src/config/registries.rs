@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use super::load::Ambient;
 use super::resolve::{Problems, absolute, wrong};
-use super::{Registry, RegistryCredentials, RegistryHost, file};
+use super::{ClientCertificate, Registry, RegistryCredentials, RegistryHost, file};
 
 const INTERVAL: Duration = Duration::from_secs(300);
 
@@ -52,10 +52,33 @@ fn registry_host(written: file::RegistryHost, path: &str, problems: &mut Problem
             None
         }
     };
+    let client = (written.client_cert_file, written.client_key_file);
     RegistryHost {
         credentials,
         plain_http: written.plain_http,
         ca_file: written.ca_file.map(|file| absolute(file, &format!("{path}.ca_file"), problems)),
+        client_certificate: client_certificate(client, path, problems),
+    }
+}
+
+fn client_certificate(
+    written: (Option<PathBuf>, Option<PathBuf>),
+    path: &str,
+    problems: &mut Problems,
+) -> Option<ClientCertificate> {
+    match written {
+        (None, None) => None,
+        (Some(cert), Some(key)) => Some(ClientCertificate {
+            cert_file: absolute(cert, &format!("{path}.client_cert_file"), problems),
+            key_file: absolute(key, &format!("{path}.client_key_file"), problems),
+        }),
+        (Some(_), None) | (None, Some(_)) => {
+            problems.push(
+                wrong(path, "a certificate needs its key")
+                    .hint("write both `client_cert_file` and `client_key_file`"),
+            );
+            None
+        }
     }
 }
 

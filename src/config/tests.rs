@@ -29,6 +29,7 @@ registry:
   hosts:
     ghcr.io: {username: acme-bot, password_file: /etc/evenkeel/ghcr-token}
     registry.lan:5000: {plain_http: true, ca_file: /etc/evenkeel/ca.pem}
+    registry.dmz: {credential_command: [token, --for, registry.dmz], client_cert_file: /c.pem, client_key_file: /k.pem}
 unset_variables: error
 rollout: {stable: 10s, monitor: 10s, deadline: 5m}
 removals: {max: 50%, allow: false}
@@ -91,6 +92,11 @@ fn the_whole_file_is_understood() {
     assert_eq!(config.registry.docker_config, Some(PathBuf::from("/root/.docker/config.json")));
     assert!(config.registry.hosts["registry.lan:5000"].plain_http);
     assert!(config.registry.hosts["ghcr.io"].credentials.is_some());
+    let dmz = &config.registry.hosts["registry.dmz"];
+    let command = ["token", "--for", "registry.dmz"].map(str::to_owned).to_vec();
+    assert_eq!(dmz.credentials, Some(RegistryCredentials::Command(command)));
+    let (cert_file, key_file) = ("/c.pem".into(), "/k.pem".into());
+    assert_eq!(dmz.client_certificate, Some(ClientCertificate { cert_file, key_file }));
     assert_eq!(config.not_yet(), ["http"]);
 }
 
@@ -359,6 +365,11 @@ fn a_value_that_does_not_fit_is_found_in_the_file() {
          (write it from the root: `/etc/…`)",
     );
     check_key(
+        "registry:\n  hosts:\n    ghcr.io: {client_cert_file: /c.pem}\n",
+        "config.yaml:5:14 registry.hosts.ghcr.io: a certificate needs its key \
+         (write both `client_cert_file` and `client_key_file`)",
+    );
+    check_key(
         "env_dir: env # here\n",
         "config.yaml:3:10 env_dir: `env` is not an absolute path \
          (write it from the root: `/etc/…`)",
@@ -435,7 +446,6 @@ fn what_cannot_be_read_is_told_from_what_is_missing() {
 fn a_feature_that_does_not_exist_yet_is_named() {
     let text = "
 sources: [{repo: x, credentials: {credential_command: [gh-app-token]}}]
-registry: {hosts: {ghcr.io: {credential_command: [token]}}}
 retention: {disk: {high: 90%}}
 policy: {privileged: false}
 write_back: {name: bot}
@@ -443,13 +453,7 @@ notify: [{webhook: https://chat.lan}]
 ";
     assert_eq!(
         read(text).not_yet(),
-        [
-            "sources[0].credentials.credential_command",
-            "registry.hosts.ghcr.io.credential_command",
-            "policy",
-            "write_back",
-            "notify",
-        ]
+        ["sources[0].credentials.credential_command", "policy", "write_back", "notify",]
     );
 }
 

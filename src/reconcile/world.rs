@@ -93,19 +93,26 @@ fn most_removals(share: Share) -> MostRemovals {
 }
 
 fn host_settings(settings: &crate::config::RegistryHost) -> HostSettings {
-    let (username, password_file) = match &settings.credentials {
-        Some(RegistryCredentials::Password { username, password_file }) => {
-            (Some(username.clone()), Some(password_file.clone()))
-        }
-        // Named by `Config::not_yet`, so that the operator hears of it.
-        Some(RegistryCredentials::Command(_)) | None => (None, None),
-    };
-    HostSettings {
-        username,
-        password_file,
+    let mut made = HostSettings {
         plain_http: settings.plain_http,
         ca_file: settings.ca_file.clone(),
+        ..HostSettings::default()
+    };
+    match &settings.credentials {
+        Some(RegistryCredentials::Password { username, password_file }) => {
+            made.username = Some(username.clone());
+            made.password_file = Some(password_file.clone());
+        }
+        Some(RegistryCredentials::Command(command)) => {
+            made.credential_command = Some(command.clone());
+        }
+        None => {}
     }
+    if let Some(certificate) = &settings.client_certificate {
+        made.client_cert_file = Some(certificate.cert_file.clone());
+        made.client_key_file = Some(certificate.key_file.clone());
+    }
+    made
 }
 
 fn spec(source: &crate::config::Source) -> SourceSpec {

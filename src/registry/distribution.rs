@@ -1,7 +1,7 @@
-//! Asking real registries (OCI Distribution Specification): which digest a tag points at.
+//! Asking real registries (OCI Distribution Specification): what a tag points at, and what stands behind it.
 //!
-//! Nothing is remembered about images; [`crate::resolve`] asks once per reference and pass. What is
-//! remembered per registry is how to approach it: scheme, challenge, tokens.
+//! Nothing is remembered about tags; [`crate::resolve`] asks once per reference and pass. What is remembered
+//! per registry is how to approach it: scheme, challenge, tokens, and how much it bears.
 
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -9,22 +9,24 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 use reqwest::{Method, Response, StatusCode};
 use sha2::{Digest as _, Sha256};
 use url::Url;
 
 use super::challenge::Challenge;
 use super::credentials::Credentials;
-use super::exchange::{Approach, Host, challenge_of, content_digest, denied, judge, lock, unknown};
+use super::exchange::{
+    Approach, Host, Question, content_digest, denied, etag, judge, lock, unknown,
+};
 use super::host::{HostSettings, canonical};
-use super::token::{Request, TokenError};
-use super::{Registry, RegistryError, answer};
+use super::manners::Trouble;
+use super::token::{self, Request, Token, TokenError};
+use super::{Etag, Memory, Polled, Registry, RegistryError, TagList, manifest};
 use crate::model::fingerprint::hex;
 use crate::model::login::Login;
-use crate::model::{Digest, ImageRef};
+use crate::model::{Digest, ImageRef, PinnedImage, Platform};
 
-/// The largest manifest that is read, bytes; what registries accept (OCI Distribution Specification).
-const LARGEST_MANIFEST: usize = 4 * 1024 * 1024;
 /// One question, with all that it takes.
 const WHOLE: Duration = Duration::from_secs(20);
 
@@ -33,6 +35,7 @@ pub struct Distribution {
     credentials: Credentials,
     settings: BTreeMap<String, HostSettings>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
+    memory: Memory,
     within: Duration,
 }
 
@@ -48,6 +51,7 @@ impl Distribution {
             credentials: Credentials::new(docker_config),
             settings,
             hosts: Mutex::default(),
+            memory: Memory::default(),
             within: WHOLE,
         }
     }
@@ -58,70 +62,132 @@ impl Distribution {
         Self { within: limit, ..self }
     }
 
+    /// The same, with what an earlier life knew ([`Registry::memory`]).
+    #[must_use]
+    pub fn with_memory(self, memory: Memory) -> Self {
+        Self { memory, ..self }
+    }
+
+    /// The registry of `image`; made anew where a file that its connections are made with has changed.
     fn host(&self, image: &ImageRef) -> Result<Arc<Host>, RegistryError> {
         let registry = canonical(image.registry());
         let mut hosts = lock(&self.hosts);
-        if let Some(host) = hosts.get(registry) {
+        if let Some(host) = hosts.get(registry).filter(|host| host.stamp == host.settings.stamp()) {
             return Ok(Arc::clone(host));
         }
         let settings = self.settings.get(registry).cloned().unwrap_or_default();
-        let host = Host::new(registry, settings).map_err(|why| unknown(registry, why))?;
+        let challenge = self.memory.challenge(registry);
+        let host =
+            Host::new(registry, settings, challenge).map_err(|why| unknown(registry, why))?;
         let host = Arc::new(host);
         hosts.insert(registry.to_owned(), Arc::clone(&host));
         Ok(host)
     }
 
-    async fn ask_digest(&self, host: &Host, image: &ImageRef) -> Result<Digest, RegistryError> {
-        let head = self.manifest(host, image, Method::HEAD).await?;
-        if let Some(digest) = content_digest(&head) {
-            return Ok(digest);
-        }
-        let manifest = self.manifest(host, image, Method::GET).await?;
-        if let Some(digest) = content_digest(&manifest) {
-            return Ok(digest);
-        }
-        let body = answer::read(manifest, LARGEST_MANIFEST)
-            .await
-            .map_err(|why| unknown(&host.registry, why))?;
-        Digest::parse(&format!("sha256:{}", hex(&Sha256::digest(&body))))
-            .ok_or_else(|| unknown(&host.registry, "no digest".to_owned()))
-    }
-
-    /// Asks for the manifest; where the registry wants to know who asks, a second time with an answer.
-    async fn manifest(
+    async fn ask_tag(
         &self,
         host: &Host,
         image: &ImageRef,
-        method: Method,
-    ) -> Result<Response, RegistryError> {
-        let path = format!("/v2/{}/manifests/{}", image.path(), image.tag_or_latest());
-        let first = self.approach(host, image).await?;
-        let response = host.send(&method, &path, &first).await?;
-        if response.status() != StatusCode::UNAUTHORIZED {
-            return judge(host, image, response);
+        known: Option<&Etag>,
+    ) -> Result<Polled, RegistryError> {
+        let about = |method| Question::manifest(method, image, image.tag_or_latest());
+        let head = self.ask(host, image, &about(Method::HEAD).unless(known)).await?;
+        if head.status() == StatusCode::NOT_MODIFIED && known.is_some() {
+            return Ok(Polled::Same);
         }
-        let Some(challenge) = challenge_of(&response) else { return judge(host, image, response) };
-        *lock(&host.challenge) = Some(challenge);
-        self.forget(host, image, &first).await;
-        let second = self.approach(host, image).await?;
-        if matches!(second, Approach::Anonymous) {
-            let why = "it asks for credentials, and there are none".to_owned();
-            return Err(denied(host, image, why));
+        let head = judge(host, image, head)?;
+        if let Some(digest) = content_digest(&head) {
+            return Ok(Polled::Now { digest, etag: etag(&head) });
         }
-        // The same password again would only bring the account nearer to being locked.
-        if first.is_same_password(&second) {
-            return judge(host, image, response);
+        let answer = judge(host, image, self.ask(host, image, &about(Method::GET)).await?)?;
+        let etag = etag(&answer);
+        if let Some(digest) = content_digest(&answer) {
+            return Ok(Polled::Now { digest, etag });
         }
-        let response = host.send(&method, &path, &second).await?;
-        if response.status() == StatusCode::UNAUTHORIZED {
-            self.forget(host, image, &second).await;
-        }
-        judge(host, image, response)
+        let body = host.read(answer, manifest::LARGEST).await?;
+        let digest = Digest::parse(&format!("sha256:{}", hex(&Sha256::digest(&body))))
+            .ok_or_else(|| unknown(&host.registry, "no digest".to_owned()))?;
+        Ok(Polled::Now { digest, etag })
     }
 
-    /// How to approach the registry, from what it last asked for.
-    async fn approach(&self, host: &Host, image: &ImageRef) -> Result<Approach, RegistryError> {
-        let challenge = lock(&host.challenge).clone();
+    /// Does the asking with a place among those that ask, and within the time for one question.
+    pub(super) async fn in_turn<T>(
+        &self,
+        host: &Host,
+        asking: impl Future<Output = Result<T, RegistryError>>,
+    ) -> Result<T, RegistryError> {
+        let first = host.meet().await?;
+        // Waiting for a place is not the registry's fault, so the time starts behind it.
+        let _place = host.places.acquire().await;
+        let answer = match tokio::time::timeout(self.within, asking).await {
+            Ok(answer) => answer,
+            Err(_) => {
+                host.troubled(Trouble::Failed, None);
+                let why = format!("no answer within {} s", self.within.as_secs_f32());
+                Err(unknown(&host.registry, why))
+            }
+        };
+        if let Some(first) = first {
+            host.met(first, answer.as_ref().err());
+        }
+        answer
+    }
+
+    /// Asks; where the registry wants to know who asks, again with an answer to that.
+    pub(super) async fn ask(
+        &self,
+        host: &Host,
+        image: &ImageRef,
+        question: &Question<'_>,
+    ) -> Result<Response, RegistryError> {
+        let mut challenge = lock(&host.challenge).clone();
+        let mut refused: Option<(Approach, Response)> = None;
+        loop {
+            let approach = self.approach(host, image, challenge.as_ref()).await?;
+            match refused {
+                Some(_) if matches!(approach, Approach::Anonymous) => {
+                    let why = "it asks for credentials, and there are none".to_owned();
+                    return Err(denied(host, image, why));
+                }
+                // The same password again would only bring the account nearer to being locked.
+                Some((before, response)) if before.is_same_password(&approach) => {
+                    return Ok(response);
+                }
+                Some(_) | None => {}
+            }
+            let is_first = refused.is_none();
+            let response = host.send(question, &approach).await?;
+            // A token for several repositories may lack this one.
+            let may_lack = match &approach {
+                Approach::Bearer(token) => host.tokens.is_shared(&scope(image), token),
+                Approach::Anonymous | Approach::Basic(_) => false,
+            };
+            match response.status() {
+                StatusCode::UNAUTHORIZED => match host.challenge_of(&response) {
+                    Some(asked) => {
+                        *lock(&host.challenge) = Some(asked.clone());
+                        challenge = Some(asked);
+                    }
+                    None => return Ok(response),
+                },
+                StatusCode::FORBIDDEN if may_lack => {}
+                _ => return Ok(response),
+            }
+            self.forget(host, image, &approach).await;
+            if !is_first && !may_lack {
+                return Ok(response);
+            }
+            refused = Some((approach, response));
+        }
+    }
+
+    /// How to approach the registry, from what it asked for.
+    async fn approach(
+        &self,
+        host: &Host,
+        image: &ImageRef,
+        challenge: Option<&Challenge>,
+    ) -> Result<Approach, RegistryError> {
         let approach = match challenge {
             None => Ok(Approach::Anonymous),
             Some(Challenge::Basic) => {
@@ -129,11 +195,14 @@ impl Distribution {
                 login.map(|login| login.map_or(Approach::Anonymous, Approach::Basic))
             }
             Some(Challenge::Bearer { realm, service }) => {
-                self.bearer(host, image, &realm, service.as_deref()).await
+                self.bearer(host, image, realm, service.as_deref()).await
             }
         };
-        // It may ask for something else by now, or for nothing.
-        approach.inspect_err(|_| *lock(&host.challenge) = None)
+        if let Err(RegistryError::Denied { .. } | RegistryError::Unknown { .. }) = &approach {
+            // It may ask for something else by now, or for nothing.
+            *lock(&host.challenge) = None;
+        }
+        approach
     }
 
     async fn bearer(
@@ -144,18 +213,58 @@ impl Distribution {
         service: Option<&str>,
     ) -> Result<Approach, RegistryError> {
         let scope = scope(image);
-        if let Some(token) = host.tokens.at_hand(&scope).await {
+        if let Some(token) = host.tokens.at_hand(&scope) {
             return Ok(Approach::Bearer(token));
         }
-        let login = self.credentials_for(host).await?;
-        let request = Request { realm, service, scope: &scope, login: login.as_ref() };
-        match host.tokens.get(&host.clients.token, &request).await {
-            Ok(token) => Ok(Approach::Bearer(token)),
-            Err(TokenError::Denied(why)) => {
-                self.credentials.forget(&host.registry).await;
-                Err(denied(host, image, why))
+        let _turn = host.tokens.turn.lock().await;
+        if let Some(token) = host.tokens.at_hand(&scope) {
+            return Ok(Approach::Bearer(token));
+        }
+        // Who came in the same moment is heard first, so that one token is fetched for all.
+        tokio::task::yield_now().await;
+        let batch = host.tokens.batch(&scope);
+        let request = |scopes| Request { realm, service, scopes, login: None };
+        let token = match self.token(host, image, request(&batch)).await {
+            Err(RegistryError::Denied { .. }) if batch.len() > 1 => {
+                host.tokens.refuse_batch(&batch);
+                self.token(host, image, request(&batch[..1])).await?
             }
-            Err(TokenError::Unknown(why)) => Err(unknown(&host.registry, why)),
+            token => token?,
+        };
+        Ok(Approach::Bearer(token.text))
+    }
+
+    /// Fetches a token and keeps it. Where the credentials are refused and there are others by now, with those.
+    async fn token(
+        &self,
+        host: &Host,
+        image: &ImageRef,
+        request: Request<'_>,
+    ) -> Result<Token, RegistryError> {
+        let mut login = self.credentials_for(host).await?;
+        let mut is_last = false;
+        loop {
+            host.admit().await?;
+            let request = Request { login: login.as_ref(), ..request };
+            match token::fetch(&host.clients.token, &request).await {
+                Ok(token) => {
+                    host.tokens.keep(request.scopes, &token);
+                    return Ok(token);
+                }
+                Err(TokenError::Denied(why)) => {
+                    self.credentials.forget(&host.registry, login.as_ref()).await;
+                    let other = self.credentials_for(host).await?;
+                    if is_last || other == login {
+                        return Err(denied(host, image, why));
+                    }
+                    (login, is_last) = (other, true);
+                }
+                Err(TokenError::Unknown { why, trouble, retry_after }) => {
+                    host.troubled(trouble, retry_after);
+                    let registry = host.registry.clone();
+                    return Err(RegistryError::Unknown { registry, why, retry_after });
+                }
+            }
         }
     }
 
@@ -173,31 +282,64 @@ impl Distribution {
     async fn forget(&self, host: &Host, image: &ImageRef, refused: &Approach) {
         match refused {
             Approach::Anonymous => {}
-            Approach::Basic(_) => self.credentials.forget(&host.registry).await,
-            Approach::Bearer(token) => host.tokens.forget(&scope(image), token).await,
+            Approach::Basic(login) => self.credentials.forget(&host.registry, Some(login)).await,
+            Approach::Bearer(token) => host.tokens.forget(&scope(image), token),
         }
     }
 }
 
 #[async_trait]
 impl Registry for Distribution {
-    async fn digest(&self, image: &ImageRef) -> Result<Digest, RegistryError> {
-        let host = self.host(image)?;
-        // Waiting for a place is not the registry's fault, so the time starts behind it.
-        let _place = host.places.acquire().await;
-        match tokio::time::timeout(self.within, self.ask_digest(&host, image)).await {
-            Ok(answer) => answer,
-            Err(_) => {
-                let why = format!("no answer within {} s", self.within.as_secs_f32());
-                Err(unknown(&host.registry, why))
-            }
+    async fn poll(&self, image: &ImageRef, known: Option<&Etag>) -> Result<Polled, RegistryError> {
+        if let Some(digest) = image.digest() {
+            return Ok(Polled::Now { digest: digest.clone(), etag: None });
         }
+        let host = self.host(image)?;
+        let _interest = host.tokens.interest(scope(image));
+        self.in_turn(&host, self.ask_tag(&host, image, known)).await
+    }
+
+    async fn tags(&self, image: &ImageRef) -> Result<TagList, RegistryError> {
+        let host = self.host(image)?;
+        let _interest = host.tokens.interest(scope(image));
+        self.ask_tags(&host, image).await
+    }
+
+    async fn child(
+        &self,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<Digest, RegistryError> {
+        let host = self.host(&image.reference())?;
+        let _interest = host.tokens.interest(scope(&image.reference()));
+        self.ask_child(&host, image, platform).await
+    }
+
+    async fn created(
+        &self,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<Option<Timestamp>, RegistryError> {
+        let host = self.host(&image.reference())?;
+        let _interest = host.tokens.interest(scope(&image.reference()));
+        self.ask_created(&host, image, platform).await
     }
 
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {
         let registry = canonical(image.registry());
         let settings = self.settings.get(registry).cloned().unwrap_or_default();
         self.credentials.of(registry, &settings).await
+    }
+
+    fn memory(&self) -> Memory {
+        let mut memory = self.memory.clone();
+        for (registry, host) in lock(&self.hosts).iter() {
+            // One that did not answer has not said anything else either.
+            if host.is_met() {
+                memory.set(registry, lock(&host.challenge).clone());
+            }
+        }
+        memory
     }
 }
 

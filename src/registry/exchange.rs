@@ -2,17 +2,25 @@
 //!
 //! Who asks, and whether a second request is worth it, is decided in [`super::distribution`].
 
+use std::hash::{BuildHasher, Hasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
-use reqwest::header::{ACCEPT, AUTHORIZATION, RETRY_AFTER, WWW_AUTHENTICATE};
+use reqwest::header::{
+    ACCEPT, AUTHORIZATION, DATE, ETAG, HeaderName, IF_NONE_MATCH, RETRY_AFTER, WWW_AUTHENTICATE,
+};
 use reqwest::{Method, Response, StatusCode};
 use tokio::sync::Semaphore;
+use tokio::time::Instant;
 use url::Url;
 
-use super::RegistryError;
 use super::challenge::Challenge;
-use super::host::{Clients, HostSettings, bases, causes, is_private};
+use super::content::Remembered;
+use super::host::{Clients, HostSettings, PER_HOST, Stamp, bases, causes, is_private};
+use super::manners::{Level, Manners, NotNow, Trouble};
 use super::token::Tokens;
+use super::{Etag, RegistryError, answer};
 use crate::model::login::Login;
 use crate::model::{Digest, Hidden, ImageRef};
 
@@ -21,19 +29,56 @@ const MANIFEST_TYPES: &str = "application/vnd.oci.image.index.v1+json, \
     application/vnd.oci.image.manifest.v1+json, \
     application/vnd.docker.distribution.manifest.list.v2+json, \
     application/vnd.docker.distribution.manifest.v2+json";
-/// Questions at one registry at a time.
-const PER_HOST: usize = 8;
 
 /// One registry, and how to approach it.
 pub(super) struct Host {
     pub registry: String,
     pub settings: HostSettings,
+    /// What the files looked like that the clients were made with.
+    pub stamp: Stamp,
     pub clients: Clients,
     pub places: Semaphore,
     /// Where it answered last.
-    pub base: Mutex<Option<String>>,
+    base: Mutex<Option<String>>,
     pub challenge: Mutex<Option<Challenge>>,
     pub tokens: Tokens,
+    pub remembered: Mutex<Remembered>,
+    manners: Mutex<Manners>,
+    is_met: AtomicBool,
+    meeting: tokio::sync::Mutex<Meeting>,
+}
+
+/// The first question, which goes alone: what it finds out (scheme, challenge, tokens) serves all others.
+#[derive(Default)]
+pub(super) struct Meeting {
+    failed: Option<(Instant, RegistryError)>,
+}
+
+/// What is asked.
+pub(super) struct Question<'a> {
+    method: Method,
+    /// With the query.
+    path: String,
+    accept: Option<&'static str>,
+    known: Option<&'a Etag>,
+}
+
+impl<'a> Question<'a> {
+    /// For a manifest, by tag or digest.
+    pub fn manifest(method: Method, image: &ImageRef, reference: &str) -> Self {
+        let path = format!("/v2/{}/manifests/{reference}", image.path());
+        Self { method, path, accept: Some(MANIFEST_TYPES), known: None }
+    }
+
+    /// For anything else.
+    pub fn get(path: String) -> Self {
+        Self { method: Method::GET, path, accept: None, known: None }
+    }
+
+    /// Whether it is still what it was.
+    pub fn unless(self, known: Option<&'a Etag>) -> Self {
+        Self { known, ..self }
+    }
 }
 
 /// What goes into the `Authorization` header.
@@ -54,16 +99,26 @@ impl Approach {
 }
 
 impl Host {
-    /// A registry that was not spoken to yet; the error is for people.
-    pub fn new(registry: &str, settings: HostSettings) -> Result<Self, String> {
+    /// A registry that was not spoken to yet; `challenge` is what it asked for in an earlier life. The error is
+    /// for people.
+    pub fn new(
+        registry: &str,
+        settings: HostSettings,
+        challenge: Option<Challenge>,
+    ) -> Result<Self, String> {
         Ok(Self {
             registry: registry.to_owned(),
-            clients: Clients::new(registry, settings.ca_file.as_deref())?,
+            stamp: settings.stamp(),
+            clients: Clients::new(registry, &settings)?,
             settings,
             places: Semaphore::new(PER_HOST),
             base: Mutex::default(),
-            challenge: Mutex::default(),
+            challenge: Mutex::new(challenge),
             tokens: Tokens::default(),
+            remembered: Mutex::default(),
+            manners: Mutex::new(Manners::new(Instant::now())),
+            is_met: AtomicBool::new(false),
+            meeting: tokio::sync::Mutex::default(),
         })
     }
 
@@ -74,31 +129,116 @@ impl Host {
             .all(|base| Url::parse(base).is_ok_and(|url| is_private(&url)))
     }
 
+    /// Waits while another question is the first. What made that one fail is the answer to all that waited for
+    /// it: a registry that does not answer is not waited for by each in turn. `Some` for whoever is the first.
+    pub async fn meet(
+        &self,
+    ) -> Result<Option<tokio::sync::MutexGuard<'_, Meeting>>, RegistryError> {
+        if self.is_met() {
+            return Ok(None);
+        }
+        let came = Instant::now();
+        let meeting = self.meeting.lock().await;
+        if self.is_met() {
+            return Ok(None);
+        }
+        match &meeting.failed {
+            Some((at, error)) if came <= *at => Err(error.clone()),
+            Some(_) | None => Ok(Some(meeting)),
+        }
+    }
+
+    /// Whether it has answered.
+    pub fn is_met(&self) -> bool {
+        self.is_met.load(Ordering::Acquire)
+    }
+
+    /// How the first question ended.
+    pub fn met(
+        &self,
+        mut meeting: tokio::sync::MutexGuard<'_, Meeting>,
+        error: Option<&RegistryError>,
+    ) {
+        match error {
+            Some(
+                error @ (RegistryError::Unknown { .. }
+                | RegistryError::NotAsked { .. }
+                | RegistryError::Credentials { .. }),
+            ) => meeting.failed = Some((Instant::now(), error.clone())),
+            Some(
+                RegistryError::NoSuchImage { .. }
+                | RegistryError::NotForPlatform { .. }
+                | RegistryError::Denied { .. },
+            )
+            | None => self.is_met.store(true, Ordering::Release),
+        }
+    }
+
+    /// Waits until the next request may go out, where that is soon.
+    pub async fn admit(&self) -> Result<(), RegistryError> {
+        let admitted = lock(&self.manners).admit(Instant::now());
+        let wait = admitted.map_err(|NotNow { why, wait }| RegistryError::NotAsked {
+            registry: self.registry.clone(),
+            why: why.to_owned(),
+            retry_after: wait,
+        })?;
+        if !wait.is_zero() {
+            tokio::time::sleep(wait).await;
+        }
+        Ok(())
+    }
+
+    /// Takes note that no usable answer came.
+    pub fn troubled(&self, trouble: Trouble, asked: Option<Duration>) {
+        lock(&self.manners).troubled(Instant::now(), trouble, asked, luck());
+    }
+
+    /// Takes note of what an answer says of the registry's patience.
+    fn heard(&self, response: &Response) {
+        match trouble_of(response) {
+            Some(trouble) => self.troubled(trouble, retry_after(response)),
+            None => {
+                let text = |name: &'static str| text_of(response, &HeaderName::from_static(name));
+                let level = Level::read(
+                    text("ratelimit-remaining"),
+                    text("ratelimit-limit"),
+                    text("ratelimit-reset"),
+                );
+                lock(&self.manners).answered(Instant::now(), level);
+            }
+        }
+    }
+
     /// Sends one request to where the registry answered last, else to each address it may have.
     pub async fn send(
         &self,
-        method: &Method,
-        path: &str,
+        question: &Question<'_>,
         approach: &Approach,
     ) -> Result<Response, RegistryError> {
+        self.admit().await?;
         // Where it answered last, and once more: a connection that was kept may be dead by now.
         let mut addresses: Vec<String> = lock(&self.base).iter().cloned().collect();
         addresses.extend(bases(&self.registry, self.settings.plain_http));
         let mut failures = Vec::new();
         for base in addresses {
-            match self.send_to(&base, method, path, approach).await {
+            match self.send_to(&base, question, approach).await {
                 // What a server says that expects TLS; nothing else here could be a bad request.
-                Ok(response) if response.status() == StatusCode::BAD_REQUEST => {
+                Ok(response)
+                    if response.status() == StatusCode::BAD_REQUEST
+                        && base.starts_with("http:") =>
+                {
                     failures.push(format!("{base} answers {}", response.status()));
                 }
                 Ok(response) => {
                     *lock(&self.base) = Some(base);
+                    self.heard(&response);
                     return Ok(response);
                 }
                 Err(error) => failures.push(causes(&error.without_url())),
             }
         }
         *lock(&self.base) = None;
+        self.troubled(Trouble::Failed, None);
         failures.dedup();
         Err(unknown(&self.registry, failures.join("; then ")))
     }
@@ -106,15 +246,17 @@ impl Host {
     async fn send_to(
         &self,
         base: &str,
-        method: &Method,
-        path: &str,
+        question: &Question<'_>,
         approach: &Approach,
     ) -> Result<Response, reqwest::Error> {
-        let request = self
-            .clients
-            .ask
-            .request(method.clone(), format!("{base}{path}"))
-            .header(ACCEPT, MANIFEST_TYPES);
+        let url = format!("{base}{}", question.path);
+        let mut request = self.clients.ask.request(question.method.clone(), url);
+        if let Some(types) = question.accept {
+            request = request.header(ACCEPT, types);
+        }
+        if let Some(known) = question.known {
+            request = request.header(IF_NONE_MATCH, known.as_str());
+        }
         let request = match approach {
             Approach::Anonymous => request,
             Approach::Basic(login) => {
@@ -125,6 +267,38 @@ impl Host {
             }
         };
         request.send().await
+    }
+
+    /// The body of an answer, at most `limit` bytes.
+    pub async fn read(&self, response: Response, limit: usize) -> Result<Vec<u8>, RegistryError> {
+        answer::read(response, limit).await.map_err(|why| {
+            self.troubled(Trouble::Failed, None);
+            unknown(&self.registry, why)
+        })
+    }
+
+    /// What it asks for, if it is the registry itself that asks: who it has sent us on to is told no secret of it.
+    pub fn challenge_of(&self, response: &Response) -> Option<Challenge> {
+        let asks = response.url();
+        let own = bases(&self.registry, self.settings.plain_http);
+        let mut own = own.iter().filter_map(|base| Url::parse(base).ok());
+        if !own.any(|own| own.origin() == asks.origin()) {
+            return None;
+        }
+        let values = response.headers().get_all(WWW_AUTHENTICATE);
+        Challenge::read(values.iter().filter_map(|value| value.to_str().ok()))
+    }
+
+    /// The path and query that `link`, in the answer from `asked`, leads to at this registry; `None` where it leads
+    /// elsewhere. Its scheme does not count: a registry behind a proxy may not know that it is spoken to with TLS.
+    pub fn own_path(&self, asked: &Url, link: &str) -> Option<String> {
+        let target = asked.join(link).ok()?;
+        let own = bases(&self.registry, self.settings.plain_http);
+        let mut own = own.iter().filter_map(|base| Url::parse(base).ok());
+        own.any(|own| own.host() == target.host() && own.port() == target.port()).then(|| {
+            let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+            format!("{}{query}", target.path())
+        })
     }
 }
 
@@ -145,20 +319,50 @@ pub(super) fn judge(
             Err(denied(host, image, format!("it answers {status}")))
         }
         status => {
-            let after = response.headers().get(RETRY_AFTER).and_then(|value| value.to_str().ok());
+            let after = text_of(&response, &RETRY_AFTER);
             let wait = after.map(|after| format!(" (retry after {after})")).unwrap_or_default();
-            Err(unknown(&host.registry, format!("it answers {status}{wait}")))
+            Err(RegistryError::Unknown {
+                registry: host.registry.clone(),
+                why: format!("it answers {status}{wait}"),
+                retry_after: retry_after(&response),
+            })
         }
     }
 }
 
-pub(super) fn challenge_of(response: &Response) -> Option<Challenge> {
-    let values = response.headers().get_all(WWW_AUTHENTICATE);
-    Challenge::read(values.iter().filter_map(|value| value.to_str().ok()))
+/// What is wrong with an answer, beyond the question.
+pub(super) fn trouble_of(response: &Response) -> Option<Trouble> {
+    match response.status() {
+        StatusCode::TOO_MANY_REQUESTS => Some(Trouble::TooMany),
+        status if status.is_server_error() => Some(Trouble::Failed),
+        _ => None,
+    }
+}
+
+/// When it wants to be asked again (RFC 9110, section 10.2.3). A date is counted from the one that the answer
+/// itself bears, so that no two clocks have to agree.
+pub(super) fn retry_after(response: &Response) -> Option<Duration> {
+    wait_until(text_of(response, &RETRY_AFTER)?, text_of(response, &DATE))
+}
+
+fn wait_until(after: &str, now: Option<&str>) -> Option<Duration> {
+    if let Ok(seconds) = after.trim().parse() {
+        return Some(Duration::from_secs(seconds));
+    }
+    let date = |text| jiff::fmt::rfc2822::parse(text).ok().map(|date| date.timestamp());
+    Duration::try_from(date(after)?.duration_since(date(now?)?)).ok()
 }
 
 pub(super) fn content_digest(response: &Response) -> Option<Digest> {
-    Digest::parse(response.headers().get("docker-content-digest")?.to_str().ok()?)
+    Digest::parse(text_of(response, &HeaderName::from_static("docker-content-digest"))?)
+}
+
+pub(super) fn etag(response: &Response) -> Option<Etag> {
+    Etag::new(text_of(response, &ETAG)?)
+}
+
+fn text_of<'a>(response: &'a Response, name: &HeaderName) -> Option<&'a str> {
+    response.headers().get(name)?.to_str().ok()
 }
 
 pub(super) fn denied(host: &Host, image: &ImageRef, why: String) -> RegistryError {
@@ -166,7 +370,7 @@ pub(super) fn denied(host: &Host, image: &ImageRef, why: String) -> RegistryErro
 }
 
 pub(super) fn unknown(registry: &str, why: String) -> RegistryError {
-    RegistryError::Unknown { registry: registry.to_owned(), why }
+    RegistryError::Unknown { registry: registry.to_owned(), why, retry_after: None }
 }
 
 /// A panic elsewhere leaves plain values behind, nothing half-done.
@@ -174,22 +378,64 @@ pub(super) fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {
     mutex.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
+/// Anything between 0 and 1, so that many hosts do not come back at the same moment.
+fn luck() -> f64 {
+    // The seed of a hash map is as random as this needs to be.
+    RandomState::new().build_hasher().finish() as f64 / u64::MAX as f64
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn host(registry: &str, plain_http: bool) -> Host {
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        Host::new(registry, HostSettings { plain_http, ..HostSettings::default() }, None).unwrap()
+    }
+
     #[test]
     fn a_registry_of_another_machine_without_tls_is_told_no_secret() {
-        let _ = rustls::crypto::ring::default_provider().install_default();
         for (registry, plain_http, private) in [
             ("ghcr.io", false, true),
             ("registry.lan:5000", true, false),
             ("127.0.0.1:5000", true, true),
             ("localhost:5000", false, true),
         ] {
-            let settings = HostSettings { plain_http, ..HostSettings::default() };
-            let host = Host::new(registry, settings).unwrap();
-            assert_eq!(host.is_private(), private, "{registry}");
+            assert_eq!(host(registry, plain_http).is_private(), private, "{registry}");
         }
+    }
+
+    #[test]
+    fn a_link_is_followed_at_the_registry_alone() {
+        let check = |registry: &str, asked: &str, link: &str, expected: Option<&str>| {
+            let path = host(registry, false).own_path(&Url::parse(asked).unwrap(), link);
+            assert_eq!(path.as_deref(), expected, "{link} from {asked}");
+        };
+        let asked = "https://ghcr.io/v2/a/tags/list?n=1000";
+        let next = Some("/v2/a/tags/list?last=b");
+        check("ghcr.io", asked, "/v2/a/tags/list?last=b", next);
+        check("ghcr.io", asked, "list?last=b", next);
+        check("ghcr.io", asked, "?last=b", next);
+        check("ghcr.io", asked, "https://ghcr.io/v2/a/tags/list?last=b", next);
+        check("ghcr.io", asked, "http://ghcr.io/v2/a/tags/list?last=b", next);
+        check("ghcr.io", asked, "https://evil.example/v2/a/tags/list?last=b", None);
+        check("ghcr.io", asked, "//evil.example/v2", None);
+        check("ghcr.io", asked, "https://ghcr.io:8443/v2", None);
+        check("ghcr.io", "https://cdn.example/list", "?last=b", None);
+        check("docker.io", "https://registry-1.docker.io/v2/a/tags/list", "?last=b", next);
+    }
+
+    #[test]
+    fn a_date_to_come_back_at_is_counted_by_the_registry_s_own_clock() {
+        let now = Some("Sun, 06 Nov 1994 08:49:37 GMT");
+        let check = |after, now, seconds: Option<u64>| {
+            assert_eq!(wait_until(after, now), seconds.map(Duration::from_secs), "{after}");
+        };
+        check("120", None, Some(120));
+        check("Sun, 06 Nov 1994 08:50:37 GMT", now, Some(60));
+        check("Sun, 06 Nov 1994 08:48:37 GMT", now, None);
+        check("Sun, 06 Nov 1994 08:50:37 GMT", None, None);
+        check("soon", now, None);
+        check("-5", now, None);
     }
 }

@@ -4,10 +4,10 @@
 
 use std::net::Ipv4Addr;
 use std::path::{Path, PathBuf};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use reqwest::redirect::Policy;
-use reqwest::{Certificate, Client};
+use reqwest::{Certificate, Client, Identity};
 use url::Url;
 
 /// What the operator configured for one registry (`registry.hosts`).
@@ -17,16 +17,36 @@ pub struct HostSettings {
     pub username: Option<String>,
     /// A file that holds the password or token; white space at its end is ignored.
     pub password_file: Option<PathBuf>,
+    /// A program that prints credentials, with its arguments.
+    pub credential_command: Option<Vec<String>>,
     /// Speak plain HTTP, whatever the host is.
     pub plain_http: bool,
     /// Certificates (PEM) trusted beside the system's.
     pub ca_file: Option<PathBuf>,
+    /// The certificate (PEM, with its chain) that the registry is shown; used only together with the key.
+    pub client_cert_file: Option<PathBuf>,
+    /// Its key (PEM).
+    pub client_key_file: Option<PathBuf>,
+}
+
+/// When the files that a registry's connections are made with were last changed.
+pub(super) type Stamp = [Option<SystemTime>; 3];
+
+impl HostSettings {
+    /// See [`Stamp`].
+    pub(super) fn stamp(&self) -> Stamp {
+        [&self.ca_file, &self.client_cert_file, &self.client_key_file].map(|file| {
+            std::fs::metadata(file.as_deref()?).and_then(|metadata| metadata.modified()).ok()
+        })
+    }
 }
 
 /// The time to establish a connection.
 const CONNECT: Duration = Duration::from_secs(5);
 /// Redirects followed for one request.
 const REDIRECTS: usize = 5;
+/// Questions at one registry at a time, and with HTTP/1.1 connections that are kept.
+pub(super) const PER_HOST: usize = 8;
 
 /// The name under which settings and credentials of a registry are kept: Docker Hub has several.
 pub(super) fn canonical(registry: &str) -> &str {
@@ -82,14 +102,23 @@ pub(super) struct Clients {
 
 impl Clients {
     /// Clients for `registry`; the error is for people.
-    pub fn new(registry: &str, ca_file: Option<&Path>) -> Result<Self, String> {
-        let certificates = ca_file.map(read_certificates).transpose()?.unwrap_or_default();
+    pub fn new(registry: &str, settings: &HostSettings) -> Result<Self, String> {
+        let certificates = settings.ca_file.as_deref().map(read_certificates).transpose()?;
+        let certificates = certificates.unwrap_or_default();
+        let identity = match (&settings.client_cert_file, &settings.client_key_file) {
+            (Some(certificate), Some(key)) => Some(read_identity(certificate, key)?),
+            (_, _) => None,
+        };
         let build = |redirects: Policy| {
             let mut builder = Client::builder()
                 .user_agent(concat!("evenkeel/", env!("CARGO_PKG_VERSION")))
                 .connect_timeout(CONNECT)
+                .pool_max_idle_per_host(PER_HOST)
                 .redirect(redirects)
                 .tls_certs_merge(certificates.iter().cloned());
+            if let Some(identity) = &identity {
+                builder = builder.identity(identity.clone());
+            }
             if is_loopback(registry) {
                 // A proxy's loopback is not ours.
                 builder = builder.no_proxy();
@@ -109,6 +138,21 @@ fn read_certificates(file: &Path) -> Result<Vec<Certificate>, String> {
         return Err(format!("ca_file {} holds no certificate", file.display()));
     }
     Ok(certificates)
+}
+
+fn read_identity(certificate: &Path, key: &Path) -> Result<Identity, String> {
+    let mut pem = Vec::new();
+    for (name, file) in [("client_cert_file", certificate), ("client_key_file", key)] {
+        let text =
+            std::fs::read(file).map_err(|error| format!("{name} {}: {error}", file.display()))?;
+        pem.extend_from_slice(&text);
+        pem.push(b'\n');
+    }
+    // The library's own words may show a part of the key.
+    Identity::from_pem(&pem).map_err(|_| {
+        let (certificate, key) = (certificate.display(), key.display());
+        format!("client_cert_file {certificate} and client_key_file {key} do not hold a certificate and its key (PEM)")
+    })
 }
 
 /// Follows redirects, but never from HTTPS to plain HTTP: the answer would no longer be the registry's.

@@ -23,7 +23,7 @@ use crate::model::{
     ObservedState, PinnedImage, Problem, Service, ServiceId, SourceName, Stack, StackContent,
     StackName,
 };
-use crate::registry::{Registry, RegistryError};
+use crate::registry::{self, Registry, RegistryError};
 use choose::Choice;
 
 /// Questions at all registries at a time.
@@ -133,7 +133,7 @@ fn questions(stacks: &[LoadedStack], context: &Context<'_>) -> BTreeMap<Tag, Ima
 async fn ask(questions: BTreeMap<Tag, ImageRef>, context: &Context<'_>) -> Answers {
     let asking = questions
         .into_iter()
-        .map(|(tag, image)| async move { (tag, context.registry.digest(&image).await) });
+        .map(|(tag, image)| async move { (tag, registry::digest(context.registry, &image).await) });
     futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await
 }
 
@@ -218,8 +218,12 @@ fn without_asking(service: &Service, observed: &ObservedState) -> Result<Pinned,
 /// Whether the registry said nothing about the image, as against "no".
 fn is_silence(error: &RegistryError) -> bool {
     match error {
-        RegistryError::Unknown { .. } | RegistryError::Credentials { .. } => true,
-        RegistryError::NoSuchImage { .. } | RegistryError::Denied { .. } => false,
+        RegistryError::Unknown { .. }
+        | RegistryError::NotAsked { .. }
+        | RegistryError::Credentials { .. } => true,
+        RegistryError::NoSuchImage { .. }
+        | RegistryError::NotForPlatform { .. }
+        | RegistryError::Denied { .. } => false,
     }
 }
 

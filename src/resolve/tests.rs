@@ -117,7 +117,11 @@ fn id(service: &str) -> ServiceId {
 }
 
 fn silent() -> RegistryError {
-    RegistryError::Unknown { registry: "ghcr.io".into(), why: "connection refused".into() }
+    RegistryError::Unknown {
+        registry: "ghcr.io".into(),
+        why: "connection refused".into(),
+        retry_after: None,
+    }
 }
 
 fn service(image: &str) -> Service {
@@ -415,6 +419,17 @@ async fn a_server_s_value_in_an_image_line_is_never_told() {
         RegistryError::Unknown {
             registry: "hunter2.io".into(),
             why: "hunter2.io is not found".into(),
+            retry_after: None,
+        },
+        RegistryError::NotAsked {
+            registry: "hunter2.io".into(),
+            why: "hunter2.io failed".into(),
+            retry_after: std::time::Duration::from_secs(1),
+        },
+        RegistryError::NotForPlatform {
+            registry: "hunter2.io".into(),
+            image: "hunter2.io/a".into(),
+            platform: crate::model::Platform("linux/arm64".into()),
         },
     ] {
         let world = World::default().failing("hunter2.io/a", error);

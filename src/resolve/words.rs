@@ -94,6 +94,13 @@ fn said(stack: &Stack, service: &Service, error: &RegistryError) -> String {
         RegistryError::Unknown { why, .. } => {
             format!("{registry} gives no answer about `{image}`: {why}")
         }
+        RegistryError::NotForPlatform { platform, .. } => {
+            format!("`{image}` at {registry} has nothing for {platform}")
+        }
+        RegistryError::NotAsked { why, retry_after, .. } => format!(
+            "{registry} is not asked about `{image}` now: {why}; again in {} s",
+            retry_after.as_secs() + 1
+        ),
         RegistryError::Credentials { why, .. } => {
             format!("credentials for {registry}, to ask for `{image}`: {why}")
         }
@@ -117,7 +124,10 @@ fn hint(service: &Service, error: &RegistryError) -> String {
             log_in(service)
         ),
         RegistryError::Credentials { .. } => log_in(service),
-        RegistryError::Unknown { .. } => {
+        RegistryError::NotForPlatform { .. } => {
+            "name an image that is built for this host".to_owned()
+        }
+        RegistryError::Unknown { .. } | RegistryError::NotAsked { .. } => {
             "nothing to do if the registry comes back: it is asked again at the next pass"
                 .to_owned()
         }

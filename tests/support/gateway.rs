@@ -1,17 +1,18 @@
 //! A gateway before a registry: keeps a log of what is asked, can ask for tokens, and can misbehave.
 //!
-//! Its token server stands in for a registry's own: the reference implementation wants signed tokens and a
-//! certificate for that, which would prove nothing more about who asks.
+//! Its token server gives a token to everybody; one whose tokens a registry checks is in `token_server`.
 
 #![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
 use std::net::SocketAddr;
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard};
 
 use axum::Router;
 use axum::body::Body;
 use axum::extract::{Request, State};
 use axum::response::Response;
+use axum::serve::ListenerExt as _;
 use base64::Engine as _;
 
 /// Whom the gateway lets through.
@@ -37,6 +38,16 @@ pub enum Fault {
     Redirect(String),
     /// No answer, ever.
     Silence,
+    /// The connection breaks in the middle of each body.
+    Halfway,
+    /// So many requests are left of 100 in an hour.
+    Left(u64),
+    /// Lists of tags come in pages of so many, with relative links …
+    Pages(usize),
+    /// … and the second page does not come.
+    BrokenPages(usize),
+    /// … and each page leads to the same next one.
+    EndlessPages(usize),
 }
 
 /// A running gateway; it ends with this value.
@@ -51,6 +62,7 @@ struct World {
     behind: String,
     door: Door,
     client: reqwest::Client,
+    connections: AtomicUsize,
     state: Mutex<Mutable>,
 }
 
@@ -70,9 +82,14 @@ impl Gateway {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
-        let state = Mutex::default();
-        let world = Arc::new(World { address, behind: behind.to_owned(), door, client, state });
+        let (behind, state) = (behind.to_owned(), Mutex::default());
+        let connections = AtomicUsize::new(0);
+        let world = Arc::new(World { address, behind, door, client, connections, state });
         let (end, ended) = tokio::sync::oneshot::channel::<()>();
+        let counting = Arc::clone(&world);
+        let listener = listener.tap_io(move |_| {
+            counting.connections.fetch_add(1, Ordering::Relaxed);
+        });
         let service = Router::new().fallback(answer).with_state(Arc::clone(&world));
         tokio::spawn(async move {
             let serving = axum::serve(listener, service);
@@ -89,6 +106,16 @@ impl Gateway {
     /// What was asked since the last call: method, path and who asked.
     pub fn log(&self) -> Vec<String> {
         std::mem::take(&mut self.world.state().log)
+    }
+
+    /// Connections so far.
+    pub fn connections(&self) -> usize {
+        self.world.connections.load(Ordering::Relaxed)
+    }
+
+    /// Nothing goes wrong any more.
+    pub fn mend(&self) {
+        self.world.state().fault = None;
     }
 
     /// From now on, this goes wrong.
@@ -137,16 +164,89 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
             return status_only(307, ("location", &format!("http://{host}{path}")));
         }
         Some(Fault::Silence) => std::future::pending().await,
-        Some(Fault::NoDigestHeader) | None => {}
+        Some(
+            Fault::NoDigestHeader
+            | Fault::Halfway
+            | Fault::Left(_)
+            | Fault::Pages(_)
+            | Fault::BrokenPages(_)
+            | Fault::EndlessPages(_),
+        )
+        | None => {}
     }
     if !world.lets_through(&who) {
         return status_only(401, ("www-authenticate", &challenge(&world)));
     }
-    let mut response = forward(&world, request).await;
-    if fault == Some(Fault::NoDigestHeader) {
-        response.headers_mut().remove("docker-content-digest");
+    let query = request.uri().query().unwrap_or_default().to_owned();
+    let response = forward(&world, request).await;
+    let is_list = path.ends_with("/tags/list");
+    match fault {
+        Some(Fault::NoDigestHeader) => without_digest(response),
+        Some(Fault::Halfway) => halfway(response).await,
+        Some(Fault::Left(left)) => with_level(response, left),
+        Some(Fault::BrokenPages(_)) if query.contains("last=") => {
+            status_only(500, ("retry-after", "60"))
+        }
+        Some(Fault::Pages(size) | Fault::BrokenPages(size)) if is_list => {
+            page(response, &path, &query, size).await
+        }
+        Some(Fault::EndlessPages(size)) if is_list => page(response, &path, "", size).await,
+        Some(
+            Fault::Status(_)
+            | Fault::Redirect(_)
+            | Fault::Silence
+            | Fault::Pages(_)
+            | Fault::BrokenPages(_)
+            | Fault::EndlessPages(_),
+        )
+        | None => response,
     }
+}
+
+fn without_digest(mut response: Response) -> Response {
+    response.headers_mut().remove("docker-content-digest");
     response
+}
+
+fn with_level(mut response: Response, left: u64) -> Response {
+    let headers = response.headers_mut();
+    headers.insert("ratelimit-limit", "100;w=3600".parse().expect("a header"));
+    let left = format!("{left};w=3600");
+    headers.insert("ratelimit-remaining", left.parse().expect("a header"));
+    response
+}
+
+/// The first half of the body, then the connection breaks.
+async fn halfway(response: Response) -> Response {
+    let (mut parts, body) = response.into_parts();
+    let body = axum::body::to_bytes(body, 1 << 20).await.expect("a small body");
+    parts.headers.insert("content-length", body.len().into());
+    let first = body.slice(..body.len() / 2);
+    let broken = std::io::Error::other("the registry was killed");
+    let pieces = futures_util::stream::iter([Ok(first), Err(broken)]);
+    Response::from_parts(parts, Body::from_stream(pieces))
+}
+
+/// Those of the tags that come behind `last`, at most `size`, and where to find the rest.
+async fn page(response: Response, path: &str, query: &str, size: usize) -> Response {
+    let body = axum::body::to_bytes(response.into_body(), 1 << 20).await.expect("a small body");
+    let list: serde_json::Value = serde_json::from_slice(&body).expect("JSON");
+    let mut tags: Vec<String> = serde_json::from_value(list["tags"].clone()).expect("tags");
+    tags.sort();
+    let mut fields = url::form_urlencoded::parse(query.as_bytes());
+    let last = fields.find(|(key, _)| key == "last").map(|(_, last)| last.into_owned());
+    let rest = tags.into_iter().filter(|tag| last.as_ref().is_none_or(|last| tag > last));
+    let rest: Vec<String> = rest.collect();
+    let shown = &rest[..size.min(rest.len())];
+    let answer = Response::builder().header("content-type", "application/json");
+    let answer = match shown.last() {
+        Some(last) if rest.len() > size => {
+            answer.header("link", format!("<{path}?last={last}&n={size}>; rel=\"next\""))
+        }
+        Some(_) | None => answer,
+    };
+    let body = serde_json::json!({"name": list["name"], "tags": shown}).to_string();
+    answer.body(Body::from(body)).expect("a response")
 }
 
 fn challenge(world: &World) -> String {

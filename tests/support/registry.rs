@@ -5,12 +5,16 @@
 use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
+use std::sync::Arc;
 
 use base64::Engine as _;
 use evenkeel::model::Digest;
 use evenkeel::model::fingerprint::hex;
+use serde_json::Value;
 use sha2::{Digest as _, Sha256};
 use tempfile::TempDir;
+
+use super::token_server::TokenServer;
 
 /// The user of a registry with [`Auth::Basic`].
 pub const USER: &str = "me";
@@ -40,7 +44,8 @@ pub struct Registry {
     process: Child,
     address: String,
     auth: Auth,
-    storage: TempDir,
+    storage: Arc<TempDir>,
+    config: PathBuf,
 }
 
 /// A certificate for 127.0.0.1 that nobody trusts yet.
@@ -49,17 +54,19 @@ pub struct Certificate(TempDir);
 impl Certificate {
     /// Makes a new one.
     pub fn make() -> Self {
+        Self::with_key(&["ec", "-pkeyopt", "ec_paramgen_curve:P-256"])
+    }
+
+    /// One whose signatures are as JSON Web Tokens have them.
+    pub fn make_rsa() -> Self {
+        Self::with_key(&["rsa:2048"])
+    }
+
+    fn with_key(kind: &[&str]) -> Self {
         let made = Self(tempfile::tempdir().expect("a directory for the certificate"));
         let output = Command::new("openssl")
-            .args([
-                "req",
-                "-x509",
-                "-newkey",
-                "ec",
-                "-pkeyopt",
-                "ec_paramgen_curve:P-256",
-                "-nodes",
-            ])
+            .args(["req", "-x509", "-nodes", "-newkey"])
+            .args(kind)
             .args(["-days", "2", "-subj", "/CN=test", "-addext", "subjectAltName=IP:127.0.0.1"])
             .args(["-addext", "basicConstraints=critical,CA:FALSE"])
             .arg("-keyout")
@@ -77,7 +84,8 @@ impl Certificate {
         self.0.path().join("certificate.pem")
     }
 
-    fn key(&self) -> PathBuf {
+    /// Its key, PEM.
+    pub fn key(&self) -> PathBuf {
         self.0.path().join("key.pem")
     }
 }
@@ -90,17 +98,34 @@ impl Registry {
 
     /// The same with TLS. Nothing can be pushed: it answers, which is enough.
     pub fn start_tls(certificate: &Certificate) -> Self {
-        let (certificate, key) = (certificate.file(), certificate.key());
-        let tls =
-            format!(", tls: {{certificate: {}, key: {}}}", certificate.display(), key.display());
-        Self::launch(Auth::None, &tls)
+        Self::launch(Auth::None, &tls(certificate, ""))
+    }
+
+    /// The same, for those who show the certificate `client` alone.
+    pub fn start_tls_for(certificate: &Certificate, client: &Certificate) -> Self {
+        let only = format!(", clientcas: [{}]", client.file().display());
+        Self::launch(Auth::None, &tls(certificate, &only))
+    }
+
+    /// Another registry with the same images, for those who have a token of `server`.
+    pub fn guarded_by(&self, server: &TokenServer) -> Self {
+        let auth = format!(
+            "auth: {{token: {{realm: '{}', service: registry, issuer: test, rootcertbundle: {}}}}}\n",
+            server.realm(),
+            server.certificate().display()
+        );
+        let config = self.storage.path().join("guarded.yml");
+        write_config(&config, self.storage.path(), "", &auth);
+        let (process, address) = serve(&config, "127.0.0.1:0");
+        Self { process, address, auth: Auth::None, storage: Arc::clone(&self.storage), config }
     }
 
     fn launch(auth: Auth, tls: &str) -> Self {
         let storage = tempfile::tempdir().expect("a directory for the registry");
-        write_config(storage.path(), auth, tls);
-        let (process, address) = serve(storage.path(), "127.0.0.1:0");
-        Self { process, address, auth, storage }
+        let config = storage.path().join("config.yml");
+        write_config(&config, storage.path(), tls, &passwords(storage.path(), auth));
+        let (process, address) = serve(&config, "127.0.0.1:0");
+        Self { process, address, auth, storage: Arc::new(storage), config }
     }
 
     /// Ends the registry: from now on nobody answers.
@@ -112,7 +137,7 @@ impl Registry {
 
     /// Starts it again after [`Registry::stop`], at the same address, with all that was pushed.
     pub fn resume(&mut self) {
-        (self.process, self.address) = serve(self.storage.path(), &self.address);
+        (self.process, self.address) = serve(&self.config, &self.address);
     }
 
     /// Host and port, as image references name it.
@@ -130,6 +155,27 @@ impl Registry {
             Kind::OciIndex => self.push_index(path, tag, kind, Kind::OciManifest),
             Kind::DockerList => self.push_index(path, tag, kind, Kind::DockerManifest),
         }
+    }
+
+    /// Uploads an image for one platform, without a tag.
+    pub fn push_child(&self, path: &str, architecture: &str, created: Option<&str>) -> Digest {
+        let config = serde_json::json!({
+            "architecture": architecture, "os": "linux", "created": created,
+            "rootfs": {"type": "layers", "diff_ids": []},
+        });
+        let manifest = self.image_of(path, Kind::OciManifest, config.to_string().as_bytes());
+        let digest = digest_of(&manifest);
+        self.put_manifest(path, digest.as_str(), Kind::OciManifest, &manifest)
+    }
+
+    /// Uploads an index of what is there already: each entry needs `digest` and `mediaType`.
+    pub fn push_entries(&self, path: &str, tag: Option<&str>, entries: &[Value]) -> Digest {
+        let index = serde_json::json!({
+            "schemaVersion": 2, "mediaType": media_type(Kind::OciIndex), "manifests": entries,
+        });
+        let index = index.to_string().into_bytes();
+        let digest = digest_of(&index);
+        self.put_manifest(path, tag.unwrap_or(digest.as_str()), Kind::OciIndex, &index)
     }
 
     fn push_index(&self, path: &str, tag: &str, kind: Kind, child: Kind) -> Digest {
@@ -152,7 +198,11 @@ impl Registry {
         let config = format!(
             r#"{{"architecture":"amd64","os":"linux","config":{{"Labels":{{"tag":"{tag}"}}}},"rootfs":{{"type":"layers","diff_ids":[]}}}}"#
         );
-        let digest = self.put_blob(path, config.as_bytes());
+        self.image_of(path, kind, config.as_bytes())
+    }
+
+    fn image_of(&self, path: &str, kind: Kind, config: &[u8]) -> Vec<u8> {
+        let digest = self.put_blob(path, config);
         let config_type = match kind {
             Kind::OciManifest | Kind::OciIndex => "application/vnd.oci.image.config.v1+json",
             Kind::DockerManifest | Kind::DockerList => {
@@ -201,11 +251,11 @@ impl Drop for Registry {
     }
 }
 
-/// Runs the registry of `directory`; returns once it listens, with the address it got.
-fn serve(directory: &Path, address: &str) -> (Child, String) {
+/// Runs the registry of `config`; returns once it listens, with the address it got.
+fn serve(config: &Path, address: &str) -> (Child, String) {
     let mut process = Command::new("docker-registry")
         .arg("serve")
-        .arg(directory.join("config.yml"))
+        .arg(config)
         .env("REGISTRY_HTTP_ADDR", address)
         .stdout(Stdio::null())
         .stderr(Stdio::piped())
@@ -219,19 +269,28 @@ fn serve(directory: &Path, address: &str) -> (Child, String) {
     (process, address)
 }
 
-fn write_config(directory: &Path, auth: Auth, tls: &str) {
-    let mut config = format!(
-        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'{tls}}}\n",
-        directory.join("data").display()
+fn write_config(file: &Path, storage: &Path, tls: &str, auth: &str) {
+    let config = format!(
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'{tls}}}\n{auth}",
+        storage.join("data").display()
     );
-    if auth == Auth::Basic {
-        let users = directory.join("htpasswd");
-        let made = Command::new("htpasswd").args(["-nbB", USER, PASSWORD]).output();
-        let made = made.expect("htpasswd (Debian package `apache2-utils`) runs").stdout;
-        std::fs::write(&users, made).expect("the directory is ours");
-        config += &format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", users.display());
+    std::fs::write(file, config).expect("the directory is ours");
+}
+
+fn tls(certificate: &Certificate, more: &str) -> String {
+    let (certificate, key) = (certificate.file(), certificate.key());
+    format!(", tls: {{certificate: {}, key: {}{more}}}", certificate.display(), key.display())
+}
+
+fn passwords(directory: &Path, auth: Auth) -> String {
+    if auth == Auth::None {
+        return String::new();
     }
-    std::fs::write(directory.join("config.yml"), config).expect("the directory is ours");
+    let users = directory.join("htpasswd");
+    let made = Command::new("htpasswd").args(["-nbB", USER, PASSWORD]).output();
+    let made = made.expect("htpasswd (Debian package `apache2-utils`) runs").stdout;
+    std::fs::write(&users, made).expect("the directory is ours");
+    format!("auth: {{htpasswd: {{realm: test, path: {}}}}}\n", users.display())
 }
 
 /// The address in a log line such as `msg="listening on 127.0.0.1:41234"`.
@@ -271,11 +330,18 @@ fn authorised(
 
 /// `auths` of a `config.json` that logs in to `host`.
 pub fn docker_config(host: &str, user: &str, password: &str) -> String {
-    let auth = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
-    serde_json::json!({"auths": {host: {"auth": auth}}}).to_string()
+    docker_configs(&[host], user, password)
 }
 
-fn media_type(kind: Kind) -> &'static str {
+/// The same for several.
+pub fn docker_configs(hosts: &[&str], user: &str, password: &str) -> String {
+    let auth = base64::engine::general_purpose::STANDARD.encode(format!("{user}:{password}"));
+    let auths = hosts.iter().map(|host| ((*host).to_owned(), serde_json::json!({"auth": auth})));
+    serde_json::json!({"auths": auths.collect::<serde_json::Map<_, _>>()}).to_string()
+}
+
+/// How the distribution protocol calls it.
+pub fn media_type(kind: Kind) -> &'static str {
     match kind {
         Kind::OciManifest => "application/vnd.oci.image.manifest.v1+json",
         Kind::OciIndex => "application/vnd.oci.image.index.v1+json",

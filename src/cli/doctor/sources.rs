@@ -5,7 +5,7 @@ use crate::model::{ImageRef, Problem};
 use crate::reconcile::World;
 use crate::reconcile::places::Places;
 use crate::reconcile::sources::{self, Freshness, SourceSeen};
-use crate::registry::RegistryError;
+use crate::registry::{self, RegistryError};
 
 /// The sources, what is wrong with their stacks, and the registries these name.
 pub(super) async fn look(world: &World) -> Vec<Finding> {
@@ -23,7 +23,7 @@ pub(super) async fn look(world: &World) -> Vec<Finding> {
     }
     images.sort_by(|a, b| a.registry().cmp(b.registry()));
     images.dedup_by(|a, b| a.registry() == b.registry());
-    let asked = images.into_iter().map(|image| registry(world, image));
+    let asked = images.into_iter().map(|image| registry_of(world, image));
     findings.extend(futures_util::future::join_all(asked).await);
     findings
 }
@@ -64,11 +64,13 @@ fn unusable(what: String, problems: &[Problem]) -> Finding {
     Finding::failed(what, format!("{first}{more}"), remedy)
 }
 
-async fn registry(world: &World, image: &ImageRef) -> Finding {
+async fn registry_of(world: &World, image: &ImageRef) -> Finding {
     let what = format!("registry {}", image.registry());
-    match world.registry.digest(image).await {
+    match registry::digest(&*world.registry, image).await {
         Ok(_) => Finding::ok(what, "answers, and lets us in"),
-        Err(RegistryError::NoSuchImage { .. }) => Finding::ok(what, "answers"),
+        Err(RegistryError::NoSuchImage { .. } | RegistryError::NotForPlatform { .. }) => {
+            Finding::ok(what, "answers")
+        }
         Err(RegistryError::Denied { why, .. }) => Finding::failed(
             what,
             format!("refuses access: {why}"),
@@ -79,10 +81,12 @@ async fn registry(world: &World, image: &ImageRef) -> Finding {
             format!("credentials cannot be used: {why}"),
             "see `registry.docker_config` and `registry.hosts` in the configuration",
         ),
-        Err(RegistryError::Unknown { why, .. }) => Finding::warning(
-            what,
-            format!("gives no answer: {why}"),
-            "what runs goes on; new images cannot be pulled until it answers",
-        ),
+        Err(RegistryError::Unknown { why, .. } | RegistryError::NotAsked { why, .. }) => {
+            Finding::warning(
+                what,
+                format!("gives no answer: {why}"),
+                "what runs goes on; new images cannot be pulled until it answers",
+            )
+        }
     }
 }
