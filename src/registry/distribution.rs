@@ -244,14 +244,16 @@ impl Distribution {
         let mut login = self.credentials_for(host).await?;
         let mut is_last = false;
         loop {
-            host.admit().await?;
+            host.admit_token().await?;
             let request = Request { login: login.as_ref(), ..request };
             match token::fetch(&host.clients.token, &request).await {
                 Ok(token) => {
+                    host.token_heard(None);
                     host.tokens.keep(request.scopes, &token);
                     return Ok(token);
                 }
                 Err(TokenError::Denied(why)) => {
+                    host.token_heard(None);
                     self.credentials.forget(&host.registry, login.as_ref()).await;
                     let other = self.credentials_for(host).await?;
                     if is_last || other == login {
@@ -260,7 +262,7 @@ impl Distribution {
                     (login, is_last) = (other, true);
                 }
                 Err(TokenError::Unknown { why, trouble, retry_after }) => {
-                    host.troubled(trouble, retry_after);
+                    host.token_heard(Some((trouble, retry_after)));
                     let registry = host.registry.clone();
                     return Err(RegistryError::Unknown { registry, why, retry_after });
                 }

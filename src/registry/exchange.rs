@@ -44,6 +44,8 @@ pub(super) struct Host {
     pub tokens: Tokens,
     pub remembered: Mutex<Remembered>,
     manners: Mutex<Manners>,
+    /// Those of its token server, which may be well while the registry is not, and the other way round.
+    token_manners: Mutex<Manners>,
     is_met: AtomicBool,
     meeting: tokio::sync::Mutex<Meeting>,
 }
@@ -117,6 +119,7 @@ impl Host {
             tokens: Tokens::default(),
             remembered: Mutex::default(),
             manners: Mutex::new(Manners::new(Instant::now())),
+            token_manners: Mutex::new(Manners::new(Instant::now())),
             is_met: AtomicBool::new(false),
             meeting: tokio::sync::Mutex::default(),
         })
@@ -174,12 +177,21 @@ impl Host {
         }
     }
 
-    /// Waits until the next request may go out, where that is soon.
-    pub async fn admit(&self) -> Result<(), RegistryError> {
-        let admitted = lock(&self.manners).admit(Instant::now());
+    /// Waits until the next request to the registry may go out, where that is soon.
+    async fn admit(&self) -> Result<(), RegistryError> {
+        self.wait(&self.manners, "").await
+    }
+
+    /// The same for its token server.
+    pub async fn admit_token(&self) -> Result<(), RegistryError> {
+        self.wait(&self.token_manners, "its token server is left alone: ").await
+    }
+
+    async fn wait(&self, manners: &Mutex<Manners>, whom: &str) -> Result<(), RegistryError> {
+        let admitted = lock(manners).admit(Instant::now());
         let wait = admitted.map_err(|NotNow { why, wait }| RegistryError::NotAsked {
             registry: self.registry.clone(),
-            why: why.to_owned(),
+            why: format!("{whom}{why}"),
             retry_after: wait,
         })?;
         if !wait.is_zero() {
@@ -191,6 +203,15 @@ impl Host {
     /// Takes note that no usable answer came.
     pub fn troubled(&self, trouble: Trouble, asked: Option<Duration>) {
         lock(&self.manners).troubled(Instant::now(), trouble, asked, luck());
+    }
+
+    /// Takes note of how a request to the token server ended.
+    pub fn token_heard(&self, trouble: Option<(Trouble, Option<Duration>)>) {
+        let mut manners = lock(&self.token_manners);
+        match trouble {
+            Some((trouble, asked)) => manners.troubled(Instant::now(), trouble, asked, luck()),
+            None => manners.answered(Instant::now(), None),
+        }
     }
 
     /// Takes note of what an answer says of the registry's patience.

@@ -61,6 +61,22 @@ async fn a_registry_that_fails_is_asked_three_times_and_others_go_on() {
 }
 
 #[tokio::test]
+async fn a_token_server_that_fails_is_left_alone_and_the_registry_with_it() {
+    let registry = Registry::start(Auth::None);
+    let realm = Some("http://127.0.0.1:1/token".to_owned());
+    let gateway = Gateway::start(registry.host(), Door::Token { realm }).await;
+    let asking = anonymous();
+    for _ in 0..4 {
+        let errors = ask_ten(&asking, &gateway.host()).await;
+        assert!(errors.len() == 10 && errors.iter().all(is_unknown), "{errors:?}");
+        assert_eq!(gateway.log().len(), 1, "the first, which is told that a token is wanted");
+    }
+    let errors = ask_ten(&asking, &gateway.host()).await;
+    assert!(errors.iter().all(|error| error.to_string().contains("token server")), "{errors:?}");
+    assert_eq!(gateway.log(), [""; 0]);
+}
+
+#[tokio::test]
 async fn the_last_of_what_a_registry_allows_is_left_for_pulls() {
     let registry = Registry::start(Auth::None);
     let gateway = Gateway::start(registry.host(), Door::Open).await;

@@ -14,6 +14,7 @@ use axum::extract::{Request, State};
 use axum::response::Response;
 use axum::serve::ListenerExt as _;
 use base64::Engine as _;
+use futures_util::StreamExt as _;
 
 /// Whom the gateway lets through.
 #[derive(Clone, PartialEq, Eq)]
@@ -223,7 +224,12 @@ async fn halfway(response: Response) -> Response {
     parts.headers.insert("content-length", body.len().into());
     let first = body.slice(..body.len() / 2);
     let broken = std::io::Error::other("the registry was killed");
-    let pieces = futures_util::stream::iter([Ok(first), Err(broken)]);
+    // What was written goes out only when the rest lets wait for itself.
+    let rest = futures_util::stream::once(async {
+        tokio::task::yield_now().await;
+        Err(broken)
+    });
+    let pieces = futures_util::stream::iter([Ok(first)]).chain(rest);
     Response::from_parts(parts, Body::from_stream(pieces))
 }
 
