@@ -73,7 +73,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         keep: None,
     };
     let hash = service.settings.hash(&image);
-    let pinned = Pinned { image, hash, origin: PinOrigin::Registry, remark: None };
+    let pinned = Pinned { image, hash, origin: PinOrigin::Registry, remark: None, followed: None };
     DesiredService { service, image: Ok(pinned) }
 }
 

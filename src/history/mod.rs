@@ -12,6 +12,7 @@ mod images;
 mod open;
 mod past;
 mod places;
+mod polls;
 mod remembered;
 mod schema;
 mod seen;

@@ -7,7 +7,7 @@ use rusqlite::{Row, Transaction, params};
 
 use super::stored::{Stored, get, get_optional, service_id};
 use super::{History, HistoryError};
-use crate::model::desired::Pins;
+use crate::model::desired::{Chosen, Pin, Pins};
 use crate::model::memory::{Deployed, HeldBy, Hold, HoldScope, Memory, Rejection, Trouble};
 use crate::model::{ContainerId, ContainerName, ServiceId, SpecHash, StackName};
 
@@ -242,11 +242,11 @@ impl History {
         })
     }
 
-    /// The digests that image lines were resolved to.
+    /// What image lines stand for.
     pub fn pins(&self) -> Result<Pins, HistoryError> {
         self.read(|transaction| {
             let pins: BTreeMap<_, _> = all(transaction, "pins", |row| {
-                Ok(((service_id(row)?, row.get("reference")?), get(row, "digest")?))
+                Ok(((service_id(row)?, row.get("reference")?), pin(row)?))
             })?;
             Ok(Pins(pins))
         })
@@ -256,23 +256,50 @@ impl History {
     pub fn record_pins(&self, pins: &Pins, at: Timestamp) -> Result<(), HistoryError> {
         let known = self.pins()?;
         let new: Vec<_> =
-            pins.0.iter().filter(|(line, digest)| known.0.get(line) != Some(digest)).collect();
+            pins.0.iter().filter(|(line, pin)| known.0.get(line) != Some(pin)).collect();
         if new.is_empty() {
             return Ok(());
         }
         self.write(|transaction| {
             let mut statement = transaction.prepare(
-                "INSERT OR REPLACE INTO pins (stack, service, reference, digest, recorded_at)
-                 VALUES (?1, ?2, ?3, ?4, ?5)",
+                "INSERT OR REPLACE INTO pins
+                     (stack, service, reference, digest, recorded_at, tag, why)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
             )?;
-            for ((service, reference), digest) in new {
+            for ((service, reference), pin) in new {
                 statement.execute(params![
                     service.stack.as_str(),
                     service.service.as_str(),
                     reference,
-                    digest.as_str(),
-                    at.to_text(),
+                    pin.digest.as_str(),
+                    pin.chosen.as_ref().map_or(at, |chosen| chosen.at).to_text(),
+                    pin.chosen.as_ref().map(|chosen| &chosen.tag),
+                    pin.chosen.as_ref().map(|chosen| &chosen.why),
                 ])?;
+            }
+            Ok(())
+        })
+    }
+
+    /// Forgets what following the registry led to for image lines that git does not have any more: git's word
+    /// goes before, also where a line comes back. `lines` are those that git has.
+    pub fn forget_chosen(&self, lines: &BTreeMap<ServiceId, String>) -> Result<(), HistoryError> {
+        let pins = self.pins()?;
+        let gone: Vec<_> = pins
+            .0
+            .iter()
+            .filter(|(_, pin)| pin.chosen.is_some())
+            .filter(|((service, line), _)| lines.get(service).is_some_and(|now| now != line))
+            .map(|(key, _)| key)
+            .collect();
+        if gone.is_empty() {
+            return Ok(());
+        }
+        self.write(|transaction| {
+            let sql = "DELETE FROM pins WHERE stack = ?1 AND service = ?2 AND reference = ?3";
+            for (service, line) in gone {
+                let params = [service.stack.as_str(), service.service.as_str(), line];
+                transaction.execute(sql, params)?;
             }
             Ok(())
         })
@@ -314,6 +341,13 @@ fn all<T, C: FromIterator<T>>(
     let mut statement = transaction.prepare(&format!("SELECT * FROM {table} ORDER BY 1"))?;
     let rows = statement.query_map([], read)?;
     Ok(rows.collect::<Result<C, _>>()?)
+}
+
+fn pin(row: &Row<'_>) -> rusqlite::Result<Pin> {
+    let (tag, why): (Option<String>, Option<String>) = (row.get("tag")?, row.get("why")?);
+    let at = get(row, "recorded_at")?;
+    let chosen = tag.zip(why).map(|(tag, why)| Chosen { tag, why, at });
+    Ok(Pin { digest: get(row, "digest")?, chosen })
 }
 
 fn service_spec(row: &Row<'_>) -> rusqlite::Result<(ServiceId, SpecHash)> {

@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
 pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES];
+    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -168,6 +168,22 @@ CREATE TABLE retained (
     since TEXT,
     says TEXT
 ) STRICT;
+";
+
+/// What registries said, as JSON; `name` is a tag or a digest. How a pin came to be, where it was chosen from
+/// that.
+const POLLS: &str = "
+CREATE TABLE polls (
+    kind TEXT NOT NULL,
+    registry TEXT NOT NULL,
+    repository TEXT NOT NULL,
+    name TEXT NOT NULL,
+    heard TEXT NOT NULL,
+    heard_at TEXT NOT NULL,
+    PRIMARY KEY (kind, registry, repository, name)
+) STRICT, WITHOUT ROWID;
+ALTER TABLE pins ADD COLUMN tag TEXT;
+ALTER TABLE pins ADD COLUMN why TEXT;
 ";
 
 /// How a database stands to a list of migrations.

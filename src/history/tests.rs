@@ -11,7 +11,7 @@ use rusqlite::Connection;
 
 use super::schema::{self, MIGRATIONS, Version};
 use super::*;
-use crate::model::desired::Pins;
+use crate::model::desired::{Chosen, Pin, Pins};
 use crate::model::memory::{Deployed, HeldBy, Hold, HoldScope, Rejection, Trouble};
 use crate::model::retention::Pulled;
 use crate::model::spec::RestartPolicy;
@@ -393,10 +393,37 @@ fn jobs_adoptions_known_services_and_pins_come_back() {
     assert!(history.memory().unwrap().known_services.is_empty());
 
     let line = (migrate, "hash".to_owned());
-    history.record_pins(&Pins(BTreeMap::from([(line.clone(), digest('a'))])), at(1)).unwrap();
-    let newer = Pins(BTreeMap::from([(line, digest('b'))]));
+    history
+        .record_pins(&Pins(BTreeMap::from([(line.clone(), digest('a').into())])), at(1))
+        .unwrap();
+    let newer = Pins(BTreeMap::from([(line, digest('b').into())]));
     history.record_pins(&newer, at(2)).unwrap();
     assert_eq!(history.pins().unwrap(), newer);
+}
+
+#[test]
+fn what_was_chosen_for_an_image_line_goes_with_the_line() {
+    let history = History::in_memory().unwrap();
+    let pin = |letter, tag: Option<&str>| Pin {
+        digest: digest(letter),
+        chosen: tag.map(|tag| Chosen { tag: tag.into(), why: "newest".into(), at: at(1) }),
+    };
+    let key = |service: &str, line: &str| (id(service), line.to_owned());
+    let pins = Pins(BTreeMap::from([
+        (key("shop/api", "old"), pin('a', Some("1.4.7"))),
+        (key("shop/api", "older"), pin('b', None)),
+        (key("shop/web", "old"), pin('c', Some("1.4.7"))),
+        (key("blog/web", "old"), pin('d', Some("1.4.7"))),
+    ]));
+    history.record_pins(&pins, at(1)).unwrap();
+    assert_eq!(history.pins().unwrap(), pins);
+    // The blog could not be read.
+    let lines =
+        BTreeMap::from([(id("shop/api"), "new".to_owned()), (id("shop/web"), "old".to_owned())]);
+    history.forget_chosen(&lines).unwrap();
+    let left: Vec<_> = history.pins().unwrap().0.into_keys().collect();
+    let expected = [key("blog/web", "old"), key("shop/api", "older"), key("shop/web", "old")];
+    assert_eq!(left, expected);
 }
 
 fn source_report(fetched: i64) -> SourceReport {
@@ -429,7 +456,7 @@ fn writes(history: &History) -> u64 {
 fn a_pass_that_finds_nothing_new_writes_nothing() {
     let history = History::in_memory().unwrap();
     let infra = SourceName::from("infra");
-    let pins = Pins(BTreeMap::from([((id("shop/api"), "h".to_owned()), digest('a'))]));
+    let pins = Pins(BTreeMap::from([((id("shop/api"), "h".to_owned()), digest('a').into())]));
     let pass = |fetched| {
         history.record_source(&infra, &source_report(fetched)).unwrap();
         history.record_stack(&stack_report("in-sync")).unwrap();

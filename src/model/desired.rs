@@ -74,6 +74,17 @@ pub struct Pinned {
     pub origin: PinOrigin,
     /// Said aloud where something did not go the usual way: the registry did not answer.
     pub remark: Option<String>,
+    /// What following the registry came to; `None` for a service that does not follow it.
+    pub followed: Option<Followed>,
+}
+
+/// What following the registry came to.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Followed {
+    /// Why this image was chosen now; `None` where it stays as it was.
+    pub chosen: Option<String>,
+    /// Why a newer one is not chosen, or why it is not known whether there is one.
+    pub waits: Option<String>,
 }
 
 /// What a digest was taken from.
@@ -130,8 +141,34 @@ impl Deployment {
     }
 }
 
-/// Pins recorded on this host, or new ones to record: written image line to digest.
+/// Pins recorded on this host, or new ones to record, by written image line.
 ///
 /// The key is a hash of the interpolated reference, which may hold a server value.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Pins(pub BTreeMap<(super::ServiceId, String), super::Digest>);
+pub struct Pins(pub BTreeMap<(super::ServiceId, String), Pin>);
+
+/// What an image line stands for on this host.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Pin {
+    /// The digest.
+    pub digest: super::Digest,
+    /// How it came to be, where following the registry led to it.
+    pub chosen: Option<Chosen>,
+}
+
+/// An image that following the registry led to, and that has proved itself here.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Chosen {
+    /// Its tag: the written one, or a newer one.
+    pub tag: String,
+    /// Why it was chosen.
+    pub why: String,
+    /// When it was recorded.
+    pub at: jiff::Timestamp,
+}
+
+impl From<super::Digest> for Pin {
+    fn from(digest: super::Digest) -> Self {
+        Self { digest, chosen: None }
+    }
+}

@@ -3,8 +3,23 @@
 use std::fmt;
 
 /// A content digest, `sha256:` and 64 hex digits (OCI Image Specification, descriptor digests).
-#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize)]
+#[serde(into = "String", try_from = "String")]
 pub struct Digest(String);
+
+impl From<Digest> for String {
+    fn from(digest: Digest) -> Self {
+        digest.0
+    }
+}
+
+impl TryFrom<String> for Digest {
+    type Error = &'static str;
+
+    fn try_from(text: String) -> Result<Self, &'static str> {
+        Self::parse(&text).ok_or("not a digest")
+    }
+}
 
 impl Digest {
     /// Reads a digest: an algorithm, a colon and at least 32 hex digits.
@@ -143,6 +158,12 @@ impl ImageRef {
         Self { tag: None, ..self.clone() }
     }
 
+    /// The same repository with another tag, without a digest.
+    #[must_use]
+    pub fn with_tag(&self, tag: &str) -> Self {
+        Self { name: self.name.clone(), tag: Some(tag.to_owned()), digest: None }
+    }
+
     /// Whether both name the same repository and tag, however they are written
     /// (`nginx` is `docker.io/library/nginx:latest`).
     pub fn same_tag(&self, other: &Self) -> bool {
@@ -272,7 +293,9 @@ impl fmt::Debug for PinnedImage {
 }
 
 /// A platform as images declare it: `linux/arm64/v8`.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize)]
+#[derive(
+    Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash, serde::Serialize, serde::Deserialize,
+)]
 #[serde(transparent)]
 pub struct Platform(pub String);
 

@@ -18,6 +18,7 @@ pub mod memory_tree;
 pub mod names;
 pub mod networks;
 pub mod observed;
+pub mod polls;
 pub mod probe;
 pub mod problem;
 pub mod pull_policy;

@@ -9,8 +9,8 @@ use indexmap::IndexMap;
 use super::probe::Probe;
 use super::tree::SharedTree;
 use super::{
-    CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, Place, PullPolicy,
-    ServiceName, SourceName, StackName, Update, VolumeName, Window,
+    CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, PinnedImage, Place,
+    PullPolicy, ServiceName, SourceName, StackName, Update, VolumeName, Window,
 };
 
 pub use super::networks::{Network, Subnet};
@@ -129,6 +129,23 @@ pub struct Service {
 }
 
 impl Service {
+    /// The image that it was pinned to, as people may see it: its line, but for a newer tag.
+    pub fn shown_with(&self, pinned: &PinnedImage) -> String {
+        let reference = pinned.reference();
+        match reference.tag() {
+            Some(tag) if tag != self.image.tag_or_latest() => {
+                let written = self.image.tag().map(|tag| format!(":{tag}"));
+                let name = written.and_then(|tag| self.image_shown.strip_suffix(tag.as_str()));
+                // Where the tag is a server's variable, the new one replaces nothing that can be told.
+                name.map_or_else(
+                    || format!("{} → {tag}", self.image_shown),
+                    |name| format!("{name}:{tag}"),
+                )
+            }
+            Some(_) | None => self.image_shown.clone(),
+        }
+    }
+
     /// The name of replica `number` (from 1).
     pub fn container(&self, stack: &StackName, number: u32) -> ContainerName {
         match &self.container_name {

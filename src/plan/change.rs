@@ -137,6 +137,7 @@ fn judge<'a>(
         }
     };
     judged.remarks.extend(pinned.remark.clone());
+    judged.remarks.extend(pinned.followed.iter().flat_map(|it| it.waits.clone()));
     judged.remarks.extend(volumes::remarks(situation, &judged));
     judged.remarks.extend(unknown_hooks(situation, &judged));
     judged.replicas =

@@ -87,7 +87,7 @@ impl Groundwork {
         let step = Step::PullImage {
             image: pinned.image.clone(),
             platform: service.desired.service.settings.platform.clone(),
-            shown: service.desired.service.image_shown.clone(),
+            shown: service.desired.service.shown_with(&pinned.image),
         };
         let known = self.images.get(&pinned.image).copied();
         let id = known.unwrap_or_else(|| builder.add(&purpose, step, because, Vec::new()));

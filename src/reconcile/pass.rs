@@ -22,9 +22,12 @@ use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
 use crate::model::ServiceId;
+use crate::model::desired::Pins;
 use crate::model::login::Login;
 use crate::model::memory::{HeldBy, HoldScope, Memory};
-use crate::plan::{self, Block, Change, Plan, Retries, Step, Verdict};
+use crate::model::polls::Polls;
+use crate::plan::{self, Block, Change, Plan, Retries, Rules, Step, Verdict};
+use crate::resolve::Loaded;
 
 /// How long a pass waits for another one to end.
 pub(super) const PATIENCE: Duration = Duration::from_secs(30);
@@ -118,12 +121,13 @@ pub async fn pass(
 
     let rules = world.rules(request);
     let mut memory = record::recall(&history, now)?;
-    let pins = history.pins()?;
-    let loaded = &read.loaded;
-    let offline = request.offline;
-    let scene = Scene { loaded, pins: &pins, rules: &rules, offline, now };
+    let (pins, polls) = (history.pins()?, history.polls()?);
+    let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
     let mut view = view::look(world, Some(early), &scene.with(&memory)).await?;
     record::note(&history, &read, &view, &mut memory, now)?;
+    let heard = view.polls.clone().unwrap_or_default();
+    history.record_polls(&polls, &heard, now)?;
+    let scene = Scene { polls: Some(&heard), ..scene };
     for ended in memory.end_rollbacks(&view.desired) {
         history.end_rollback(&ended.scope)?;
         notices.push(format!("{} is no longer held: git asks for another image", ended.scope));
@@ -145,6 +149,7 @@ pub async fn pass(
     };
     let ended = Timestamp::now();
     record::finish(&history, &view, &plan, &outcome, &generations, ended)?;
+    record::chosen(&history, &view, &plan, &outcome, ended)?;
     backoff::record(&history, &view, &plan, &outcome, &memory, ended)?;
     record::deployed(&history, &view, &plan, &outcome, &memory)?;
     standing::record(&history, &view, &plan, &outcome, &generations)?;
@@ -179,9 +184,8 @@ pub async fn preview(
     let (fetched, early) = gather(world, freshness, now).await?;
     let read = read(world, fetched, &early, history.places()?).await;
     let rules = world.rules(request);
-    let (mut memory, pins) = (history.memory()?, history.pins()?);
-    let (loaded, offline) = (&read.loaded, request.offline);
-    let scene = Scene { loaded, pins: &pins, rules: &rules, offline, now };
+    let (mut memory, pins, polls) = (history.memory()?, history.pins()?, history.polls()?);
+    let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
     let view = view::look(world, Some(early), &scene.with(&memory)).await?;
     memory.end_rollbacks(&view.desired);
     let situation = view.situation(&memory, &rules, now);
@@ -196,6 +200,17 @@ pub async fn preview(
         (plan.steps, plan.sections) = (repair.steps, repair.sections);
     }
     Ok(Preview { sources: read.sources, view, plan })
+}
+
+fn scene<'a>(
+    request: &Request,
+    loaded: &'a Loaded,
+    pins: &'a Pins,
+    polls: &'a Polls,
+    rules: &'a Rules,
+    now: Timestamp,
+) -> Scene<'a> {
+    Scene { loaded, pins, polls: Some(polls), rules, offline: request.offline, now }
 }
 
 /// Services that have lost their containers and for which git is no help: what it asks for was rejected here,

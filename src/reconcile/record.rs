@@ -10,16 +10,17 @@ use crate::apply::{Journal, Outcome, ServiceResult};
 use crate::history::{
     self, GenerationRow, History, HistoryError, NewGeneration, PlannedService, Reason, StoredFile,
 };
-use crate::model::desired::{Deployment, Pinned};
+use crate::model::desired::{Chosen, Deployment, Pin, Pinned, Pins};
 use crate::model::memory::{Memory, Rejection};
 use crate::model::retention::{Pulled, pull_key};
 use crate::model::spec::RestartPolicy;
 use crate::model::tree::{EntryKind, Tree};
 use crate::model::{
-    ContainerId, GenerationNumber, GenerationOutcome, PinnedImage, ServiceOutcome, SourceName,
-    StackName, Trigger, labels,
+    ContainerId, DesiredService, GenerationNumber, GenerationOutcome, PinnedImage, ServiceId,
+    ServiceOutcome, SourceName, StackName, Trigger, labels,
 };
 use crate::plan::{Change, Difference, Plan, Step, Verdict};
+use crate::resolve::pin_key;
 
 /// The generation of each stack that a pass changes.
 pub type Generations = BTreeMap<StackName, GenerationNumber>;
@@ -110,6 +111,7 @@ pub fn note(
     let sources: Vec<SourceName> = read.sources.iter().map(|seen| seen.name.clone()).collect();
     history.forget_sources(&sources.into_iter().collect())?;
     history.record_pins(&view.new_pins, now)?;
+    history.forget_chosen(&lines(view))?;
     history.record_places(&read.places)?;
     history.forget_containers(&view.containers())?;
     // Another program's containers on the same engine count by themselves.
@@ -315,6 +317,49 @@ pub fn deployed(
     Ok(())
 }
 
+/// Records what following registries led to, for each service that it has proved itself in.
+pub fn chosen(
+    history: &History,
+    view: &View,
+    plan: &Plan,
+    outcome: &Outcome,
+    now: Timestamp,
+) -> Result<(), HistoryError> {
+    let mut pins = Pins::default();
+    for change in &plan.changes {
+        let desired = view.desired.deployment(&change.service.stack);
+        let desired = desired.and_then(|it| it.services.get(&change.service.service));
+        let Some(DesiredService { service, image: Ok(pinned) }) = desired else { continue };
+        let why = pinned.followed.as_ref().and_then(|followed| followed.chosen.clone());
+        let Some(why) = why.filter(|_| is_good(how_it_went(outcome, change))) else { continue };
+        let (reference, digest) = (pinned.image.reference(), pinned.image.digest().clone());
+        let tag = reference.tag_or_latest().to_owned();
+        let key = (change.service.clone(), pin_key(&service.image));
+        pins.0.insert(key, Pin { digest, chosen: Some(Chosen { tag, why, at: now }) });
+    }
+    history.record_pins(&pins, now)
+}
+
+fn how_it_went(outcome: &Outcome, change: &Change) -> ServiceOutcome {
+    let result = outcome.services.get(&change.service);
+    result.map_or_else(|| without_steps(&change.verdict), |result| result.outcome)
+}
+
+fn is_good(outcome: ServiceOutcome) -> bool {
+    matches!(outcome, ServiceOutcome::Done | ServiceOutcome::Unchanged)
+}
+
+/// The image line of each service that git has.
+fn lines(view: &View) -> BTreeMap<ServiceId, String> {
+    let services = view.desired.deployments().flat_map(|deployment| {
+        let stack = &deployment.stack.name;
+        deployment.services.iter().map(move |(name, desired)| {
+            (ServiceId::new(stack, name), pin_key(&desired.service.image))
+        })
+    });
+    services.collect()
+}
+
 fn remember(
     history: &History,
     outcome: &Outcome,
@@ -342,8 +387,7 @@ fn remember(
 
 fn row(view: &View, outcome: &Outcome, change: &Change) -> history::ServiceResult {
     let result = outcome.services.get(&change.service);
-    let ended = result.map_or_else(|| without_steps(&change.verdict), |result| result.outcome);
-    let is_good = matches!(ended, ServiceOutcome::Done | ServiceOutcome::Unchanged);
+    let ended = how_it_went(outcome, change);
     let desired = view.desired.deployment(&change.service.stack);
     let desired = desired.and_then(|deployment| deployment.services.get(&change.service.service));
     let pinned = desired.and_then(|desired| desired.image.as_ref().ok());
@@ -352,13 +396,16 @@ fn row(view: &View, outcome: &Outcome, change: &Change) -> history::ServiceResul
         service: change.service.service.clone(),
         verdict: change.verdict.word().to_owned(),
         outcome: ended,
-        image_shown: desired.map(|desired| desired.service.image_shown.clone()),
+        image_shown: desired.map(|desired| match pinned {
+            Some(pinned) => desired.service.shown_with(&pinned.image),
+            None => desired.service.image_shown.clone(),
+        }),
         digest: pinned.map(|Pinned { image, .. }| image.digest().clone()),
         reasons: reasons(change),
         error: failure.map(|failure| failure.message.clone()),
         logs: failure.map(|failure| failure.logs.clone()).unwrap_or_default(),
         seconds: result.map_or(0.0, |result| result.took.as_secs_f64()),
-        spec: change.spec.clone().filter(|_| is_good),
+        spec: change.spec.clone().filter(|_| is_good(ended)),
     }
 }
 

@@ -281,7 +281,9 @@ async fn deploy(
     let services = again.ids();
     let only = services.iter().cloned().map(HoldScope::Service).collect();
     let rules = world.rules(&Request { only, retries, now: true, ..Request::default() });
-    let scene = Scene { loaded: &loaded, pins: &pins, rules: &rules, offline: true, now };
+    // What was decided then stands, whatever registries say today.
+    let scene =
+        Scene { loaded: &loaded, pins: &pins, polls: None, rules: &rules, offline: true, now };
     let mut view = view::look(world, early, &scene.with(&memory)).await?;
     let mut notices = crew.put_in_order(&scene, &mut memory, &mut view).await?;
     free(&mut memory, &services);
@@ -425,7 +427,7 @@ impl Again {
         for (name, digest) in &self.target.services {
             let Some(service) = self.stack.services.get(name) else { continue };
             let id = ServiceId::new(&self.stack.name, name);
-            pins.0.insert((id, resolve::pin_key(&service.image)), digest.clone());
+            pins.0.insert((id, resolve::pin_key(&service.image)), digest.clone().into());
         }
     }
 

@@ -11,9 +11,13 @@ use super::World;
 use crate::engine::EngineError;
 use crate::model::desired::Pins;
 use crate::model::memory::{HoldScope, Memory};
-use crate::model::{DesiredState, Masks, ObservedContainer, ObservedState, ServiceId, StackName};
+use crate::model::observed::EngineInfo;
+use crate::model::polls::Polls;
+use crate::model::{
+    DesiredState, Masks, ObservedContainer, ObservedState, Platform, ServiceId, SpecHash, StackName,
+};
 use crate::plan::{self, Rules, Situation};
-use crate::resolve::{self, Context, Loaded};
+use crate::resolve::{self, Context, Following, Loaded, Resolved};
 
 /// Images asked about at a time.
 const AT_ONCE: usize = 8;
@@ -26,6 +30,8 @@ pub struct View {
     pub observed: ObservedState,
     /// Digests learnt just now.
     pub new_pins: Pins,
+    /// What registries said, with what they said just now; `None` where nobody follows them.
+    pub polls: Option<Polls>,
     /// Values to be masked in what others write.
     pub masks: Masks,
 }
@@ -75,6 +81,8 @@ pub struct Scene<'a> {
     pub loaded: &'a Loaded,
     /// Digests decided on before.
     pub pins: &'a Pins,
+    /// What registries said before; `None` where nobody follows them, and what was decided before stands.
+    pub polls: Option<&'a Polls>,
     /// What the operator allows.
     pub rules: &'a Rules,
     /// Ask no registry.
@@ -97,7 +105,7 @@ pub async fn look(
     background: &Background<'_>,
 ) -> Result<View, EngineError> {
     let Background { scene, memory } = *background;
-    let Scene { loaded, pins, rules, offline, now } = *scene;
+    let Scene { loaded, pins, polls, rules, offline, now } = *scene;
     let stacks: Vec<StackName> = loaded.stacks.iter().map(|stack| stack.name.clone()).collect();
     let observed = match early.filter(|early| early.suffices(&stacks)) {
         Some(early) => early.observed,
@@ -107,14 +115,35 @@ pub async fn look(
         let trouble = memory.trouble(service, about)?;
         rules.retries.waits(trouble, now).then(|| trouble.clone())
     };
-    let context =
-        Context { registry: &*world.registry, pins, observed: &observed, offline, waits: &waits };
+    let rejected = |service: &ServiceId, spec: &SpecHash| {
+        memory.rejected.contains_key(&(service.clone(), spec.clone()))
+    };
+    let following = polls.map(|polls| Following {
+        polls,
+        interval: world.config.registry.interval,
+        rejected: &rejected,
+        now,
+    });
+    let platform = match loaded.follows() {
+        true => platform(&world.engine.info().await?),
+        false => Platform(String::new()),
+    };
+    let context = Context {
+        registry: &*world.registry,
+        pins,
+        observed: &observed,
+        offline,
+        waits: &waits,
+        platform: &platform,
+        following,
+    };
     let resolved = resolve::resolve(loaded.clone(), &context).await;
     let mut masks = Masks::default();
     for deployment in resolved.desired.deployments() {
         masks.extend(&deployment.stack.masks);
     }
-    let mut view = View { desired: resolved.desired, observed, new_pins: resolved.new_pins, masks };
+    let Resolved { desired, new_pins, polls } = resolved;
+    let mut view = View { desired, observed, new_pins, polls, masks };
     let images = plan::images_to_inspect(&view.situation(memory, rules, now));
     if images.is_empty() {
         return Ok(view);
@@ -139,6 +168,11 @@ pub async fn look(
         }
     }
     Ok(view)
+}
+
+/// The platform of the engine's host, as images name it.
+fn platform(engine: &EngineInfo) -> Platform {
+    Platform(format!("{}/{}", engine.os, engine.architecture))
 }
 
 impl View {

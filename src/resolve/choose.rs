@@ -1,7 +1,10 @@
 //! Which digest a service's image line means, as far as this host knows. Nothing is asked here.
 
-use crate::model::desired::PinOrigin;
+use std::collections::BTreeSet;
+
+use crate::model::desired::{Pin, PinOrigin};
 use crate::model::observed::ObservedImage;
+use crate::model::update::TagRule;
 use crate::model::{Digest, ImageRef, ObservedContainer, ObservedState, Service, ServiceId};
 
 /// What is known about an image line before any registry is asked.
@@ -20,7 +23,7 @@ pub(super) enum Choice {
 pub(super) fn choose(
     id: &ServiceId,
     service: &Service,
-    recorded: Option<&Digest>,
+    recorded: Option<&Pin>,
     observed: &ObservedState,
 ) -> Choice {
     let image = &service.image;
@@ -31,7 +34,7 @@ pub(super) fn choose(
             Choice::Known(digest.clone(), PinOrigin::Manifest)
         };
     }
-    let recorded = recorded.map(|digest| (digest.clone(), PinOrigin::Record));
+    let recorded = recorded.map(|pin| (pin.digest.clone(), PinOrigin::Record));
     let known = recorded.or_else(|| Some((running(id, image, observed)?, PinOrigin::Running)));
     if service.pull_policy.is_never() {
         // What cannot be pulled again must still be here; a pin that is gone gives way to what is.
@@ -78,7 +81,11 @@ fn is_here(image: &ImageRef, digest: &Digest, observed: &ObservedState) -> bool 
 
 /// The digest that the service's container was made from, if it was made from this very reference. A running
 /// container goes before one that stands still, then the newest.
-fn running(id: &ServiceId, image: &ImageRef, observed: &ObservedState) -> Option<Digest> {
+pub(super) fn running(
+    id: &ServiceId,
+    image: &ImageRef,
+    observed: &ObservedState,
+) -> Option<Digest> {
     observed
         .containers_of(id)
         .filter_map(|container| Some((container, container_digest(container, image, observed)?)))
@@ -86,6 +93,45 @@ fn running(id: &ServiceId, image: &ImageRef, observed: &ObservedState) -> Option
             (container.is_running(), container.created_at, container.id.clone())
         })
         .map(|(_, digest)| digest)
+}
+
+/// What a service stands at that follows newer tags and of which nothing is recorded: its container, where `rule`
+/// takes the tag that it was made from.
+pub(super) fn running_by(
+    rule: &TagRule,
+    id: &ServiceId,
+    image: &ImageRef,
+    observed: &ObservedState,
+) -> Option<(String, Digest)> {
+    let written = rule.read(image.tag_or_latest())?;
+    let is_taken = |tag: &str| {
+        rule.read(tag).is_some_and(|it| {
+            written.otherwise(&it).is_none()
+                && it.compare(&written).is_ge()
+                && rule.takes(&written, &it)
+                && rule.allows(&written, &it)
+        })
+    };
+    let made_from = |container: &ObservedContainer| {
+        let reference = ImageRef::parse(&container.image).ok()?;
+        let (tag, digest) = (reference.tag()?.to_owned(), reference.digest()?.clone());
+        (reference.same_repository(image) && is_taken(&tag)).then_some((tag, digest))
+    };
+    let mut containers = observed.containers_of(id).filter(|container| container.is_running());
+    containers.find_map(made_from)
+}
+
+/// All digests of the images that the service's containers run, where those are of this repository: one image may
+/// have several.
+pub(super) fn digests_running(
+    id: &ServiceId,
+    image: &ImageRef,
+    observed: &ObservedState,
+) -> BTreeSet<Digest> {
+    let running = observed.containers_of(id).filter(|container| container.is_running());
+    let ids: BTreeSet<&str> = running.map(|container| container.image_id.as_str()).collect();
+    let images = observed.images.iter().filter(|candidate| ids.contains(candidate.id.as_str()));
+    images.flat_map(|candidate| digests_in(image, candidate)).collect()
 }
 
 fn container_digest(

@@ -1,9 +1,10 @@
 //! Stacks and what the registries say become the desired state.
 //!
-//! This file is the story; `choose` knows which digest counts, `tags` which newer tag, `words` what people are
-//! told. What follows from a digest is decided in [`crate::plan`].
+//! This file is the story; `choose` knows which digest counts, `follow` asks registries for newer images, `tags`
+//! knows which tag is newer, `words` what people are told. What follows from a digest is decided in [`crate::plan`].
 
 mod choose;
+mod follow;
 pub mod tags;
 #[cfg(test)]
 mod tests;
@@ -15,16 +16,21 @@ use futures_util::StreamExt;
 use indexmap::IndexMap;
 use sha2::{Digest as _, Sha256};
 
-use crate::model::desired::{Deployment, ImageTrouble, PinOrigin, Pinned, Pins};
+use crate::model::desired::{
+    Chosen, Deployment, Followed as FollowedImage, ImageTrouble, Pin, PinOrigin, Pinned, Pins,
+};
 use crate::model::fingerprint::hex;
 use crate::model::memory::Trouble;
+use crate::model::polls::Polls;
 use crate::model::{
     CommitId, DesiredService, DesiredStack, DesiredState, Digest, HostName, ImageRef,
-    ObservedState, PinnedImage, Problem, Service, ServiceId, SourceName, Stack, StackContent,
-    StackName,
+    ObservedState, PinnedImage, Platform, Problem, Service, ServiceId, SourceName, Stack,
+    StackContent, StackName,
 };
 use crate::registry::{self, Registry, RegistryError};
 use choose::Choice;
+pub use follow::Following;
+use follow::{Base, Followed, Judgement};
 
 /// Questions at all registries at a time.
 const AT_ONCE: usize = 32;
@@ -42,6 +48,10 @@ pub struct Context<'a> {
     pub offline: bool,
     /// The trouble with an image line, while nobody is to be asked about it again.
     pub waits: &'a (dyn Fn(&ServiceId, &str) -> Option<Trouble> + Sync),
+    /// The engine's platform.
+    pub platform: &'a Platform,
+    /// What following the registry takes; `None` where nobody follows it, and what was decided before stands.
+    pub following: Option<Following<'a>>,
 }
 
 /// One stack as it was read.
@@ -70,6 +80,13 @@ pub struct Loaded {
     pub sources_configured: BTreeSet<SourceName>,
 }
 
+impl Loaded {
+    /// Whether a service follows its registry.
+    pub fn follows(&self) -> bool {
+        services(&self.stacks).any(|(_, service)| follow::follows(service))
+    }
+}
+
 /// The desired state, and what has to be recorded so that it stays the same.
 #[derive(Clone, Debug)]
 pub struct Resolved {
@@ -78,20 +95,27 @@ pub struct Resolved {
     /// Digests learnt from a running container or a registry. Those of an image that merely lies on the
     /// host are not among them, so that the registry is asked again.
     pub new_pins: Pins,
+    /// What registries said, with what they said just now; `None` where nobody follows them.
+    pub polls: Option<Polls>,
 }
 
 /// Pins every image, each tag as it was resolved before, else as the registry has it now.
 ///
 /// Every distinct tag is asked for once. A failure concerns the services with that tag alone.
 pub async fn resolve(loaded: Loaded, context: &Context<'_>) -> Resolved {
-    let answers = ask(questions(&loaded.stacks, context), context).await;
+    let followed = match &context.following {
+        Some(following) => follow::follow(&loaded.stacks, context, following).await,
+        None => Followed::default(),
+    };
+    let mut answers = ask(questions(&loaded.stacks, &followed, context), context).await;
+    answers.extend(heard(&loaded.stacks, &followed, context));
     let mut new_pins = Pins::default();
     let mut stacks = IndexMap::new();
     for stack in loaded.stacks {
         let content = match stack.content {
             Err(problems) => StackContent::Invalid(problems),
             Ok(manifest) => {
-                let deployment = deployment(manifest, &answers, context, &mut new_pins);
+                let deployment = deployment(manifest, &answers, &followed, context, &mut new_pins);
                 StackContent::Usable(Box::new(deployment))
             }
         };
@@ -99,7 +123,9 @@ pub async fn resolve(loaded: Loaded, context: &Context<'_>) -> Resolved {
         stacks.insert(name.clone(), DesiredStack { name, source, commit, content });
     }
     let Loaded { host, sources_read, sources_configured, .. } = loaded;
-    Resolved { desired: DesiredState { host, stacks, sources_read, sources_configured }, new_pins }
+    let desired = DesiredState { host, stacks, sources_read, sources_configured };
+    let polls = context.following.is_some().then_some(followed.polls);
+    Resolved { desired, new_pins, polls }
 }
 
 /// The second half of a pin's key: a hash of the reference as written, without a digest. A hash, because an
@@ -117,17 +143,40 @@ fn tag_of(image: &ImageRef) -> Tag {
 }
 
 /// The tags that only a registry knows the digest of.
-fn questions(stacks: &[LoadedStack], context: &Context<'_>) -> BTreeMap<Tag, ImageRef> {
+fn questions(
+    stacks: &[LoadedStack],
+    followed: &Followed,
+    context: &Context<'_>,
+) -> BTreeMap<Tag, ImageRef> {
     if context.offline {
         return BTreeMap::new();
     }
-    let usable = stacks.iter().filter_map(|stack| stack.content.as_ref().ok());
-    let services = usable.flat_map(|stack| stack.services.values().map(move |it| (stack, it)));
-    services
+    let is_known = |stack: &Stack, service: &Service| {
+        let id = ServiceId::new(&stack.name, &service.name);
+        let heard = context.following.and_then(|it| followed.heard(&service.image, it.now));
+        let found = followed.services.get(&id);
+        let takes =
+            found.is_some_and(|(it, base)| base.is_some() || matches!(it, Judgement::Takes { .. }));
+        heard.is_some() || takes
+    };
+    services(stacks)
         .filter(|(stack, service)| choice(stack, service, context) == Choice::Ask)
+        .filter(|(stack, service)| !is_known(stack, service))
         .filter(|(stack, service)| waits(stack, service, context).is_none())
         .map(|(_, service)| (tag_of(&service.image), service.image.clone()))
         .collect()
+}
+
+/// What was heard of tags while it was asked for newer images.
+fn heard(stacks: &[LoadedStack], followed: &Followed, context: &Context<'_>) -> Answers {
+    let Some(now) = context.following.map(|following| following.now) else { return Answers::new() };
+    let images = services(stacks).map(|(_, service)| &service.image);
+    images.filter_map(|image| Some((tag_of(image), Ok(followed.heard(image, now)?)))).collect()
+}
+
+fn services(stacks: &[LoadedStack]) -> impl Iterator<Item = (&Stack, &Service)> {
+    let usable = stacks.iter().filter_map(|stack| stack.content.as_ref().ok());
+    usable.flat_map(|stack| stack.services.values().map(move |it| (stack, it)))
 }
 
 async fn ask(questions: BTreeMap<Tag, ImageRef>, context: &Context<'_>) -> Answers {
@@ -144,26 +193,81 @@ fn waits(stack: &Stack, service: &Service, context: &Context<'_>) -> Option<Trou
 
 fn choice(stack: &Stack, service: &Service, context: &Context<'_>) -> Choice {
     let id = ServiceId::new(&stack.name, &service.name);
-    let recorded = context.pins.0.get(&(id.clone(), pin_key(&service.image)));
+    let recorded = recorded(&id, service, context);
     choose::choose(&id, service, recorded, context.observed)
+}
+
+/// The pin of the service's image line. A newer tag counts as long as git asks for newer tags.
+fn recorded<'a>(id: &ServiceId, service: &Service, context: &Context<'a>) -> Option<&'a Pin> {
+    let pin = context.pins.0.get(&(id.clone(), pin_key(&service.image)))?;
+    let has_rule = service.update.as_ref().is_some_and(|update| update.rule.is_some());
+    let is_written = |chosen: &Chosen| chosen.tag == service.image.tag_or_latest();
+    (has_rule || pin.chosen.as_ref().is_none_or(is_written)).then_some(pin)
 }
 
 fn deployment(
     stack: Stack,
     answers: &Answers,
+    followed: &Followed,
     context: &Context<'_>,
     new_pins: &mut Pins,
 ) -> Deployment {
     let mut services = IndexMap::new();
     for (name, service) in &stack.services {
-        let image = pin(&stack, service, answers, context);
+        let id = ServiceId::new(&stack.name, name);
+        let image = match followed.services.get(&id) {
+            Some((judgement, base)) => match follow_pinned(service, judgement, base.as_ref()) {
+                Ok(pinned) => Ok(pinned),
+                Err(followed) => pin(&stack, service, answers, context)
+                    .map(|pinned| Pinned { followed: Some(followed), ..pinned }),
+            },
+            None => pin(&stack, service, answers, context),
+        };
         if let Ok(Pinned { image, origin: PinOrigin::Running | PinOrigin::Registry, .. }) = &image {
-            let key = (ServiceId::new(&stack.name, name), pin_key(&service.image));
-            new_pins.0.insert(key, image.digest().clone());
+            new_pins.0.insert((id, pin_key(&service.image)), new_pin(service, image, context));
         }
         services.insert(name.clone(), DesiredService { service: service.clone(), image });
     }
     Deployment { stack, services }
+}
+
+/// What following the registry came to, as a pin; the error is for a service that stands at nothing yet.
+fn follow_pinned(
+    service: &Service,
+    judgement: &Judgement,
+    base: Option<&Base>,
+) -> Result<Pinned, FollowedImage> {
+    let (tag, digest, origin, followed) = match (judgement, base) {
+        (Judgement::Takes { tag, digest, why, waits }, _) => {
+            let followed = FollowedImage { chosen: Some(why.clone()), waits: waits.clone() };
+            (tag, digest, PinOrigin::Followed, followed)
+        }
+        (Judgement::Stays(waits), Some(base)) => {
+            let followed = FollowedImage { chosen: None, waits: waits.clone() };
+            (&base.tag, &base.digest, base.origin, followed)
+        }
+        (Judgement::Stays(waits), None) => {
+            return Err(FollowedImage { chosen: None, waits: waits.clone() });
+        }
+    };
+    let image = match service.image.tag() {
+        // Nothing written is shown as nothing written.
+        None if tag == service.image.tag_or_latest() => service.image.clone(),
+        Some(_) | None => service.image.with_tag(tag),
+    };
+    let image = PinnedImage::new(&image, digest.clone());
+    let hash = service.settings.hash(&image);
+    Ok(Pinned { image, hash, origin, remark: None, followed: Some(followed) })
+}
+
+/// A pin to record: where it has another tag than git, with how that came to be.
+fn new_pin(service: &Service, image: &PinnedImage, context: &Context<'_>) -> Pin {
+    let reference = image.reference();
+    let chosen = context.following.filter(|_| !reference.same_tag(&service.image)).map(|it| {
+        let why = "it ran when nothing was recorded".to_owned();
+        Chosen { tag: reference.tag_or_latest().to_owned(), why, at: it.now }
+    });
+    Pin { digest: image.digest().clone(), chosen }
 }
 
 fn pin(
@@ -230,5 +334,5 @@ fn is_silence(error: &RegistryError) -> bool {
 fn pinned(service: &Service, digest: Digest, origin: PinOrigin, remark: Option<String>) -> Pinned {
     let image = PinnedImage::new(&service.image, digest);
     let hash = service.settings.hash(&image);
-    Pinned { image, hash, origin, remark }
+    Pinned { image, hash, origin, remark, followed: None }
 }

@@ -19,16 +19,16 @@ use crate::registry::FakeRegistry;
 
 /// What the host knows.
 #[derive(Default)]
-struct World {
-    registry: FakeRegistry,
-    pins: Pins,
-    observed: ObservedState,
-    offline: bool,
+pub(super) struct World {
+    pub registry: FakeRegistry,
+    pub pins: Pins,
+    pub observed: ObservedState,
+    pub offline: bool,
     trouble: Option<Trouble>,
 }
 
 impl World {
-    fn at_registry(self, image: &str, digit: char) -> Self {
+    pub fn at_registry(self, image: &str, digit: char) -> Self {
         self.registry.put(&reference(image), digest(digit));
         self
     }
@@ -38,19 +38,19 @@ impl World {
         self
     }
 
-    fn recorded(mut self, image: &str, digit: char) -> Self {
-        self.pins.0.insert((id("web"), pin_key(&reference(image))), digest(digit));
+    pub fn recorded(mut self, image: &str, digit: char) -> Self {
+        self.pins.0.insert((id("web"), pin_key(&reference(image))), digest(digit).into());
         self
     }
 
     /// A container of `web`, made from `image`, created at `second`.
-    fn container(mut self, image: &str, state: ContainerState, second: i64) -> Self {
+    pub fn container(mut self, image: &str, state: ContainerState, second: i64) -> Self {
         self.observed.containers.push(container(image, state, second));
         self
     }
 
     /// An image on the host; the containers here run the one with id `image-id`.
-    fn image(mut self, id: &str, tags: &[&str], digests: &[String]) -> Self {
+    pub fn image(mut self, id: &str, tags: &[&str], digests: &[String]) -> Self {
         self.observed.images.push(ObservedImage {
             id: id.to_owned(),
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
@@ -66,6 +66,14 @@ impl World {
     }
 
     async fn resolve(&self, services: Vec<Service>) -> Resolved {
+        self.resolve_with(services, None).await
+    }
+
+    pub async fn resolve_with(
+        &self,
+        services: Vec<Service>,
+        following: Option<Following<'_>>,
+    ) -> Resolved {
         let name = StackName::new("shop");
         let stack = LoadedStack {
             name: name.clone(),
@@ -85,6 +93,8 @@ impl World {
             observed: &self.observed,
             offline: self.offline,
             waits: &|_, about| self.trouble.clone().filter(|trouble| trouble.about == about),
+            platform: &Platform("linux/arm64".into()),
+            following,
         };
         resolve(loaded, &context).await
     }
@@ -100,23 +110,23 @@ async fn check(world: &World, service: Service) -> Result<(Digest, PinOrigin), S
     }
 }
 
-fn digest(digit: char) -> Digest {
+pub(super) fn digest(digit: char) -> Digest {
     Digest::parse(&format!("sha256:{}", digit.to_string().repeat(64))).unwrap()
 }
 
-fn by_digest(repository: &str, digit: char) -> String {
+pub(super) fn by_digest(repository: &str, digit: char) -> String {
     format!("{repository}@{}", digest(digit))
 }
 
-fn reference(image: &str) -> ImageRef {
+pub(super) fn reference(image: &str) -> ImageRef {
     ImageRef::parse(image).unwrap()
 }
 
-fn id(service: &str) -> ServiceId {
+pub(super) fn id(service: &str) -> ServiceId {
     ServiceId::new(&"shop".into(), &service.into())
 }
 
-fn silent() -> RegistryError {
+pub(super) fn silent() -> RegistryError {
     RegistryError::Unknown {
         registry: "ghcr.io".into(),
         why: "connection refused".into(),
@@ -124,11 +134,11 @@ fn silent() -> RegistryError {
     }
 }
 
-fn service(image: &str) -> Service {
+pub(super) fn service(image: &str) -> Service {
     named("web", image)
 }
 
-fn named(name: &str, image: &str) -> Service {
+pub(super) fn named(name: &str, image: &str) -> Service {
     let rollout = Rollout {
         order: Order::StopFirst,
         parallelism: 1,
@@ -253,7 +263,7 @@ async fn a_lost_record_is_read_off_the_running_container() {
     assert_eq!(check(&world, service("nginx:1")).await, Ok((digest('b'), PinOrigin::Running)));
     assert!(world.registry.asked().is_empty());
     let pins = world.resolve(vec![service("nginx:1")]).await.new_pins;
-    assert_eq!(pins.0.get(&(id("web"), pin_key(&reference("nginx:1")))), Some(&digest('b')));
+    assert_eq!(pins.0.get(&(id("web"), pin_key(&reference("nginx:1")))), Some(&digest('b').into()));
 }
 
 #[tokio::test]
@@ -287,7 +297,7 @@ async fn a_changed_line_is_resolved_anew() {
     );
     assert_eq!(check(&world, service("nginx:2")).await, Ok((digest('a'), PinOrigin::Registry)));
     let pins = world.resolve(vec![service("nginx:2")]).await.new_pins;
-    assert_eq!(pins.0.get(&(id("web"), pin_key(&reference("nginx:2")))), Some(&digest('a')));
+    assert_eq!(pins.0.get(&(id("web"), pin_key(&reference("nginx:2")))), Some(&digest('a').into()));
 }
 
 #[tokio::test]
@@ -450,6 +460,8 @@ async fn a_stack_that_cannot_be_used_stays_known_with_its_problems() {
         observed: &world.observed,
         offline: false,
         waits: &|_, _| None,
+        platform: &Platform("linux/amd64".into()),
+        following: None,
     };
     let broken = LoadedStack {
         name: "shop".into(),

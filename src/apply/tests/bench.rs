@@ -541,8 +541,13 @@ fn deployment(stack: &StackName, services: Vec<Wanted>) -> Deployment {
             }
         }
         let hash = wanted.service.settings.hash(&wanted.image);
-        let image =
-            Ok(Pinned { image: wanted.image, hash, origin: PinOrigin::Registry, remark: None });
+        let image = Ok(Pinned {
+            image: wanted.image,
+            hash,
+            origin: PinOrigin::Registry,
+            remark: None,
+            followed: None,
+        });
         pinned.insert(name, DesiredService { service: wanted.service, image });
     }
     let services = pinned.iter().map(|(name, one)| (name.clone(), one.service.clone())).collect();

@@ -236,6 +236,8 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         observed: &ObservedState::default(),
         offline: false,
         waits: &|_, _| None,
+        platform: &crate::model::Platform("linux/amd64".into()),
+        following: None,
     };
     bench.desired = resolve::resolve(loaded, &context).await.desired;
 }

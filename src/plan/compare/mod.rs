@@ -195,5 +195,9 @@ fn compare_image(
             None => reference.to_string(),
         },
     );
-    found.shown("image", &from, &format!("{} ({})", service.image_shown, wanted.short()));
+    found.shown(
+        "image",
+        &from,
+        &format!("{} ({})", service.shown_with(&pinned.image), wanted.short()),
+    );
 }

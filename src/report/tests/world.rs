@@ -145,6 +145,7 @@ fn service(name: &ServiceName) -> DesiredService {
         hash: SpecHash::new("1:abc"),
         origin: PinOrigin::Record,
         remark: None,
+        followed: None,
     };
     DesiredService { service, image: Ok(pinned) }
 }

@@ -242,8 +242,11 @@ fn image_that_runs(
     containers: &[&ObservedContainer],
     masks: &Masks,
 ) -> String {
-    let shown = desired.service.image_shown.clone();
-    let holds_server_value = shown != desired.service.image.to_string();
+    let service = &desired.service;
+    let pinned = desired.image.as_ref().ok();
+    let shown =
+        pinned.map_or_else(|| service.image_shown.clone(), |it| service.shown_with(&it.image));
+    let holds_server_value = service.image_shown != service.image.to_string();
     if holds_server_value {
         return shown;
     }

@@ -1,0 +1,191 @@
+//! What registries said about the tags that services follow, as it is remembered from one asking to the next.
+//!
+//! Nothing is asked or chosen here; both is done in [`crate::resolve`].
+
+use std::collections::BTreeMap;
+use std::time::Duration;
+
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use super::{Digest, ImageRef, Platform};
+
+/// A failed question is asked again after so long at the latest.
+const PATIENCE: Duration = Duration::from_secs(300);
+
+/// A repository at a registry.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Repository {
+    /// The registry's host.
+    pub registry: String,
+    /// The path there.
+    pub path: String,
+}
+
+impl From<&ImageRef> for Repository {
+    fn from(image: &ImageRef) -> Self {
+        Self { registry: image.registry().to_owned(), path: image.path() }
+    }
+}
+
+/// All that is remembered.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Polls {
+    /// What tags point at.
+    pub tags: BTreeMap<(Repository, String), Heard<TagState>>,
+    /// Which tags there are, all of them.
+    pub lists: BTreeMap<Repository, Heard<Vec<String>>>,
+    /// What is known of images.
+    pub images: BTreeMap<(Repository, Digest), ImageFacts>,
+}
+
+/// What was heard last about one question.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Heard<T> {
+    /// The last answer. It stands until there is another.
+    pub answer: Option<T>,
+    /// When it was asked last.
+    pub asked_at: Timestamp,
+    /// Why that brought no answer, if it did not.
+    pub unknown: Option<Unknown>,
+}
+
+/// Something that could not be learnt: neither "as before" nor "gone".
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Unknown {
+    /// Since when.
+    pub since: Timestamp,
+    /// Not asked again before.
+    pub again: Timestamp,
+    /// What went wrong last.
+    pub why: String,
+}
+
+/// What a tag points at.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TagState {
+    /// The digest of the manifest or index.
+    pub digest: Digest,
+    /// What the registry calls this state of the tag.
+    pub etag: Option<String>,
+}
+
+/// What is known of an image.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ImageFacts {
+    /// When this host first saw its digest.
+    pub first_seen: Timestamp,
+    /// When it says that it was built, for the platform that was asked for: `None` before anybody asked.
+    pub built: Option<Built>,
+    /// The manifest for each platform that was asked for; `None` where it has nothing for it.
+    pub children: BTreeMap<Platform, Option<Digest>>,
+    /// Why the rest is not known.
+    pub unknown: Option<Unknown>,
+}
+
+/// When an image says that it was built.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Built {
+    /// Then.
+    At(Timestamp),
+    /// It does not say.
+    Unsaid,
+}
+
+impl<T> Heard<T> {
+    /// Whether it is to be asked again, where that is done `every` so often.
+    pub fn is_due(&self, every: Duration, now: Timestamp) -> bool {
+        let next = match &self.unknown {
+            Some(unknown) => unknown.again,
+            None => later(self.asked_at, every),
+        };
+        now >= next
+    }
+
+    /// With an answer that was given now.
+    pub fn answered(answer: T, now: Timestamp) -> Self {
+        Self { answer: Some(answer), asked_at: now, unknown: None }
+    }
+
+    /// With the same answer as before, given again now.
+    #[must_use]
+    pub fn confirmed(self, now: Timestamp) -> Self {
+        Self { asked_at: now, unknown: None, ..self }
+    }
+
+    /// After a question without an answer; `before` is what was heard until then.
+    pub fn failed(before: Option<Self>, unknown: Unknown, now: Timestamp) -> Self {
+        let (answer, earlier) =
+            before.map_or((None, None), |before| (before.answer, before.unknown));
+        Self { answer, asked_at: now, unknown: Some(unknown.following(earlier.as_ref())) }
+    }
+}
+
+impl Unknown {
+    /// A question that brought no answer now. It is asked again when the registry wants that, else as usual,
+    /// but soon.
+    pub fn new(
+        why: String,
+        retry_after: Option<Duration>,
+        every: Duration,
+        now: Timestamp,
+    ) -> Self {
+        let wait = retry_after.unwrap_or_else(|| every.min(PATIENCE));
+        Self { since: now, again: later(now, wait), why }
+    }
+
+    /// The same, as the last of a row that `earlier` belongs to.
+    #[must_use]
+    pub fn following(self, earlier: Option<&Self>) -> Self {
+        let since = earlier.map_or(self.since, |earlier| earlier.since);
+        Self { since, ..self }
+    }
+}
+
+impl Polls {
+    /// The facts about an image; it was seen now, if not before.
+    pub fn facts(&mut self, image: (Repository, Digest), now: Timestamp) -> &mut ImageFacts {
+        self.images.entry(image).or_insert_with(|| ImageFacts {
+            first_seen: now,
+            built: None,
+            children: BTreeMap::new(),
+            unknown: None,
+        })
+    }
+}
+
+fn later(at: Timestamp, by: Duration) -> Timestamp {
+    at.checked_add(by).unwrap_or(Timestamp::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(second: i64) -> Timestamp {
+        Timestamp::from_second(second).unwrap()
+    }
+
+    #[test]
+    fn a_failure_keeps_the_answer_and_the_beginning_of_the_row() {
+        let every = Duration::from_secs(3600);
+        let answered = Heard::answered(7, at(0));
+        let no = |second| Unknown::new("no".into(), None, every, at(second));
+        let once = Heard::failed(Some(answered), no(10), at(10));
+        let twice = Heard::failed(Some(once.clone()), no(400), at(400));
+        assert_eq!((twice.answer, twice.unknown.as_ref().unwrap().since), (Some(7), at(10)));
+        assert!(!once.is_due(every, at(309)) && once.is_due(every, at(310)), "soon");
+        assert!(!twice.is_due(every, at(699)) && twice.is_due(every, at(700)));
+        let again = twice.confirmed(at(700));
+        assert_eq!((again.answer, again.unknown.clone()), (Some(7), None));
+        assert!(!again.is_due(every, at(4299)) && again.is_due(every, at(4300)));
+    }
+
+    #[test]
+    fn a_registry_says_when_it_wants_to_be_asked_again() {
+        let wait = Some(Duration::from_secs(900));
+        let unknown = Unknown::new("too many".into(), wait, Duration::from_secs(60), at(0));
+        assert_eq!(unknown.again, at(900));
+    }
+}

@@ -1,0 +1,296 @@
+//! Following the registry: questions are asked until for each service it is clear which image it takes.
+//!
+//! [`judge`] says what is to be known next, this file asks and remembers the answer. A question that brings none
+//! leaves everything as it is; it is asked again later.
+
+mod judge;
+#[cfg(test)]
+mod tests;
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use jiff::Timestamp;
+
+use super::{AT_ONCE, Context, LoadedStack, choose};
+use crate::model::desired::PinOrigin;
+use crate::model::polls::{Built, Heard, Polls, Repository, TagState, Unknown};
+use crate::model::pull_policy::PullPolicy;
+use crate::model::{Digest, ImageRef, PinnedImage, Platform, Service, ServiceId, SpecHash, Stack};
+use crate::registry::{Etag, Polled, Registry, RegistryError};
+pub(super) use judge::Judgement;
+
+/// What following the registry takes.
+#[derive(Clone, Copy)]
+pub struct Following<'a> {
+    /// What registries said before.
+    pub polls: &'a Polls,
+    /// How often they are asked where the manifest does not say.
+    pub interval: Duration,
+    /// Whether this spec has failed here.
+    pub rejected: &'a (dyn Fn(&ServiceId, &SpecHash) -> bool + Sync),
+    /// Now.
+    pub now: Timestamp,
+}
+
+/// A service that follows its registry.
+pub(super) struct Follower<'a> {
+    pub id: ServiceId,
+    pub service: &'a Service,
+    pub repository: Repository,
+    /// How often it looks.
+    pub every: Duration,
+    pub platform: Platform,
+    /// What it stands at: what it was pinned to last, else what runs.
+    pub base: Option<Base>,
+    /// All digests of the images that its containers run.
+    pub runs: BTreeSet<Digest>,
+}
+
+/// An image that a service stands at.
+#[derive(Clone, Debug)]
+pub(super) struct Base {
+    pub tag: String,
+    pub digest: Digest,
+    pub origin: PinOrigin,
+}
+
+/// What has to be known of a repository.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub(super) enum Question {
+    /// What a tag points at.
+    Tag(String),
+    /// Which tags there are.
+    List,
+    /// Which manifest of an image is for this platform.
+    Child(Digest, Platform),
+    /// When an image was built.
+    Built(Digest, Platform),
+}
+
+/// An answer, as it is remembered.
+enum Answer {
+    Tag(Heard<TagState>),
+    List(Heard<Vec<String>>),
+    Child(Option<Digest>),
+    Built(Built),
+    Nothing(Unknown),
+}
+
+/// What came of following.
+#[derive(Default)]
+pub(super) struct Followed {
+    pub polls: Polls,
+    pub services: BTreeMap<ServiceId, (Judgement, Option<Base>)>,
+}
+
+impl Followed {
+    /// What was heard of a tag just now.
+    pub fn heard(&self, image: &ImageRef, now: Timestamp) -> Option<Digest> {
+        let key = (Repository::from(image), image.tag_or_latest().to_owned());
+        let heard = self.polls.tags.get(&key).filter(|heard| heard.asked_at == now)?;
+        let is_known = heard.unknown.is_none();
+        heard.answer.as_ref().filter(|_| is_known).map(|state| state.digest.clone())
+    }
+}
+
+/// Asks all that is due, and judges each service that follows.
+pub(super) async fn follow(
+    stacks: &[LoadedStack],
+    context: &Context<'_>,
+    following: &Following<'_>,
+) -> Followed {
+    let usable = stacks.iter().filter_map(|stack| stack.content.as_ref().ok());
+    let followers: Vec<Follower<'_>> = usable
+        .flat_map(|stack| stack.services.values().map(move |service| (stack, service)))
+        .filter_map(|(stack, service)| follower(stack, service, context, following))
+        .collect();
+    let mut polls = following.polls.clone();
+    // Every answer is remembered, a failure too, so that no question comes twice.
+    loop {
+        let mut questions: BTreeMap<(Repository, Question), (&ImageRef, Duration)> =
+            BTreeMap::new();
+        let mut services = BTreeMap::new();
+        for follower in &followers {
+            match judge::judge(follower, &polls, following, context.offline) {
+                Err(question) => {
+                    let key = (follower.repository.clone(), question);
+                    questions.insert(key, (&follower.service.image, follower.every));
+                }
+                Ok(judgement) => {
+                    services.insert(follower.id.clone(), (judgement, follower.base.clone()));
+                }
+            }
+        }
+        if questions.is_empty() {
+            return Followed { polls, services };
+        }
+        let asking = questions.into_iter().map(|((repository, question), (image, every))| {
+            let registry = context.registry;
+            let before = &polls;
+            async move {
+                let answer =
+                    ask(registry, image, &repository, &question, before, every, following.now)
+                        .await;
+                (repository, question, answer)
+            }
+        });
+        let answers: Vec<_> =
+            futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await;
+        for (repository, question, answer) in answers {
+            remember(&mut polls, repository, question, answer, following.now);
+        }
+    }
+}
+
+/// Whether a service follows its registry. Of a digest nobody is asked what it means.
+pub(super) fn follows(service: &Service) -> bool {
+    let has_rule = service.update.as_ref().is_some_and(|update| update.rule.is_some());
+    service.image.digest().is_none() && (has_rule || service.pull_policy.follows_the_registry())
+}
+
+/// The service, if it follows its registry.
+fn follower<'a>(
+    stack: &Stack,
+    service: &'a Service,
+    context: &Context<'_>,
+    following: &Following<'_>,
+) -> Option<Follower<'a>> {
+    if !follows(service) {
+        return None;
+    }
+    let id = ServiceId::new(&stack.name, &service.name);
+    let every = match service.pull_policy {
+        PullPolicy::Every(every) => every,
+        PullPolicy::Always | PullPolicy::Missing | PullPolicy::Never => following.interval,
+    };
+    Some(Follower {
+        repository: Repository::from(&service.image),
+        every,
+        platform: service.settings.platform.clone().unwrap_or_else(|| context.platform.clone()),
+        base: base(&id, service, context),
+        runs: choose::digests_running(&id, &service.image, context.observed),
+        service,
+        id,
+    })
+}
+
+fn base(id: &ServiceId, service: &Service, context: &Context<'_>) -> Option<Base> {
+    let image = &service.image;
+    let written = image.tag_or_latest();
+    if let Some(pin) = super::recorded(id, service, context) {
+        let tag = pin.chosen.as_ref().map_or(written, |chosen| chosen.tag.as_str());
+        let (tag, digest) = (tag.to_owned(), pin.digest.clone());
+        return Some(Base { tag, digest, origin: PinOrigin::Record });
+    }
+    let origin = PinOrigin::Running;
+    if let Some(digest) = choose::running(id, image, context.observed) {
+        return Some(Base { tag: written.to_owned(), digest, origin });
+    }
+    // Where another line was pinned git has changed it, and git's word goes before what runs.
+    let is_known = context.pins.0.keys().any(|(service, _)| service == id);
+    let rule = service.update.as_ref().and_then(|update| update.rule.as_ref());
+    let rule = rule.filter(|_| !is_known)?;
+    let (tag, digest) = choose::running_by(rule, id, image, context.observed)?;
+    Some(Base { tag, digest, origin })
+}
+
+async fn ask(
+    registry: &dyn Registry,
+    image: &ImageRef,
+    repository: &Repository,
+    question: &Question,
+    before: &Polls,
+    every: Duration,
+    now: Timestamp,
+) -> Answer {
+    let unknown =
+        |error: &RegistryError| Unknown::new(error.to_string(), error.retry_after(), every, now);
+    match question {
+        Question::Tag(tag) => {
+            let heard = before.tags.get(&(repository.clone(), tag.clone())).cloned();
+            let state = heard.as_ref().and_then(|heard| heard.answer.as_ref());
+            let etag = state.and_then(|state| Etag::new(state.etag.as_deref()?));
+            Answer::Tag(match registry.poll(&image.with_tag(tag), etag.as_ref()).await {
+                Ok(Polled::Now { digest, etag }) => {
+                    let etag = etag.map(|etag| etag.as_str().to_owned());
+                    Heard::answered(TagState { digest, etag }, now)
+                }
+                Ok(Polled::Same) => match heard {
+                    Some(heard) => heard.confirmed(now),
+                    None => Heard { answer: None, asked_at: now, unknown: None },
+                },
+                Err(error) => Heard::failed(heard, unknown(&error), now),
+            })
+        }
+        Question::List => {
+            let heard = before.lists.get(repository).cloned();
+            Answer::List(match registry.tags(image).await {
+                Ok(tags) => Heard::answered(tags.iter().map(str::to_owned).collect(), now),
+                Err(error) => Heard::failed(heard, unknown(&error), now),
+            })
+        }
+        Question::Child(digest, platform) => {
+            let image = PinnedImage::new(image, digest.clone());
+            match registry.child(&image, platform).await {
+                Ok(child) => Answer::Child(Some(child)),
+                // One that is gone has nothing for anybody.
+                Err(RegistryError::NotForPlatform { .. } | RegistryError::NoSuchImage { .. }) => {
+                    Answer::Child(None)
+                }
+                Err(error) => Answer::Nothing(unknown(&error)),
+            }
+        }
+        Question::Built(digest, platform) => {
+            let image = PinnedImage::new(image, digest.clone());
+            match registry.created(&image, platform).await {
+                Ok(Some(built)) => Answer::Built(Built::At(built)),
+                Ok(None) => Answer::Built(Built::Unsaid),
+                Err(error) => Answer::Nothing(unknown(&error)),
+            }
+        }
+    }
+}
+
+fn remember(
+    polls: &mut Polls,
+    repository: Repository,
+    question: Question,
+    answer: Answer,
+    now: Timestamp,
+) {
+    match (question, answer) {
+        (Question::Tag(tag), Answer::Tag(heard)) => {
+            if let Some(state) = &heard.answer {
+                polls.facts((repository.clone(), state.digest.clone()), now);
+            }
+            polls.tags.insert((repository, tag), heard);
+        }
+        (Question::List, Answer::List(heard)) => {
+            polls.lists.insert(repository, heard);
+        }
+        (Question::Child(digest, platform), Answer::Child(child)) => {
+            let facts = polls.facts((repository, digest), now);
+            facts.children.insert(platform, child);
+            facts.unknown = None;
+        }
+        (Question::Built(digest, _), Answer::Built(built)) => {
+            let facts = polls.facts((repository, digest), now);
+            (facts.built, facts.unknown) = (Some(built), None);
+        }
+        (Question::Child(digest, _) | Question::Built(digest, _), Answer::Nothing(unknown)) => {
+            let facts = polls.facts((repository, digest), now);
+            facts.unknown = Some(unknown.following(facts.unknown.as_ref()));
+        }
+        // Each question has its own kind of answer.
+        (
+            Question::Tag(_) | Question::List | Question::Child(..) | Question::Built(..),
+            Answer::Tag(_)
+            | Answer::List(_)
+            | Answer::Child(_)
+            | Answer::Built(_)
+            | Answer::Nothing(_),
+        ) => {}
+    }
+}
