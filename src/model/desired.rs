@@ -83,6 +83,8 @@ pub struct Pinned {
 pub struct Followed {
     /// Why this image was chosen now; `None` where it stays as it was.
     pub chosen: Option<String>,
+    /// How it was chosen earlier, where it stays as it was.
+    pub before: Option<Chosen>,
     /// Why a newer one is not chosen, or why it is not known whether there is one.
     pub waits: Option<String>,
 }

@@ -137,7 +137,9 @@ fn judge<'a>(
         }
     };
     judged.remarks.extend(pinned.remark.clone());
-    judged.remarks.extend(pinned.followed.iter().flat_map(|it| it.waits.clone()));
+    if let Some(followed) = &pinned.followed {
+        judged.remarks.extend(followed.chosen.iter().chain(&followed.waits).cloned());
+    }
     judged.remarks.extend(volumes::remarks(situation, &judged));
     judged.remarks.extend(unknown_hooks(situation, &judged));
     judged.replicas =

@@ -239,15 +239,17 @@ fn follow_pinned(
 ) -> Result<Pinned, FollowedImage> {
     let (tag, digest, origin, followed) = match (judgement, base) {
         (Judgement::Takes { tag, digest, why, waits }, _) => {
-            let followed = FollowedImage { chosen: Some(why.clone()), waits: waits.clone() };
+            let followed =
+                FollowedImage { chosen: Some(why.clone()), before: None, waits: waits.clone() };
             (tag, digest, PinOrigin::Followed, followed)
         }
         (Judgement::Stays(waits), Some(base)) => {
-            let followed = FollowedImage { chosen: None, waits: waits.clone() };
+            let before = base.chosen.clone();
+            let followed = FollowedImage { chosen: None, before, waits: waits.clone() };
             (&base.tag, &base.digest, base.origin, followed)
         }
         (Judgement::Stays(waits), None) => {
-            return Err(FollowedImage { chosen: None, waits: waits.clone() });
+            return Err(FollowedImage { waits: waits.clone(), ..FollowedImage::default() });
         }
     };
     let image = match service.image.tag() {

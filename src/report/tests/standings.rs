@@ -274,6 +274,7 @@ fn a_status_in_json_keeps_to_the_contract() {
               "hint": null,
               "failing_since": null,
               "next_try_at": null,
+              "follows": null,
               "containers": [
                 {
                   "id": "c0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffeec0ffee",

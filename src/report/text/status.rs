@@ -6,7 +6,8 @@ use super::lines::{self, INDENT, pad, short_commit, widest};
 use crate::model::Digest;
 use crate::report::style::one_line;
 use crate::report::wire::{
-    StatusContainer, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
+    StatusContainer, StatusEngine, StatusFollows, StatusReport, StatusService, StatusSource,
+    StatusStack,
 };
 use crate::report::{Style, problems, span};
 
@@ -89,7 +90,7 @@ fn stack(
     let name = widest(stack.services.iter().map(|service| service.service.as_str()));
     let state = widest(stack.services.iter().map(|service| service.state.word()));
     for found in &stack.services {
-        service(out, found, (name, state), style)?;
+        service(out, found, report, (name, state), style)?;
         for container in &found.containers {
             writeln!(out, "{INDENT}{}", one_container(container, report, style))?;
         }
@@ -100,6 +101,7 @@ fn stack(
 fn service(
     out: &mut (impl io::Write + ?Sized),
     service: &StatusService,
+    report: &StatusReport,
     (name, state): (usize, usize),
     style: Style,
 ) -> io::Result<()> {
@@ -113,7 +115,18 @@ fn service(
     if let Some(reason) = &service.reason {
         writeln!(out, "{INDENT}{}", one_line(format!("{} {reason}", held(service)).trim_start()))?;
     }
+    if let Some(follows) = &service.follows {
+        writeln!(out, "{INDENT}{}", style.faint(&one_line(&followed(follows, report))))?;
+    }
     lines::detail(out, &style.good("hint:"), service.hint.as_deref())
+}
+
+/// `git asks for ~1.4: 1.4.7, chosen 2 h ago; 1.4.8 is too young until …`
+fn followed(follows: &StatusFollows, report: &StatusReport) -> String {
+    let StatusFollows { asks, tag, chosen_at, waits, .. } = follows;
+    let chosen = chosen_at.map(|at| format!(", chosen {}", span::since(at, report.at)));
+    let waits = waits.as_ref().map(|waits| format!("; {waits}"));
+    format!("git asks for {asks}: {tag}{}{}", chosen.unwrap_or_default(), waits.unwrap_or_default())
 }
 
 /// Who holds a service, since when, and for how long.

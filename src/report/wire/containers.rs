@@ -28,6 +28,7 @@ pub(super) fn bare(
         generation: containers.iter().filter_map(generation).max(),
         reason: None,
         hint: None,
+        follows: None,
         failing_since: None,
         next_try_at: None,
         containers: containers.iter().map(|found| container(found, &id.stack, masks)).collect(),

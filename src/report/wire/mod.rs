@@ -29,7 +29,7 @@ pub use rollout::ValidateRollout;
 pub use shared::{WireProblem, WireReason, WireRemark};
 pub use standing::{Standing, status};
 pub use status::{
-    StatusContainer, StatusDisk, StatusEngine, StatusReport, StatusService, StatusSource,
-    StatusStack,
+    StatusContainer, StatusDisk, StatusEngine, StatusFollows, StatusReport, StatusService,
+    StatusSource, StatusStack,
 };
 pub use validate::{ValidateReport, ValidateStack, Validated, validate};

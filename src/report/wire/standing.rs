@@ -8,7 +8,7 @@ use super::WireRemark;
 use super::containers::{bare, containers_of, running_digest};
 use super::shared::{joined, masks_of, problems_of, wired};
 use super::status::{
-    StatusDisk, StatusEngine, StatusReport, StatusService, StatusSource, StatusStack,
+    StatusDisk, StatusEngine, StatusFollows, StatusReport, StatusService, StatusSource, StatusStack,
 };
 use crate::engine::EngineError;
 use crate::history::{Pressure, SourceReport, StackReport};
@@ -228,11 +228,27 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         }),
         reason,
         hint,
+        follows: desired.and_then(follows),
         failing_since: trouble.map(|trouble| trouble.since),
         next_try_at: trouble.map(|trouble| trouble.next_try),
         desired: state::is_desired(&change.verdict),
         ..bare(id, &containers, &masks)
     }
+}
+
+fn follows(desired: &DesiredService) -> Option<StatusFollows> {
+    let (service, pinned) = (&desired.service, desired.image.as_ref().ok()?);
+    let followed = pinned.followed.as_ref()?;
+    let rule = service.update.as_ref().and_then(|update| update.rule.as_ref());
+    let tag = service.image.tag_or_latest();
+    let before = followed.before.as_ref();
+    Some(StatusFollows {
+        asks: rule.map_or_else(|| format!("what `{tag}` is now"), |rule| format!("tags {rule}")),
+        tag: pinned.image.reference().tag_or_latest().to_owned(),
+        why: followed.chosen.clone().or_else(|| before.map(|it| it.why.clone())),
+        chosen_at: before.map(|it| it.at),
+        waits: followed.waits.clone(),
+    })
 }
 
 /// The image of the running container; before there is one, and where a server value is part of its name,

@@ -124,11 +124,28 @@ pub struct StatusService {
     pub failing_since: Option<Timestamp>,
     /// When the daemon tries again.
     pub next_try_at: Option<Timestamp>,
+    /// What following the registry came to; null for a service that does not follow it.
+    pub follows: Option<StatusFollows>,
     /// Its containers, by number.
     pub containers: Vec<StatusContainer>,
     /// Whether it counts as it should be.
     #[serde(skip)]
     pub desired: bool,
+}
+
+/// A service that follows its registry.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct StatusFollows {
+    /// What git asks for: tags by a rule, or what the written tag is at the registry.
+    pub asks: String,
+    /// The tag it is at, or is about to take.
+    pub tag: String,
+    /// Why that was chosen; null where it is what git says.
+    pub why: Option<String>,
+    /// When it had proved itself; null where it has not, or is what git says.
+    pub chosen_at: Option<Timestamp>,
+    /// Why there may be a newer one that is not taken: not known, too young, failed here, ….
+    pub waits: Option<String>,
 }
 
 /// One container.

@@ -14,7 +14,7 @@ use futures_util::StreamExt;
 use jiff::Timestamp;
 
 use super::{AT_ONCE, Context, LoadedStack, choose};
-use crate::model::desired::PinOrigin;
+use crate::model::desired::{Chosen, PinOrigin};
 use crate::model::polls::{Built, Heard, Polls, Repository, TagState, Unknown};
 use crate::model::pull_policy::PullPolicy;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform, Service, ServiceId, SpecHash, Stack};
@@ -54,6 +54,8 @@ pub(super) struct Base {
     pub tag: String,
     pub digest: Digest,
     pub origin: PinOrigin,
+    /// How it came to be chosen, where it was.
+    pub chosen: Option<Chosen>,
 }
 
 /// What has to be known of a repository.
@@ -182,18 +184,19 @@ fn base(id: &ServiceId, service: &Service, context: &Context<'_>) -> Option<Base
     if let Some(pin) = super::recorded(id, service, context) {
         let tag = pin.chosen.as_ref().map_or(written, |chosen| chosen.tag.as_str());
         let (tag, digest) = (tag.to_owned(), pin.digest.clone());
-        return Some(Base { tag, digest, origin: PinOrigin::Record });
+        let chosen = pin.chosen.clone();
+        return Some(Base { tag, digest, origin: PinOrigin::Record, chosen });
     }
     let origin = PinOrigin::Running;
     if let Some(digest) = choose::running(id, image, context.observed) {
-        return Some(Base { tag: written.to_owned(), digest, origin });
+        return Some(Base { tag: written.to_owned(), digest, origin, chosen: None });
     }
     // Where another line was pinned git has changed it, and git's word goes before what runs.
     let is_known = context.pins.0.keys().any(|(service, _)| service == id);
     let rule = service.update.as_ref().and_then(|update| update.rule.as_ref());
     let rule = rule.filter(|_| !is_known)?;
     let (tag, digest) = choose::running_by(rule, id, image, context.observed)?;
-    Some(Base { tag, digest, origin })
+    Some(Base { tag, digest, origin, chosen: None })
 }
 
 async fn ask(
