@@ -11,7 +11,7 @@ use crate::model::desired::{Deployment, PinOrigin};
 use crate::model::memory::HeldBy;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Condition;
-use crate::model::{StackContent, StackName, Update, Window};
+use crate::model::{ServiceOutcome, StackContent, StackName, Update, Window};
 use crate::plan::windows::{Owner, Waiting};
 use crate::plan::{Block, Verdict};
 
@@ -30,6 +30,13 @@ fn at(text: &str) -> Timestamp {
 fn waiting<'p>(pass: &'p Pass, service: &str) -> &'p Waiting {
     let verdict = pass.verdict(service);
     verdict.waiting().unwrap_or_else(|| panic!("{service} does not wait: {verdict:?}"))
+}
+
+/// The next pass updates the service, and the one behind it has nothing to do.
+async fn is_updated(host: &Bench, service: &str) {
+    let pass = host.converge().await;
+    let verdict = pass.verdict(service);
+    assert!(matches!(verdict, Verdict::Update(_)), "{verdict:?}");
 }
 
 /// A host with `shop/web` deployed, whose window is closed from now on.
@@ -101,7 +108,7 @@ async fn every_window_has_to_be_open_and_the_stacks_stands_for_the_hosts() {
     host.stack("shop").window = window("06:00-07:00");
     check(&host, Owner::Manifest, None).await;
     host.stack("shop").window = window("00:00-24:00");
-    host.converge().await;
+    is_updated(&host, "shop/web").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -116,8 +123,7 @@ async fn a_window_of_update_is_for_images_that_are_followed() {
     host.converge().await;
     // Git has changed the line: that is no matter of `update`.
     host.want("shop", [web(&two, "1")]);
-    let other = host.fork();
-    other.converge().await;
+    is_updated(&host.fork(), "shop/web").await;
     let follow = |host: &mut Bench| {
         let image = deployment(host, "shop").services[0].image.as_mut().unwrap();
         image.origin = PinOrigin::Followed;
@@ -126,12 +132,12 @@ async fn a_window_of_update_is_for_images_that_are_followed() {
     let pass = host.pass().await;
     assert_eq!(waiting(&pass, "shop/web").owner, Owner::Update);
     host.now = at(OPENS);
-    host.converge().await;
+    is_updated(&host, "shop/web").await;
     // The image is there: a value that has changed does not wait for it.
     host.now = at("2027-01-18T12:00:00Z");
     host.want("shop", [web(&two, "2")]);
     follow(&mut host);
-    host.converge().await;
+    is_updated(&host, "shop/web").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -140,7 +146,8 @@ async fn what_was_deployed_is_put_back_whatever_the_hour() {
     let check = async |what: &str, harm: &dyn Fn(&Bench)| {
         let host = host.fork();
         harm(&host);
-        host.converge().await;
+        let pass = host.converge().await;
+        assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Done, "{what}");
         assert!(host.container("shop-web-1").is_running(), "{what}");
     };
     check("gone", &|host| host.world.docker_rm_force("shop-web-1").unwrap()).await;
@@ -162,6 +169,7 @@ async fn replicas_wait_where_git_asks_for_them_and_not_where_they_were_lost() {
     host.rules.windows.host = window(CLOSED);
     host.world.docker_rm_force("shop-web-2").unwrap();
     host.converge().await;
+    assert_eq!(host.world.names(), ["shop-web-1", "shop-web-2"]);
     for (many, _) in [(3, "more"), (1, "fewer")] {
         host.want("shop", [service("web", &app).replicas(many)]);
         let pass = host.pass().await;
@@ -210,7 +218,8 @@ async fn a_lost_record_keeps_no_container_from_being_mended() {
     host.memory.lock().unwrap().deployed.clear();
     host.world.docker_stop("shop-web-1").unwrap();
     host.world.set_memory("shop-web-1", 1 << 28).unwrap();
-    host.converge().await;
+    let pass = host.converge().await;
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Done);
 }
 
 #[tokio::test(start_paused = true)]
@@ -282,7 +291,7 @@ async fn a_stack_as_a_whole_waits_as_a_whole() {
     let pass = host.pass().await;
     assert_eq!(waiting(&pass, "shop/web").behind.as_deref(), Some("shop/db"));
     host.now = at(OPENS);
-    host.converge().await;
+    is_updated(&host, "shop/web").await;
 }
 
 #[tokio::test(start_paused = true)]
@@ -311,6 +320,7 @@ async fn a_job_waits_and_what_needs_it_too() {
     assert_eq!(host.world.names(), [""; 0]);
     host.now = at(OPENS);
     host.converge().await;
+    assert!(host.container("shop-web-1").is_running());
     host.now = at("2027-01-18T12:00:00Z");
     host.assert_quiet().await;
 }
