@@ -2,7 +2,7 @@
 
 use serde_json::json;
 
-use super::{ALL, Stack, check, service};
+use super::{ALL, Show, Stack, check, service};
 
 #[test]
 fn a_resource_is_called_after_the_stack_unless_it_is_external_or_named() {
@@ -143,4 +143,18 @@ fn the_directory_of_a_bound_volume_is_absolute() {
     assert_eq!(device(&format!("{{driver: local, {bound}}}")), "/wd/shop/data");
     assert_eq!(device(&format!("{{{bound}}}")), "./data");
     assert_eq!(device("{driver: local, driver_opts: {o: 'bind,ro', device: ./data}}"), "./data");
+}
+
+#[test]
+fn what_evenkeel_adds_is_shown_as_it_is_written() {
+    let document = Stack::new(
+        "services: {a: {image: 'a:1.4.2', x-evenkeel: {update: {semver: '~1.4', min_age: 3d, write_back: true}}}}\n\
+         x-evenkeel: {window: 'Sat,Sun 02:00-05:00 Europe/Berlin'}",
+    )
+    .document(Show { extensions: true, ..ALL });
+    assert_eq!(
+        document["services"]["a"]["x-evenkeel"]["update"],
+        json!({"semver": "~1.4", "min_age": "3d", "write_back": true})
+    );
+    assert_eq!(document["x-evenkeel"], json!({"window": "Sat,Sun 02:00-05:00 Europe/Berlin"}));
 }
