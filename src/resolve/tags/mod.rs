@@ -79,17 +79,22 @@ impl fmt::Display for Bar {
 ///
 /// `tags` has to be all there are: what is missing of a list says nothing about what is newest, so whoever could
 /// not read all of it must not ask.
-pub fn choose<'t>(rule: &TagRule, written: &str, applied: &str, tags: &'t [String]) -> Choice<'t> {
+pub fn choose<'t>(
+    rule: &TagRule,
+    written: &str,
+    applied: &str,
+    tags: impl IntoIterator<Item = &'t str>,
+) -> Choice<'t> {
     let Some(from) = rule.read(written) else { return Choice::Nothing(Nothing::NoVersion) };
-    if tags.is_empty() {
+    let mut tags = tags.into_iter().peekable();
+    if tags.peek().is_none() {
         return Choice::Nothing(Nothing::NoTags);
     }
     // What was applied under another rule may not be comparable; what git says is.
     let applied = rule.read(applied).filter(|applied| from.otherwise(applied).is_none());
     let floor = applied.filter(|it| it.compare(&from).is_gt()).unwrap_or_else(|| from.clone());
     let mut newer: Vec<(TagVersion, &str)> = tags
-        .iter()
-        .filter_map(|tag| Some((rule.read(tag)?, tag.as_str())))
+        .filter_map(|tag| Some((rule.read(tag)?, tag)))
         .filter(|(version, _)| version.compare(&floor).is_gt())
         .collect();
     newer.sort_by(|(one, tag), (other, other_tag)| {

@@ -44,9 +44,9 @@ fn every_row_of_the_table_comes_out_as_it_says() {
     assert!(rows.len() >= 120, "{} rows", rows.len());
     let mut wrong = Vec::new();
     for [of, written, applied, tags, expected] in rows {
-        let tags: Vec<String> = tags.split_whitespace().map(str::to_owned).collect();
+        let tags: Vec<&str> = tags.split_whitespace().collect();
         let applied = if applied == "-" { written } else { applied };
-        let told = match choose(&rule(of), written, applied, &tags) {
+        let told = match choose(&rule(of), written, applied, tags.iter().copied()) {
             Choice::Newer(newer) => newer.join(" "),
             Choice::Nothing(nothing) => format!("! {nothing}"),
         };
@@ -66,11 +66,11 @@ fn every_row_of_the_table_comes_out_as_it_says() {
 fn the_order_of_the_list_changes_nothing() {
     for [of, written, applied, tags, _] in rows() {
         let applied = if applied == "-" { written } else { applied };
-        let tags: Vec<String> = tags.split_whitespace().map(str::to_owned).collect();
-        let again: Vec<String> = tags.iter().rev().chain(&tags).cloned().collect();
+        let tags: Vec<&str> = tags.split_whitespace().collect();
+        let again: Vec<&str> = tags.iter().rev().chain(&tags).copied().collect();
         let (one, other) = (
-            choose(&rule(of), written, applied, &tags),
-            choose(&rule(of), written, applied, &again),
+            choose(&rule(of), written, applied, tags.iter().copied()),
+            choose(&rule(of), written, applied, again.iter().copied()),
         );
         assert_eq!(one, other, "{of} | {written}");
     }
@@ -81,12 +81,14 @@ fn the_order_of_the_list_changes_nothing() {
 fn nothing_at_or_below_what_was_applied_is_ever_newer() {
     for [of, written, applied, tags, _] in rows() {
         let (of, applied) = (rule(of), if applied == "-" { written } else { applied });
-        let tags: Vec<String> = tags.split_whitespace().map(str::to_owned).collect();
-        let Choice::Newer(newer) = choose(&of, written, applied, &tags) else { continue };
+        let tags: Vec<&str> = tags.split_whitespace().collect();
+        let Choice::Newer(newer) = choose(&of, written, applied, tags.iter().copied()) else {
+            continue;
+        };
         for tag in newer {
             assert_ne!(tag, applied);
             // Once it is applied itself, neither it nor the one before comes again.
-            let next = choose(&of, written, tag, &tags);
+            let next = choose(&of, written, tag, tags.iter().copied());
             let back = matches!(&next, Choice::Newer(next) if next.contains(&tag) || next.contains(&applied));
             assert!(!back, "{tag}: {next:?}");
         }
