@@ -3,7 +3,7 @@
 //! Losing it costs some questions and the dates of first sight, nothing else; so nobody waits for the disk.
 
 use jiff::{Span, Timestamp};
-use rusqlite::{Row, Transaction, params};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use serde::Serialize;
 use serde::de::DeserializeOwned;
 
@@ -18,6 +18,7 @@ const KEPT: i64 = 90;
 const TAG: &str = "tag";
 const LIST: &str = "list";
 const IMAGE: &str = "image";
+const REGISTRIES: &str = "registries";
 
 impl History {
     /// All that is remembered of registries.
@@ -30,6 +31,29 @@ impl History {
                 read(row, &mut polls)?;
             }
             Ok(polls)
+        })
+    }
+
+    /// How registries want to be approached, as it was recorded.
+    pub fn registries(&self) -> Result<Option<String>, HistoryError> {
+        self.read(|transaction| {
+            let sql = "SELECT heard FROM polls WHERE kind = ?1";
+            Ok(transaction.query_row(sql, [REGISTRIES], |row| row.get(0)).optional()?)
+        })
+    }
+
+    /// Records how registries want to be approached. Writes nothing where that is known.
+    pub fn record_registries(&self, text: &str, now: Timestamp) -> Result<(), HistoryError> {
+        if self.registries()?.as_deref() == Some(text) {
+            return Ok(());
+        }
+        self.write_unsynced(|transaction| {
+            transaction.execute(
+                "INSERT OR REPLACE INTO polls (kind, registry, repository, name, heard, heard_at)
+                 VALUES (?1, '', '', '', ?2, ?3)",
+                params![REGISTRIES, text, now.to_text()],
+            )?;
+            Ok(())
         })
     }
 
@@ -60,8 +84,8 @@ impl History {
                 }
             }
             let oldest = now.checked_sub(Span::new().hours(24 * KEPT)).unwrap_or(Timestamp::MIN);
-            let sql = "DELETE FROM polls WHERE julianday(heard_at) < julianday(?1)";
-            transaction.execute(sql, [oldest.to_text()])?;
+            let sql = "DELETE FROM polls WHERE julianday(heard_at) < julianday(?1) AND kind <> ?2";
+            transaction.execute(sql, params![oldest.to_text(), REGISTRIES])?;
             Ok(())
         })
     }
@@ -151,6 +175,20 @@ mod tests {
         assert_eq!(history.polls().unwrap(), Polls::default());
         history.record_polls(&Polls::default(), &some_polls(), at(1)).unwrap();
         assert_eq!(history.polls().unwrap(), some_polls());
+    }
+
+    #[test]
+    fn how_registries_want_to_be_approached_comes_back() {
+        let history = History::in_memory().unwrap();
+        assert_eq!(history.registries().unwrap(), None);
+        for text in ["{}", "{\"ghcr.io\":\"password\"}"] {
+            history.record_registries(text, at(1)).unwrap();
+            assert_eq!(history.registries().unwrap().as_deref(), Some(text));
+        }
+        let writes = history.connection().total_changes();
+        history.record_registries("{\"ghcr.io\":\"password\"}", at(2)).unwrap();
+        assert_eq!(history.connection().total_changes(), writes);
+        assert_eq!(history.polls().unwrap(), Polls::default());
     }
 
     #[test]

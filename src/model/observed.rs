@@ -9,7 +9,7 @@ use jiff::Timestamp;
 use super::spec::{Attachment, Logging, USUAL_SHM_SIZE};
 use super::{
     ContainerId, ContainerLabels, ContainerName, ContainerSpec, ImageId, NetworkId, NetworkName,
-    ServiceId, SourceName, SpecHash, StackName, VolumeName,
+    Platform, ServiceId, SourceName, SpecHash, StackName, VolumeName,
 };
 
 /// What the engine reports at one moment.
@@ -99,6 +99,13 @@ pub struct EngineInfo {
     pub os: String,
     /// The architecture in the words of images: `amd64`, `arm64`.
     pub architecture: String,
+}
+
+impl EngineInfo {
+    /// The platform of its host, as images name it.
+    pub fn platform(&self) -> Platform {
+        Platform(format!("{}/{}", self.os, self.architecture))
+    }
 }
 
 /// A container of ours, in full.

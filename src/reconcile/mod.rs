@@ -4,6 +4,7 @@
 //! right; that is [`crate::plan`]. Nothing here talks to people; that is [`crate::report`].
 
 pub mod world;
+pub mod mirrored;
 pub mod lock;
 pub mod places;
 pub mod sources;
@@ -12,6 +13,7 @@ pub mod view;
 pub mod record;
 pub mod leftovers;
 pub mod retention;
+pub mod room;
 pub mod backoff;
 pub mod standing;
 pub mod pass;

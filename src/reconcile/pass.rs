@@ -14,6 +14,7 @@ use super::places::{Places, places};
 use super::record::{self, Generations, Record, Why};
 use super::retention::Keeper;
 use super::rollback;
+use super::room;
 use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
 use super::standing;
 use super::view::{self, Early, Scene, View};
@@ -159,6 +160,7 @@ pub async fn pass(
     }
     crew.keeper(&view, ended).after_pass(&outcome).await;
     let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
+    record::registries(&history, &*world.registry, ended)?;
     let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).min();
     Ok(Pass {
         sources: read.sources,
@@ -284,11 +286,13 @@ impl Crew<'_> {
     }
 
     pub async fn carry_out(&self, plan: &Plan, view: &View, generations: &Generations) -> Outcome {
+        let mut layers = BTreeMap::new();
         if plan.steps.iter().any(|planned| matches!(planned.step, Step::PullImage { .. })) {
             let made = self.keeper(view, Timestamp::now()).make_room().await;
             if let Err(error) = made {
                 tracing::warn!("no room is made before images are pulled: {error}");
             }
+            layers = room::missing_layers(self.world, plan, view).await;
         }
         let logins = self.logins(plan).await;
         let record = Record { history: self.history, generations };
@@ -296,8 +300,7 @@ impl Crew<'_> {
             engine: &*self.world.engine,
             prober: &*self.world.prober,
             logins: &logins,
-            // Only a registry can tell how large they are, and so far none is asked.
-            layers: &BTreeMap::new(),
+            layers: &layers,
             journal: &record,
             watcher: self.watcher,
             masks: &view.masks,

@@ -20,6 +20,7 @@ use crate::model::{
     ServiceOutcome, SourceName, StackName, Trigger, labels,
 };
 use crate::plan::{Change, Difference, Plan, Step, Verdict};
+use crate::registry::Registry;
 use crate::resolve::pin_key;
 
 /// The generation of each stack that a pass changes.
@@ -315,6 +316,18 @@ pub fn deployed(
         }
     }
     Ok(())
+}
+
+/// Records how registries want to be approached, so that a restart asks them nothing twice.
+pub fn registries(
+    history: &History,
+    registry: &dyn Registry,
+    now: Timestamp,
+) -> Result<(), HistoryError> {
+    let memory = registry.memory();
+    // Serialising texts into memory cannot fail.
+    let text = serde_json::to_string(&memory).unwrap_or_default();
+    if memory.is_empty() { Ok(()) } else { history.record_registries(&text, now) }
 }
 
 /// Records what following registries led to, for each service that it has proved itself in.

@@ -18,8 +18,8 @@ use crate::config::{Ambient, Config};
 use crate::engine::EngineError;
 use crate::engine::fake::{FakeEngine, Fault, HealthStory, ImageBehaviour, Matcher, Process, Verb};
 use crate::history::{Filter, GenerationRow, History};
-use crate::model::{GenerationNumber, GenerationOutcome, ImageRef};
-use crate::registry::FakeRegistry;
+use crate::model::{Digest, GenerationNumber, GenerationOutcome, ImageRef};
+use crate::registry::{FakeRegistry, Registry, digest};
 
 /// What can happen before a pass.
 #[derive(Clone, Debug)]
@@ -55,6 +55,7 @@ fn acts() -> impl Strategy<Value = Vec<(Act, Option<usize>)>> {
 
 struct Host {
     engine: FakeEngine,
+    registry: Arc<FakeRegistry>,
     world: World,
     directory: TempDir,
 }
@@ -74,7 +75,7 @@ impl Host {
         );
         let config = Config::parse("config.yaml", &text, &Ambient::default()).unwrap();
         let engine = FakeEngine::new();
-        let registry = FakeRegistry::default();
+        let registry = Arc::new(FakeRegistry::default());
         let behaviours = [
             ImageBehaviour::default(),
             ImageBehaviour {
@@ -91,22 +92,17 @@ impl Host {
         }
         let world = World {
             engine: Arc::new(engine.clone()),
-            registry: Arc::new(registry),
+            registry: Arc::clone(&registry) as Arc<dyn Registry>,
             ..World::new(config).unwrap()
         };
-        Self { engine, world, directory }
+        Self { engine, registry, world, directory }
     }
 
     fn happen(&self, act: &Act) {
         let stack_at = |stack: usize| self.directory.path().join("git").join(STACKS[stack]);
         match act {
             Act::Want { stack, image, value } => {
-                let text = format!(
-                    "services:\n  web:\n    image: registry.test/{}:1\n    environment: {{V: \"{value}\"}}\n",
-                    IMAGES[*image]
-                );
-                std::fs::create_dir_all(stack_at(*stack)).unwrap();
-                std::fs::write(stack_at(*stack).join("compose.yaml"), text).unwrap();
+                self.want(STACKS[*stack], &format!("{}:1", IMAGES[*image]), *value);
             }
             // Nothing to drop, nothing to remove: then nothing happens.
             Act::Drop { stack } => drop(std::fs::remove_dir_all(stack_at(*stack))),
@@ -118,6 +114,15 @@ impl Host {
                 self.engine.fail_next(Matcher::any(*verb), no);
             }
         }
+    }
+
+    fn want(&self, stack: &str, image: &str, value: u8) {
+        let directory = self.directory.path().join("git").join(stack);
+        let text = format!(
+            "services:\n  web:\n    image: registry.test/{image}\n    environment: {{V: \"{value}\"}}\n"
+        );
+        std::fs::create_dir_all(&directory).unwrap();
+        std::fs::write(directory.join("compose.yaml"), text).unwrap();
     }
 
     /// One pass; `None` where the program died in it.
@@ -186,6 +191,38 @@ async fn live(acts: &[(Act, Option<usize>)]) {
         }
         tokio::time::sleep(Duration::from_secs(600)).await;
     }
+}
+
+async fn digest_of(host: &Host, name: &str) -> Digest {
+    let image = ImageRef::parse(&format!("registry.test/{name}:1")).unwrap();
+    digest(&*host.registry, &image).await.unwrap()
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_on_the_host_already_needs_no_room() {
+    let host = Host::new();
+    let layer = |digit: char| Digest::parse(&format!("sha256:{}", digit.to_string().repeat(64)));
+    let large = BTreeMap::from([(layer('1').unwrap(), 6 << 30)]);
+    let larger = BTreeMap::from([(layer('1').unwrap(), 6 << 30), (layer('2').unwrap(), 1 << 20)]);
+    host.registry.put_layers(&digest_of(&host, "good").await, large);
+    host.registry.put_layers(&digest_of(&host, "slow").await, larger.clone());
+    let next = ImageRef::parse("registry.test/good:2").unwrap();
+    let digest = host.engine.add_image("registry.test/good", "2", ImageBehaviour::default());
+    host.registry.put_layers(&digest, larger);
+    host.registry.put(&next, digest);
+    let deploy = async |stack: &str, image: &str, elsewhere: u64| {
+        host.engine.has_disk(100 << 30, elsewhere << 30, 0);
+        host.want(stack, image, 0);
+        let pass = host.pass(None).await.unwrap();
+        let result = pass.outcome.services.into_values().next().unwrap();
+        result.failure.map(|failure| failure.message)
+    };
+    assert_eq!(deploy("blog", "good:1", 50).await, None);
+    // Now 15 GiB for all of it would not fit, and of another repository nothing is here.
+    let refused = deploy("shop", "slow:1", 88).await.unwrap();
+    assert!(refused.contains("6.0 GiB of layers"), "{refused}");
+    host.happen(&Act::Drop { stack: 1 });
+    assert_eq!(deploy("blog", "good:2", 88).await, None);
 }
 
 proptest! {

@@ -11,7 +11,6 @@ use super::World;
 use crate::engine::EngineError;
 use crate::model::desired::Pins;
 use crate::model::memory::{HoldScope, Memory};
-use crate::model::observed::EngineInfo;
 use crate::model::polls::Polls;
 use crate::model::{
     DesiredState, Masks, ObservedContainer, ObservedState, Platform, ServiceId, SpecHash, StackName,
@@ -125,7 +124,7 @@ pub async fn look(
         now,
     });
     let platform = match loaded.follows() {
-        true => platform(&world.engine.info().await?),
+        true => world.engine.info().await?.platform(),
         false => Platform(String::new()),
     };
     let context = Context {
@@ -168,11 +167,6 @@ pub async fn look(
         }
     }
     Ok(view)
-}
-
-/// The platform of the engine's host, as images name it.
-fn platform(engine: &EngineInfo) -> Platform {
-    Platform(format!("{}/{}", engine.os, engine.architecture))
 }
 
 impl View {

@@ -5,16 +5,18 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::mirrored::Mirrored;
 use super::pass::Request;
 use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
+use crate::history::History;
 use crate::plan::{MostRemovals, Rules, Windows};
 use crate::probe::Prober;
 use crate::probe::network::Network;
 use crate::registry::HostSettings;
-use crate::registry::Registry;
 use crate::registry::distribution::Distribution;
+use crate::registry::{Memory, Registry};
 use crate::source::{Credentials, Reference, Source, SourceSpec};
 
 /// The host as one pass finds it.
@@ -41,13 +43,16 @@ impl World {
             .iter()
             .map(|(host, settings)| (host.clone(), host_settings(settings)));
         let registry = Distribution::new(config.registry.docker_config.clone(), hosts.collect());
+        let registry = registry.with_memory(remembered(&config).unwrap_or_default());
+        let engine: Arc<dyn Engine> = Arc::new(engine);
+        let registry = Mirrored { registry: Arc::new(registry), engine: Arc::clone(&engine) };
         let sources = config
             .sources
             .iter()
             .map(|source| Source::open(spec(source), &config.state_dir))
             .collect();
         Ok(Self {
-            engine: Arc::new(engine),
+            engine,
             prober: Arc::new(Network::new()),
             registry: Arc::new(registry),
             sources,
@@ -83,6 +88,12 @@ impl World {
         let intervals = self.config.sources.iter().map(|source| source.interval);
         intervals.min().unwrap_or(Duration::from_secs(30))
     }
+}
+
+/// How registries wanted to be approached when they were last spoken to.
+fn remembered(config: &Config) -> Option<Memory> {
+    let history = History::read_only(&config.state_dir).ok()?;
+    serde_json::from_str(&history.registries().ok()??).ok()
 }
 
 fn most_removals(share: Share) -> MostRemovals {

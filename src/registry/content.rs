@@ -1,7 +1,7 @@
 //! What stands behind a digest: manifests and the configuration of an image. It never changes, so what was read
 //! once is not asked for again.
 
-use std::collections::VecDeque;
+use std::collections::{BTreeMap, VecDeque};
 
 use jiff::Timestamp;
 use serde::Deserialize;
@@ -97,9 +97,7 @@ impl Distribution {
     ) -> Result<Option<Timestamp>, RegistryError> {
         let child = self.ask_child(host, image, platform).await?;
         let reference = image.reference();
-        let Manifest::Image { config } = self.manifest(host, &reference, &child).await? else {
-            return Err(unknown(&host.registry, "its index calls an index an image".to_owned()));
-        };
+        let (config, _) = self.image(host, &reference, &child).await?;
         let question = Question::get(format!("/v2/{}/blobs/{config}", reference.path()));
         let blob = self.body(host, &reference, &question, &config, LARGEST_CONFIG);
         let blob = self.in_turn(host, blob).await?;
@@ -108,6 +106,32 @@ impl Distribution {
         })?;
         let created = read.created.and_then(|created| created.parse().ok());
         Ok(created.filter(|created| is_a_date(*created)))
+    }
+
+    /// The layers of the image for `platform`, with the bytes that they take on the way.
+    pub(super) async fn ask_layers(
+        &self,
+        host: &Host,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<BTreeMap<Digest, u64>, RegistryError> {
+        let child = self.ask_child(host, image, platform).await?;
+        let (_, layers) = self.image(host, &image.reference(), &child).await?;
+        Ok(layers)
+    }
+
+    async fn image(
+        &self,
+        host: &Host,
+        image: &ImageRef,
+        digest: &Digest,
+    ) -> Result<(Digest, BTreeMap<Digest, u64>), RegistryError> {
+        match self.manifest(host, image, digest).await? {
+            Manifest::Image { config, layers } => Ok((config, layers)),
+            Manifest::Index(_) => {
+                Err(unknown(&host.registry, "its index calls an index an image".to_owned()))
+            }
+        }
     }
 
     async fn manifest(

@@ -327,6 +327,16 @@ impl Registry for Distribution {
         self.ask_created(&host, image, platform).await
     }
 
+    async fn layers(
+        &self,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<BTreeMap<Digest, u64>, RegistryError> {
+        let host = self.host(&image.reference())?;
+        let _interest = host.tokens.interest(scope(&image.reference()));
+        self.ask_layers(&host, image, platform).await
+    }
+
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {
         let registry = canonical(image.registry());
         let settings = self.settings.get(registry).cloned().unwrap_or_default();

@@ -20,6 +20,7 @@ struct World {
     lists: BTreeMap<String, RegistryError>,
     children: BTreeMap<Digest, BTreeMap<Platform, Digest>>,
     created: BTreeMap<Digest, Timestamp>,
+    layers: BTreeMap<Digest, BTreeMap<Digest, u64>>,
     logins: BTreeMap<String, Login>,
     asked: Vec<String>,
 }
@@ -40,6 +41,11 @@ impl FakeRegistry {
     /// Lets the image behind `digest`, which is no index, say that it was built then.
     pub fn put_created(&self, digest: &Digest, created: Timestamp) {
         self.world().created.insert(digest.clone(), created);
+    }
+
+    /// Makes the image behind `digest`, which is no index, of these layers.
+    pub fn put_layers(&self, digest: &Digest, layers: BTreeMap<Digest, u64>) {
+        self.world().layers.insert(digest.clone(), layers);
     }
 
     /// Answers every question about the tag of `image` with `error`.
@@ -129,6 +135,17 @@ impl Registry for FakeRegistry {
         world.asked.push(format!("{} @{}", repository(&image.reference()), image.digest()));
         let child = world.child(image, platform)?;
         Ok(world.created.get(&child).copied())
+    }
+
+    async fn layers(
+        &self,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<BTreeMap<Digest, u64>, RegistryError> {
+        let mut world = self.world();
+        world.asked.push(format!("{} @{}", repository(&image.reference()), image.digest()));
+        let child = world.child(image, platform)?;
+        world.layers.get(&child).cloned().ok_or_else(|| no_such(&image.reference()))
     }
 
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {

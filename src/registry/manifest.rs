@@ -2,6 +2,8 @@
 //!
 //! OCI Image Specification, `image-index` and `manifest`; Docker's own formats have the same fields.
 
+use std::collections::BTreeMap;
+
 use serde::Deserialize;
 
 use super::platform::Machine;
@@ -23,6 +25,8 @@ pub(super) enum Manifest {
     Image {
         /// Of the blob that describes it.
         config: Digest,
+        /// Its layers, with the bytes that they take on the way.
+        layers: BTreeMap<Digest, u64>,
     },
 }
 
@@ -39,7 +43,14 @@ pub(super) struct Entry {
 struct Document {
     manifests: Option<Vec<Descriptor>>,
     config: Option<Descriptor>,
-    layers: Option<serde::de::IgnoredAny>,
+    layers: Option<Vec<Layer>>,
+}
+
+#[derive(Deserialize)]
+struct Layer {
+    digest: String,
+    #[serde(default)]
+    size: u64,
 }
 
 #[derive(Deserialize)]
@@ -81,7 +92,10 @@ impl Manifest {
             (None, Some(config)) => {
                 let config = Digest::parse(&config.digest);
                 let config = config.ok_or("its manifest names no configuration".to_owned())?;
-                Ok(Self::Image { config })
+                let layers = document.layers.unwrap_or_default();
+                let layers =
+                    layers.iter().filter_map(|it| Some((Digest::parse(&it.digest)?, it.size)));
+                Ok(Self::Image { config, layers: layers.collect() })
             }
             (None, None) => Err("its manifest is neither an index nor an image".to_owned()),
         }
@@ -193,7 +207,10 @@ mod tests {
         ] {
             assert!(Manifest::read(body.to_string().as_bytes()).is_err(), "{body}");
         }
-        let body = serde_json::json!({"config": config, "layers": []}).to_string();
-        assert_eq!(Manifest::read(body.as_bytes()), Ok(Manifest::Image { config: digest('1') }));
+        let layer = serde_json::json!({"digest": digest('2').as_str(), "size": 7});
+        let body = serde_json::json!({"config": config, "layers": [layer, layer]}).to_string();
+        let layers = BTreeMap::from([(digest('2'), 7)]);
+        let image = Manifest::Image { config: digest('1'), layers };
+        assert_eq!(Manifest::read(body.as_bytes()), Ok(image));
     }
 }

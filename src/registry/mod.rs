@@ -27,6 +27,7 @@ pub use host::HostSettings;
 pub use memory::Memory;
 pub use tags::TagList;
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -60,6 +61,13 @@ pub trait Registry: Send + Sync {
         image: &PinnedImage,
         platform: &Platform,
     ) -> Result<Option<Timestamp>, RegistryError>;
+
+    /// The layers of the image for `platform`, with the bytes that they take on the way: compressed, mostly.
+    async fn layers(
+        &self,
+        image: &PinnedImage,
+        platform: &Platform,
+    ) -> Result<BTreeMap<Digest, u64>, RegistryError>;
 
     /// The credentials for the registry of `image`, if there are any.
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError>;

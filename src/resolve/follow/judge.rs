@@ -90,7 +90,8 @@ impl Look<'_> {
         let Some(all) = &list.answer else { return Ok(Judgement::Stays(unknown)) };
         let written = service.image.tag_or_latest();
         let applied = self.follower.base.as_ref().map_or(written, |base| base.tag.as_str());
-        let candidates = match tags::choose(rule, written, applied, all.iter().map(String::as_str)) {
+        let candidates = match tags::choose(rule, written, applied, all.iter().map(String::as_str))
+        {
             Choice::Newer(tags) => tags,
             Choice::Nothing(_) => return Ok(Judgement::Stays(unknown)),
         };
