@@ -3,11 +3,13 @@
 //! Here, unlike with a mirror, the repository's and the user's own git configuration counts. Files of the work tree are
 //! written by the caller; no hook is run and nothing is signed.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
 use std::path::{Path, PathBuf};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use base64::Engine as _;
-use git2::{Oid, Reference, Repository, Status};
+use git2::{Index, IndexEntry, Oid, Reference, Repository, Status, StatusOptions};
 use tokio_util::sync::CancellationToken;
 
 use super::commit::{self, Sent};
@@ -213,6 +215,7 @@ fn make<E>(repository: &Repository, base: Oid, draft: &Draft) -> Result<Oid, Che
 /// Moves the branch that is checked out, or a detached `HEAD`, and takes the files of `draft` for unchanged.
 fn advance(repository: &Repository, from: Oid, to: Oid, draft: &Draft) -> Result<(), git2::Error> {
     let mut index = repository.index()?;
+    distrust_changed(repository, &mut index)?;
     for file in draft.files.keys() {
         index.add_path(Path::new(file))?;
     }
@@ -223,6 +226,22 @@ fn advance(repository: &Repository, from: Oid, to: Oid, draft: &Draft) -> Result
         None => repository.set_head_detached(to)?,
     }
     index.write()
+}
+
+/// Has git look into each changed file again. It compares times in whole seconds, and would take a file for unchanged
+/// that was changed in the second it was checked out in, once the index is written in a later one.
+fn distrust_changed(repository: &Repository, index: &mut Index) -> Result<(), git2::Error> {
+    let mut options = StatusOptions::new();
+    options.include_untracked(false).update_index(false);
+    for found in repository.statuses(Some(&mut options))?.iter() {
+        let path = Path::new(OsStr::from_bytes(found.path_bytes()));
+        if found.status().contains(Status::WT_MODIFIED)
+            && let Some(entry) = index.get_path(path, 0)
+        {
+            index.add(&IndexEntry { file_size: 0, ..entry })?;
+        }
+    }
+    Ok(())
 }
 
 /// The branch that is checked out, as `refs/heads/…`.

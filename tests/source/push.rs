@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::sync::{Arc, Mutex};
 
 use evenkeel::model::tree::Revision;
+use evenkeel::source::checkout::Checkout;
 use evenkeel::source::push::{Author, Draft, Head, PushError, Pushed};
 use evenkeel::source::{Credentials, Reference, SourceError};
 
@@ -75,23 +76,23 @@ async fn a_commit_lands_on_the_branch_with_all_else_as_it_was() {
     let git = |arguments: &[&str]| three.upstream.git(arguments);
     for (number, follower) in three.followers.iter().enumerate() {
         let head = git(&["rev-parse", "main"]);
-        let before = git(&["ls-tree", "-r", "main"]);
+        let modes = || git(&["ls-tree", "-r", "--format=%(objectmode) %(path)", "main"]);
+        let before = modes();
         let content = format!("two {number}");
         let text = content.clone();
-        let pushed = push(follower, move |_| (Some(draft(&text)), "said")).await.unwrap();
+        let prepare = move |_: &Head<'_>| {
+            let mut draft = draft(&text);
+            draft.files.insert("tools/run".to_owned(), text.clone().into_bytes());
+            (Some(draft), "said")
+        };
+        let pushed = push(follower, prepare).await.unwrap();
         assert!(pushed.is_new && pushed.said == "said");
         assert_eq!(stack_of(&pushed.revision), content);
         assert_eq!(git(&["rev-parse", "main"]), pushed.revision.commit.as_str());
         assert_eq!(git(&["rev-parse", "main^"]), head, "{}", follower.spec.repo);
         assert_eq!(git(&["show", &format!("main:{STACK}")]), content);
-        let others = |listing: &str| {
-            listing
-                .lines()
-                .filter(|line| !line.ends_with(STACK))
-                .map(str::to_owned)
-                .collect::<Vec<_>>()
-        };
-        assert_eq!(others(&git(&["ls-tree", "-r", "main"])), others(&before));
+        assert_eq!(modes(), before);
+        assert_eq!(git(&["diff", "--name-only", "main^", "main"]), format!("{STACK}\ntools/run"));
         let format = "--format=%an <%ae> %cn <%ce> %at: %B";
         assert_eq!(
             git(&["log", "-1", format, "main"]),
@@ -206,6 +207,42 @@ async fn only_a_branch_can_be_committed_to() {
     let default = Follower::of(path).following(Reference::DefaultBranch);
     assert!(push(&default, |_| (Some(draft("two")), ())).await.unwrap().is_new);
     assert_eq!(upstream.git(&["show", &format!("main:{STACK}")]), "two");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_checkout_commits_anew_on_what_others_push_meanwhile() {
+    let three = Three::new().await;
+    let addresses = [&three.followers[0], &three.followers[2]].map(|one| one.spec.repo.clone());
+    for address in addresses {
+        let directory = tempfile::tempdir().unwrap();
+        let clone = directory.path().join("infra");
+        let at = clone.display().to_string();
+        three.upstream.git(&["clone", "-q", &address, &at]);
+        for (key, value) in [("user.name", "Ada"), ("user.email", "ada@example.org")] {
+            three.upstream.git(&["-C", &at, "config", key, value]);
+        }
+        let mut tries = 0;
+        let prepare = |head: &Revision| {
+            tries += 1;
+            if tries < 3 {
+                three.upstream.commit("main", &[("their/file", &format!("{address} {tries}"))]);
+            }
+            assert_eq!(stack_of(head), "one");
+            Ok::<_, ()>(Some(draft("ours")))
+        };
+        let never = || panic!("the checkout is behind");
+        let landed = tokio::task::block_in_place(|| {
+            let checkout = Checkout::open::<()>(&clone).unwrap();
+            checkout.push(&"infra".into(), "hosts/web-1", prepare, never).unwrap()
+        });
+        assert!(landed.is_new && !landed.is_here && landed.upstream == "origin/main");
+        assert_eq!(tries, 3, "{address}");
+        let git = |arguments: &[&str]| three.upstream.git(arguments);
+        assert_eq!(git(&["rev-parse", "main"]), landed.commit.as_str());
+        assert_eq!(git(&["show", "main:their/file"]), format!("{address} 2"));
+        assert_eq!(git(&["log", "-1", "--format=%an", "main"]), "Ada");
+        three.upstream.commit("main", &[(STACK, "one")]);
+    }
 }
 
 #[tokio::test]

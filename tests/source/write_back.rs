@@ -37,6 +37,8 @@ impl Host {
         );
         let ambient = Ambient { hostname: name.into(), ..Ambient::default() };
         let config = Config::parse("config.yaml", &text, &ambient).unwrap();
+        // As the program does when it starts; another test may have.
+        rustls::crypto::ring::default_provider().install_default().ok();
         Self { world: World::new(config).unwrap(), _state: state }
     }
 

@@ -74,9 +74,17 @@ impl Forms {
         Ok(Self { all: read_all(all, revision, options)?, own })
     }
 
-    /// Reads the stacks below the source's path.
-    pub fn below(revision: &Revision, options: &Options<'_>) -> Result<Self, Box<Problem>> {
-        let all = discover::candidates(revision, options)?;
+    /// Reads those stacks below the source's path that are called so.
+    pub fn below(
+        revision: &Revision,
+        options: &Options<'_>,
+        names: &BTreeSet<&StackName>,
+    ) -> Result<Self, Box<Problem>> {
+        let mut all = discover::candidates(revision, options)?;
+        all.retain(|candidate| {
+            let manifest = Manifest::read(candidate.clone(), revision, options);
+            manifest.is_ok_and(|manifest| names.contains(&manifest.name))
+        });
         let own = all.len();
         Ok(Self { all: read_all(all, revision, options)?, own })
     }

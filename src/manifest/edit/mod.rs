@@ -135,7 +135,7 @@ pub fn edit(
 
 /// The images that the files of `revision` give to `services`; of what is not there or no image, nothing.
 ///
-/// Only the directories of these services' stacks are read. May block on the disk.
+/// Of other stacks no more is read than their names. May block on the disk.
 ///
 /// # Errors
 /// The revision's path is not in it, or cannot be read.
@@ -144,7 +144,8 @@ pub fn images(
     options: &Options<'_>,
     services: &[ServiceId],
 ) -> Result<BTreeMap<ServiceId, ImageRef>, Box<Problem>> {
-    let forms = Forms::below(revision, options)?;
+    let stacks = services.iter().map(|service| &service.stack).collect();
+    let forms = Forms::below(revision, options, &stacks)?;
     let image = |service: &ServiceId| Some((service.clone(), forms.image(service)?));
     Ok(services.iter().filter_map(image).collect())
 }

@@ -28,7 +28,39 @@ pub fn targets(parts: &[Part], image: &ImageRef) -> Vec<Target> {
         return vec![Target::Unset(name.to_owned())];
     }
     let text: String = parts.iter().map(|part| part.value.reveal()).collect();
-    differences(&text, image).into_iter().map(|edit| target(parts, edit)).collect()
+    let spans = spans(parts);
+    let edits = differences(&text, image);
+    let each: Option<Vec<Target>> = edits.iter().map(|edit| within(&spans, edit)).collect();
+    each.unwrap_or_else(|| {
+        let together = together(&text, &edits);
+        vec![within(&spans, &together).unwrap_or_else(|| across(&spans, &together))]
+    })
+}
+
+type Spans<'p> = Vec<(Range<usize>, &'p Part)>;
+
+/// The parts, each with the bytes that it is of what they come to.
+fn spans(parts: &[Part]) -> Spans<'_> {
+    let mut begin = 0;
+    let span = |part| {
+        let part: &Part = part;
+        let span = begin..begin + part.value.reveal().len();
+        begin = span.end;
+        (span, part)
+    };
+    parts.iter().map(span).collect()
+}
+
+/// All of `edits`, which are sorted, as one, with what is between them.
+fn together(text: &str, edits: &[Replacement]) -> Replacement {
+    let start = edits.first().map_or(0, |(range, _)| range.start);
+    let (mut new, mut at) = (String::new(), start);
+    for (range, replacement) in edits {
+        new.push_str(&text[at..range.start]);
+        new.push_str(replacement);
+        at = range.end;
+    }
+    (start..at, new)
 }
 
 fn unset(part: &Part) -> Option<&str> {
@@ -70,48 +102,41 @@ fn differences(text: &str, image: &ImageRef) -> Vec<Replacement> {
     found
 }
 
-/// Where `edit` of what the parts come to is made.
-fn target(parts: &[Part], (range, new): Replacement) -> Target {
-    let mut begin = 0;
-    let spans: Vec<(Range<usize>, &Part)> = parts
-        .iter()
-        .map(|part| {
-            let span = begin..begin + part.value.reveal().len();
-            begin = span.end;
-            (span, part)
-        })
-        .collect();
+/// The edit as one of a single part, if it is.
+fn within(spans: &Spans<'_>, (range, new): &Replacement) -> Option<Target> {
     let holds = |(span, _): &&(Range<usize>, &Part)| match range.is_empty() {
         // What is put in belongs to what it follows.
         true => span.start < range.start && range.start <= span.end,
         false => span.start <= range.start && range.end <= span.end,
     };
-    if let Some((span, part)) = spans.iter().find(holds) {
-        let inside = range.start - span.start..range.end - span.start;
-        return match &part.kind {
-            PartKind::Variable(name) | PartKind::Unset(name) => {
-                Target::Variable(name.clone(), (inside, new))
-            }
-            PartKind::Text => {
-                let start = part.written.start + inside.start;
-                Target::Template((start..start + inside.len(), new))
-            }
-        };
-    }
-    across(&spans, range, &new)
+    let (span, part) = spans.iter().find(holds)?;
+    let inside = range.start - span.start..range.end - span.start;
+    Some(match &part.kind {
+        PartKind::Variable(name) | PartKind::Unset(name) => {
+            Target::Variable(name.clone(), (inside, new.clone()))
+        }
+        PartKind::Text => {
+            let start = part.written.start + inside.start;
+            Target::Template((start..start + inside.len(), new.clone()))
+        }
+    })
 }
 
 /// An edit of several parts takes the place of all of them; what they say besides is written out.
-fn across(spans: &[(Range<usize>, &Part)], range: Range<usize>, new: &str) -> Target {
+fn across(spans: &Spans<'_>, (range, new): &Replacement) -> Target {
     let meets = |span: &Range<usize>| span.start < range.end && range.start < span.end;
     let touched: Vec<_> = spans.iter().filter(|(span, _)| meets(span)).collect();
     let (Some((first_span, first)), Some((last_span, last))) = (touched.first(), touched.last())
     else {
         return Target::Template((0..0, new.to_owned()));
     };
-    let before = &first.value.reveal()[..range.start - first_span.start];
-    let behind = &last.value.reveal()[range.end - last_span.start..];
-    let written = first.outer.start..last.outer.end;
+    let before = &first.value.reveal()[..range.start.saturating_sub(first_span.start)];
+    let behind = &last.value.reveal()[range.end.min(last_span.end) - last_span.start..];
+    // Parts of one default stay within it.
+    let written = match first.outer == last.outer {
+        true => first.written.start..last.written.end,
+        false => first.outer.start..last.outer.end,
+    };
     Target::Template((written, format!("{before}{new}{behind}")))
 }
 
@@ -184,5 +209,10 @@ mod tests {
     fn a_tag_made_of_several_parts_is_written_out() {
         check("acme/api:1.${MINOR}.2", "acme/api:1.5.0", "acme/api:1.5.0");
         check("acme/api:${MINOR}.2-x", "acme/api:5.0", "acme/api:5.0");
+        check("${R:-acme}/${N:-api}:1", "new/app:2", "new/app:2");
+        check("${I:-acme/api:1.${MINOR}.2}", "acme/api:1.5", "${I:-acme/api:1.5}");
+        let image = format!("acme/api:1.5@sha256:{}", "a".repeat(64));
+        check("acme/api:1.${MINOR}", &image, &image);
+        check("$ :ää", "acme/api:2", "acme/api:2");
     }
 }
