@@ -448,12 +448,11 @@ fn a_feature_that_does_not_exist_yet_is_named() {
 sources: [{repo: x, credentials: {credential_command: [gh-app-token]}}]
 retention: {disk: {high: 90%}}
 policy: {privileged: false}
-write_back: {name: bot}
 notify: [{webhook: https://chat.lan}]
 ";
     assert_eq!(
         read(text).not_yet(),
-        ["sources[0].credentials.credential_command", "policy", "write_back", "notify",]
+        ["sources[0].credentials.credential_command", "policy", "notify"]
     );
 }
 

@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::{
-    CommitId, HostName, PinnedImage, Problem, Service, ServiceName, SourceName, SpecHash, Stack,
-    StackName,
+    CommitId, HostName, ImageRef, PinnedImage, Problem, Service, ServiceName, SourceName, SpecHash,
+    Stack, StackName,
 };
 
 /// Everything this host should run.
@@ -87,6 +87,8 @@ pub struct Followed {
     pub before: Option<Chosen>,
     /// Why a newer one is not chosen, or why it is not known whether there is one.
     pub waits: Option<String>,
+    /// What is to be written into git before it is deployed from there.
+    pub to_write: Option<ImageRef>,
 }
 
 /// What a digest was taken from.

@@ -19,6 +19,7 @@ use super::sources::{self, Fetched, Freshness, Read, SourceSeen};
 use super::standing;
 use super::view::{self, Early, Scene, View};
 use super::world::World;
+use super::write_back;
 use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
@@ -118,17 +119,23 @@ pub async fn pass(
     let opened = opening.await.map_err(|error| PassError::Broken(error.to_string()))??;
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;
-    let read = read(world, fetched, &early, history.places()?).await;
+    let mut read = read(world, fetched, &early, history.places()?).await;
 
     let rules = world.rules(request);
     let mut memory = record::recall(&history, now)?;
+    let sight = Sight { world, request, history: &history, rules: &rules, now };
+    let mut view = sight.look(&read, Some(early), &mut memory).await?;
+    let due = write_back::due(&view, &memory, &rules, now);
+    let (is_new, written) = write_back::write_all(world, &read, &due, now).await;
+    notices.extend(written);
+    if is_new {
+        // What is committed is what is deployed.
+        let fetched = sources::fetch(world, Freshness::Latest, now).await;
+        read = sources::read(world, fetched, read.places).await;
+        view = sight.look(&read, None, &mut memory).await?;
+    }
     let (pins, polls) = (history.pins()?, history.polls()?);
     let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
-    let mut view = view::look(world, Some(early), &scene.with(&memory)).await?;
-    record::note(&history, &read, &view, &mut memory, now)?;
-    let heard = view.polls.clone().unwrap_or_default();
-    history.record_polls(&polls, &heard, now)?;
-    let scene = Scene { polls: Some(&heard), ..scene };
     for ended in memory.end_rollbacks(&view.desired) {
         history.end_rollback(&ended.scope)?;
         notices.push(format!("{} is no longer held: git asks for another image", ended.scope));
@@ -202,6 +209,35 @@ pub async fn preview(
         (plan.steps, plan.sections) = (repair.steps, repair.sections);
     }
     Ok(Preview { sources: read.sources, view, plan })
+}
+
+/// What a look at sources and host is taken with.
+struct Sight<'a> {
+    world: &'a World,
+    request: &'a Request,
+    history: &'a History,
+    rules: &'a Rules,
+    now: Timestamp,
+}
+
+impl Sight<'_> {
+    /// Looks, and notes what that brought.
+    async fn look(
+        &self,
+        read: &Read,
+        early: Option<Early>,
+        memory: &mut Memory,
+    ) -> Result<View, PassError> {
+        let Self { world, request, history, rules, now } = *self;
+        let (pins, polls) = (history.pins()?, history.polls()?);
+        let scene = scene(request, &read.loaded, &pins, &polls, rules, now);
+        let view = view::look(world, early, &scene.with(memory)).await?;
+        record::note(history, read, &view, memory, now)?;
+        if let Some(heard) = &view.polls {
+            history.record_polls(&polls, heard, now)?;
+        }
+        Ok(view)
+    }
 }
 
 fn scene<'a>(

@@ -1,6 +1,6 @@
 //! Every source's newest revision, read into stacks; what went wrong is told per source.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -34,6 +34,8 @@ pub struct Read {
     pub loaded: Loaded,
     /// One for each source.
     pub sources: Vec<SourceSeen>,
+    /// The revision of each source that has one.
+    pub revisions: BTreeMap<SourceName, Revision>,
     /// Where the files of those stacks lie that Compose ran before.
     pub places: Places,
 }
@@ -85,6 +87,9 @@ pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<F
 /// Reads the stacks of all sources; those that Compose ran before have their files in `places`.
 pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read {
     let (config, shared) = (Arc::new(world.config.clone()), Arc::new(places));
+    let revisions =
+        fetched.iter().filter_map(|one| Some((one.seen.name.clone(), one.revision.clone()?)));
+    let revisions = revisions.collect();
     let reading = fetched
         .into_iter()
         .zip(&world.config.sources)
@@ -107,7 +112,7 @@ pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read 
     refuse_hopeless_waits(&mut loaded);
     let mut places = Arc::unwrap_or_clone(shared);
     places.retain(|stack, _| loaded.stacks.iter().any(|loaded| loaded.name == *stack));
-    Read { loaded, sources, places }
+    Read { loaded, sources, revisions, places }
 }
 
 async fn fetch_one(

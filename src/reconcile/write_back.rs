@@ -11,12 +11,16 @@ use jiff::Timestamp;
 
 use super::World;
 use super::places::Places;
-use super::sources::with_options;
+use super::sources::{Read, with_options};
+use super::view::View;
 use crate::config::{self, Config};
 use crate::manifest::ServerFiles;
 use crate::manifest::edit::{self, Change};
+use crate::model::memory::Memory;
+use crate::model::polls::Repository;
 use crate::model::tree::Revision;
-use crate::model::{CommitId, ImageRef, Problem, ServiceId};
+use crate::model::{CommitId, ImageRef, Problem, Service, ServiceId, SourceName, Stack};
+use crate::plan::Rules;
 use crate::source::push::{Author, Draft, Head, PushError};
 
 /// How images went back into git.
@@ -73,6 +77,91 @@ impl WriteBackError {
             Self::Push(error) => Some(error.hint()),
             Self::Unreadable(problem) => problem.hint.clone(),
         }
+    }
+}
+
+/// What is to be written into each source: newer tags of services that write back, where the registry has just told of
+/// them, and nothing keeps the service from being deployed now.
+pub fn due(view: &View, memory: &Memory, rules: &Rules, now: Timestamp) -> Due {
+    let mut due = Due::new();
+    for (stack, service, image) in wanted(view) {
+        let id = ServiceId::new(&stack.name, &service.name);
+        let window = service.update.as_ref().and_then(|update| update.window.as_ref());
+        let is_open = window.is_none_or(|window| window.is_open(now, &rules.windows.zone));
+        let may_be_deployed = rules.includes(&id)
+            && memory.hold(&id, now).is_none()
+            && stack.suspended.is_none()
+            && (is_open || rules.windows.ignored);
+        // Once for each answer: what was refused is not asked for again with every pass.
+        if may_be_deployed && is_fresh(view, image, now) {
+            due.entry(stack.source.clone()).or_default().push((id, image.clone()));
+        }
+    }
+    due
+}
+
+/// What is to be written, by source.
+pub type Due = BTreeMap<SourceName, Vec<(ServiceId, ImageRef)>>;
+
+fn wanted(view: &View) -> impl Iterator<Item = (&Stack, &Service, &ImageRef)> {
+    view.desired.deployments().flat_map(|deployment| {
+        deployment.services.values().filter_map(|desired| {
+            let followed = desired.image.as_ref().ok()?.followed.as_ref()?;
+            Some((&deployment.stack, &desired.service, followed.to_write.as_ref()?))
+        })
+    })
+}
+
+fn is_fresh(view: &View, image: &ImageRef, now: Timestamp) -> bool {
+    let list = view.polls.as_ref().and_then(|polls| polls.lists.get(&Repository::from(image)));
+    list.is_some_and(|heard| heard.asked_at == now)
+}
+
+/// Writes all that is due; whether git is another one since, and what is to be said of it.
+pub async fn write_all(
+    world: &World,
+    read: &Read,
+    due: &Due,
+    now: Timestamp,
+) -> (bool, Vec<String>) {
+    let (mut is_new, mut notices) = (false, Vec::new());
+    for (source, pins) in due {
+        let Some(revision) = read.revisions.get(source) else { continue };
+        match write_back(world, revision, &read.places, pins, now).await {
+            Ok(written) => {
+                is_new |= written.revision.commit != revision.commit;
+                let said = written.pins.iter().zip(pins);
+                notices.extend(said.map(|((service, fate), (_, image))| {
+                    say(service, image.tag_or_latest(), fate, &written.revision.commit)
+                }));
+            }
+            Err(error) => {
+                let hint = error.hint().map(|hint| format!("; {hint}")).unwrap_or_default();
+                notices.push(format!("nothing is written back to {source}: {error}{hint}"));
+            }
+        }
+    }
+    (is_new, notices)
+}
+
+fn say(service: &ServiceId, tag: &str, fate: &Fate, commit: &CommitId) -> String {
+    match fate {
+        Fate::Written => format!("{service} goes to {tag} by commit {}", commit.short()),
+        Fate::Known => format!("git has {tag} for {service} already"),
+        Fate::Overtaken { now: Some(now) } => {
+            format!(
+                "{service} does not go to {tag}: git asks for {} meanwhile",
+                now.tag_or_latest()
+            )
+        }
+        Fate::Overtaken { now: None } => {
+            format!("{service} does not go to {tag}: git has no such service any more")
+        }
+        Fate::TakenBack { had_it } => format!(
+            "{service} does not go to {tag}: git had it in {} and has gone back from it",
+            had_it.short()
+        ),
+        Fate::Refused(problem) => format!("{tag} is not written for {service}: {problem}"),
     }
 }
 

@@ -155,9 +155,9 @@ fn questions(
         let id = ServiceId::new(&stack.name, &service.name);
         let heard = context.following.and_then(|it| followed.heard(&service.image, it.now));
         let found = followed.services.get(&id);
-        let takes =
-            found.is_some_and(|(it, base)| base.is_some() || matches!(it, Judgement::Takes { .. }));
-        heard.is_some() || takes
+        let takes = |it: &Judgement| matches!(it, Judgement::Takes { .. }) && !writes_back(service);
+        let is_at_one = found.is_some_and(|(it, base)| base.is_some() || takes(it));
+        heard.is_some() || is_at_one
     };
     services(stacks)
         .filter(|(stack, service)| choice(stack, service, context) == Choice::Ask)
@@ -238,14 +238,31 @@ fn follow_pinned(
     base: Option<&Base>,
 ) -> Result<Pinned, FollowedImage> {
     let (tag, digest, origin, followed) = match (judgement, base) {
+        // What is written back is deployed from git.
+        (Judgement::Takes { tag, .. }, base) if writes_back(service) => {
+            let followed = FollowedImage {
+                before: base.and_then(|base| base.chosen.clone()),
+                waits: Some(format!("{tag} goes into git first")),
+                to_write: Some(service.image.with_tag(tag)),
+                ..FollowedImage::default()
+            };
+            match base {
+                Some(base) => (&base.tag, &base.digest, base.origin, followed),
+                None => return Err(followed),
+            }
+        }
         (Judgement::Takes { tag, digest, why, waits }, _) => {
-            let followed =
-                FollowedImage { chosen: Some(why.clone()), before: None, waits: waits.clone() };
+            let followed = FollowedImage {
+                chosen: Some(why.clone()),
+                waits: waits.clone(),
+                ..FollowedImage::default()
+            };
             (tag, digest, PinOrigin::Followed, followed)
         }
         (Judgement::Stays(waits), Some(base)) => {
             let before = base.chosen.clone();
-            let followed = FollowedImage { chosen: None, before, waits: waits.clone() };
+            let followed =
+                FollowedImage { before, waits: waits.clone(), ..FollowedImage::default() };
             (&base.tag, &base.digest, base.origin, followed)
         }
         (Judgement::Stays(waits), None) => {
@@ -260,6 +277,11 @@ fn follow_pinned(
     let image = PinnedImage::new(&image, digest.clone());
     let hash = service.settings.hash(&image);
     Ok(Pinned { image, hash, origin, remark: None, followed: Some(followed) })
+}
+
+/// Whether newer tags go into git. A tag that means another image by now is the same text there.
+fn writes_back(service: &Service) -> bool {
+    service.update.as_ref().is_some_and(|update| update.write_back && update.rule.is_some())
 }
 
 /// A pin to record: where it has another tag than git, with how that came to be.

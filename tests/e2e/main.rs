@@ -46,3 +46,4 @@ mod tour;
 mod turns;
 mod vocabulary;
 mod windows;
+mod write_back;

@@ -306,3 +306,22 @@ async fn offline_what_was_heard_before_counts_and_nobody_is_asked() {
     assert_eq!(host.pass(&web, DAY).await.image.digest(), &digest('b'));
     assert!(host.questions(&mut asked).is_empty());
 }
+
+#[tokio::test]
+async fn what_is_written_back_is_not_taken_from_the_registry() {
+    let mut host = Host::new(with_tags(&[("1.4.2", 'a'), ("1.4.7", 'b')]));
+    let mut web = following(WEB, "~1.4");
+    web.update.as_mut().unwrap().write_back = true;
+    for origin in [PinOrigin::Registry, PinOrigin::Record] {
+        let stays = host.pass(&web, 0).await;
+        assert_eq!(shown(&stays), (WEB.to_owned(), digest('a'), origin));
+        let followed = stays.followed.unwrap();
+        assert_eq!(followed.to_write, Some(reference("ghcr.io/acme/web:1.4.7")));
+        assert_eq!(followed.waits.unwrap(), "1.4.7 goes into git first");
+    }
+    // Git has it, and nothing is left to write.
+    let mut written = following("ghcr.io/acme/web:1.4.7", "~1.4");
+    written.update.as_mut().unwrap().write_back = true;
+    let there = host.pass(&written, 10).await;
+    assert_eq!((there.image.digest(), there.followed.unwrap().to_write), (&digest('b'), None));
+}

@@ -197,7 +197,7 @@ impl Host {
         std::fs::remove_dir_all(self.path("state")).unwrap();
     }
 
-    fn fill(&self, text: &str) -> String {
+    pub fn fill(&self, text: &str) -> String {
         text.replace("@ID@", &self.id).replace("@REGISTRY@", &self.registry.host)
     }
 }
