@@ -22,7 +22,8 @@ pub async fn run(global: &Global, args: &Images) -> Result<u8, Trouble> {
     let look = prune::keeper(&world, &history, &preview, &stop).look().await?;
     let shown = shown(&history, &preview)?;
     let masks = &preview.view.masks;
-    let report = wire::images(&world.config.host, &look.needed, &look.judged, &shown, masks);
+    let report = wire::images(&world.config.host, &look.needed, &look.judged, &shown, masks)
+        .with_children(&history.polls()?.children());
     print(args.output == Output::Json, &report, |out| text::images(out, &report))?;
     Ok(0)
 }

@@ -2,7 +2,7 @@
 //!
 //! Nothing is asked or chosen here; both is done in [`crate::resolve`].
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -152,6 +152,18 @@ impl Polls {
             children: BTreeMap::new(),
             unknown: None,
         })
+    }
+}
+
+impl Polls {
+    /// The manifests for single platforms that images are known to have, by the digest of the whole.
+    pub fn children(&self) -> BTreeMap<Digest, BTreeSet<Digest>> {
+        let mut all: BTreeMap<Digest, BTreeSet<Digest>> = BTreeMap::new();
+        for ((_, digest), facts) in &self.images {
+            let children = facts.children.values().flatten().filter(|child| *child != digest);
+            all.entry(digest.clone()).or_default().extend(children.cloned());
+        }
+        all
     }
 }
 

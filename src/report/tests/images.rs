@@ -141,11 +141,14 @@ fn what_is_needed_is_told_by_repository_with_all_digests_of_the_same_image() {
     judged[1].names.push(named("mirror.lan/app", 'b'));
     let shown = BTreeMap::from([(digest_of('f'), "acme/later:2".to_owned())]);
     let host = HostName::new("web-1");
+    let children = [(digest_of('f'), [digest_of('e')].into())].into();
     let report = wire::images(&host, &needed.into(), &judged, &shown, &masks());
+    let report = report.with_children(&children);
     let lines = text(|out| text::images(out, &report));
     let expected = [
         digest_of('0').to_string(),
         named("acme/later", 'f'),
+        named("acme/later", 'e'),
         named("ghcr.io/acme/app", 'b'),
         named("ghcr.io/acme/app", '1'),
         named("mirror.lan/app", 'b'),

@@ -241,6 +241,21 @@ pub fn images(
     ImagesReport { schema: "evenkeel.images/v1", host: host.to_string(), images }
 }
 
+impl ImagesReport {
+    /// With what registries told of the platforms of images, by digest.
+    #[must_use]
+    pub fn with_children(mut self, children: &BTreeMap<Digest, BTreeSet<Digest>>) -> Self {
+        for image in &mut self.images {
+            let told = Digest::parse(&image.digest).and_then(|digest| children.get(&digest));
+            let known: BTreeSet<String> = std::mem::take(&mut image.children).into_iter().collect();
+            let told = told.into_iter().flatten().map(ToString::to_string);
+            image.children =
+                known.into_iter().chain(told).collect::<BTreeSet<_>>().into_iter().collect();
+        }
+        self
+    }
+}
+
 /// The repositories in which an image is known by `digest`, each with its other digests there.
 fn places(
     digest: &Digest,
