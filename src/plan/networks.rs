@@ -106,3 +106,100 @@ fn show(subnet: &Subnet) -> String {
     let parts = [&subnet.subnet, &subnet.ip_range, &subnet.gateway];
     parts.into_iter().flatten().cloned().collect::<Vec<_>>().join(" ")
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    fn wanted() -> Network {
+        Network {
+            name: NetworkName::new("shop_default"),
+            external: false,
+            driver: None,
+            driver_opts: BTreeMap::new(),
+            internal: false,
+            enable_ipv4: None,
+            enable_ipv6: false,
+            attachable: false,
+            ipam_driver: None,
+            ipam_options: BTreeMap::new(),
+            subnets: Vec::new(),
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn subnet(parts: [&str; 3]) -> Subnet {
+        let [subnet, ip_range, gateway] =
+            parts.map(|part| (!part.is_empty()).then(|| part.to_owned()));
+        Subnet { subnet, ip_range, gateway, ..Subnet::default() }
+    }
+
+    /// What the engine shows where nothing was asked for but the subnet.
+    fn has() -> ObservedNetwork {
+        ObservedNetwork {
+            id: "1".to_owned(),
+            name: "shop_default".to_owned(),
+            driver: "bridge".to_owned(),
+            internal: false,
+            enable_ipv4: Some(true),
+            enable_ipv6: false,
+            attachable: false,
+            driver_opts: BTreeMap::new(),
+            ipam_driver: "default".to_owned(),
+            subnets: vec![subnet(["10.1.0.0/16", "", "10.1.0.1"])],
+            labels: BTreeMap::new(),
+        }
+    }
+
+    fn check(wanted: &Network, has: &ObservedNetwork, expected: &[&str]) {
+        let told: Vec<String> = differences(wanted, has).iter().map(ToString::to_string).collect();
+        assert_eq!(told, expected);
+    }
+
+    #[test]
+    fn a_subnet_is_the_same_where_all_that_is_written_of_it_is() {
+        let with = |subnet| Network { subnets: vec![subnet], ..wanted() };
+        check(&wanted(), &has(), &[]);
+        check(&with(subnet(["10.1.0.0/16", "", ""])), &has(), &[]);
+        check(&with(subnet(["10.1.0.0/16", "", "10.1.0.1"])), &has(), &[]);
+        for (other, shown) in [
+            (["10.2.0.0/16", "", ""], "10.2.0.0/16"),
+            (["10.1.0.0/16", "10.1.8.0/24", ""], "10.1.0.0/16 10.1.8.0/24"),
+            (["10.1.0.0/16", "", "10.1.0.9"], "10.1.0.0/16 10.1.0.9"),
+        ] {
+            let told = format!("subnets: 10.1.0.0/16 → {shown}");
+            check(&with(subnet(other)), &has(), &[&told]);
+        }
+        let mut reserved = subnet(["10.1.0.0/16", "", ""]);
+        reserved.aux_addresses.insert("router".to_owned(), "10.1.0.2".to_owned());
+        check(&with(reserved.clone()), &has(), &["subnets: 10.1.0.0/16 → 10.1.0.0/16"]);
+        check(&with(reserved.clone()), &ObservedNetwork { subnets: vec![reserved], ..has() }, &[]);
+    }
+
+    #[test]
+    fn what_differs_is_named_with_both_sides_but_for_options() {
+        check(&Network { driver: Some("default".into()), ..wanted() }, &has(), &[]);
+        let macvlan = Network { driver: Some("macvlan".into()), ..wanted() };
+        check(&macvlan, &has(), &["driver: bridge → macvlan"]);
+        check(&Network { internal: true, ..wanted() }, &has(), &["internal: false → true"]);
+        let without = Network { enable_ipv4: Some(false), ..wanted() };
+        check(&without, &has(), &["enable_ipv4: true → false"]);
+        check(&Network { enable_ipv6: true, ..wanted() }, &has(), &["enable_ipv6: false → true"]);
+        let ipam = Network { ipam_driver: Some("dhcp".into()), ..wanted() };
+        check(&ipam, &has(), &["ipam.driver: default → dhcp"]);
+        let options = BTreeMap::from([("parent".to_owned(), "eth0".to_owned())]);
+        let option = Network { driver_opts: options.clone(), ..wanted() };
+        check(&option, &has(), &["driver_opts.parent changed"]);
+        check(&option, &ObservedNetwork { driver_opts: options, ..has() }, &[]);
+    }
+
+    #[test]
+    fn ipv6_that_the_engine_gives_by_itself_is_a_difference_only_where_we_made_the_network() {
+        let six = ObservedNetwork { enable_ipv6: true, ..has() };
+        check(&wanted(), &six, &[]);
+        let labels = BTreeMap::from([(labels::SOURCE.to_owned(), "git".to_owned())]);
+        check(&wanted(), &ObservedNetwork { labels, ..six }, &["enable_ipv6: true → false"]);
+    }
+}

@@ -102,3 +102,17 @@ async fn a_service_that_nobody_awaits_and_that_was_stopped_is_no_job() {
     assert!(matches!(host.converge().await.verdict("shop/web"), Verdict::Start(_)));
     assert!(host.container("shop-web-1").is_running());
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_ended_well_as_a_job_stays_done_when_nobody_awaits_it_any_more() {
+    let mut host = Bench::new();
+    let (job, app) = (job(&host), host.app());
+    let job = || service("job", &job).restart(RestartPolicy::Unset);
+    host.want("shop", [job(), service("web", &app).needs("job", Condition::Completed)]);
+    host.converge().await;
+    let before = host.container("shop-job-1");
+    host.want("shop", [job(), service("web", &app)]);
+    let pass = host.pass().await;
+    assert_eq!(*pass.verdict("shop/job"), Verdict::InSync);
+    assert_eq!(host.container("shop-job-1").started_at, before.started_at);
+}
