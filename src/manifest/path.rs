@@ -4,8 +4,16 @@
 
 /// The path of the field `key` of the mapping at `parent`; the root's path is empty.
 pub fn field(parent: &str, key: &str) -> String {
-    let key = quoted(key);
-    if parent.is_empty() { key } else { format!("{parent}.{key}") }
+    let mut path = String::with_capacity(parent.len() + key.len() + 1);
+    if !parent.is_empty() {
+        path.push_str(parent);
+        path.push('.');
+    }
+    match is_plain(key) {
+        true => path.push_str(key),
+        false => path.push_str(&format!("{key:?}")),
+    }
+    path
 }
 
 /// The path of the item `index`, from 0, of the list at `parent`.
@@ -57,13 +65,10 @@ fn quoted_key(text: &str) -> (Step, &str) {
     (Step::Key(key), &text[end..])
 }
 
-fn quoted(key: &str) -> String {
-    let plain = !key.is_empty() && !key.contains(['.', '[', ']', '"']) && !has_blank(key);
-    if plain { key.to_owned() } else { format!("{key:?}") }
-}
-
-fn has_blank(key: &str) -> bool {
-    key.chars().any(|c| c.is_whitespace() || c.is_control())
+fn is_plain(key: &str) -> bool {
+    let is_plain =
+        |c: char| !(matches!(c, '.' | '[' | ']' | '"') || c.is_whitespace() || c.is_control());
+    !key.is_empty() && key.chars().all(is_plain)
 }
 
 #[cfg(test)]
