@@ -216,11 +216,11 @@ fn deployment(
     for (name, service) in &stack.services {
         let id = ServiceId::new(&stack.name, name);
         let image = match followed.services.get(&id) {
-            Some((judgement, base)) => match follow_pinned(service, judgement, base.as_ref()) {
-                Ok(pinned) => Ok(pinned),
-                Err(followed) => pin(&stack, service, answers, context)
-                    .map(|pinned| Pinned { followed: Some(followed), ..pinned }),
-            },
+            Some((judgement, base)) => {
+                let (pinned, followed) = follow_pinned(service, judgement, base.as_ref());
+                let pinned = pinned.map_or_else(|| pin(&stack, service, answers, context), Ok);
+                pinned.map(|pinned| Pinned { followed: Some(followed), ..pinned })
+            }
             None => pin(&stack, service, answers, context),
         };
         if let Ok(Pinned { image, origin: PinOrigin::Running | PinOrigin::Registry, .. }) = &image {
@@ -231,44 +231,34 @@ fn deployment(
     Deployment { stack, services }
 }
 
-/// What following the registry came to, as a pin; the error is for a service that stands at nothing yet.
+/// What following the registry came to, and the pin that follows from it, unless the service stands at nothing yet.
 fn follow_pinned(
     service: &Service,
     judgement: &Judgement,
     base: Option<&Base>,
-) -> Result<Pinned, FollowedImage> {
-    let (tag, digest, origin, followed) = match (judgement, base) {
+) -> (Option<Pinned>, FollowedImage) {
+    let before = base.and_then(|base| base.chosen.clone());
+    let at_base = base.map(|base| pinned_at(service, &base.tag, &base.digest, base.origin));
+    match judgement {
         // What is written back is deployed from git.
-        (Judgement::Takes { tag, .. }, base) if writes_back(service) => {
-            let followed = FollowedImage {
-                before: base.and_then(|base| base.chosen.clone()),
-                waits: Some(format!("{tag} goes into git first")),
-                to_write: Some(service.image.with_tag(tag)),
-                ..FollowedImage::default()
-            };
-            match base {
-                Some(base) => (&base.tag, &base.digest, base.origin, followed),
-                None => return Err(followed),
-            }
+        Judgement::Takes { tag, .. } if writes_back(service) => {
+            let waits = Some(format!("{tag} goes into git first"));
+            let to_write = Some(service.image.with_tag(tag));
+            (at_base, FollowedImage { before, waits, to_write, ..FollowedImage::default() })
         }
-        (Judgement::Takes { tag, digest, why, waits }, _) => {
-            let followed = FollowedImage {
-                chosen: Some(why.clone()),
-                waits: waits.clone(),
-                ..FollowedImage::default()
-            };
-            (tag, digest, PinOrigin::Followed, followed)
+        Judgement::Takes { tag, digest, why, waits } => {
+            let (chosen, waits) = (Some(why.clone()), waits.clone());
+            let pinned = pinned_at(service, tag, digest, PinOrigin::Followed);
+            (Some(pinned), FollowedImage { chosen, waits, ..FollowedImage::default() })
         }
-        (Judgement::Stays(waits), Some(base)) => {
-            let before = base.chosen.clone();
-            let followed =
-                FollowedImage { before, waits: waits.clone(), ..FollowedImage::default() };
-            (&base.tag, &base.digest, base.origin, followed)
+        Judgement::Stays(waits) => {
+            let waits = waits.clone();
+            (at_base, FollowedImage { before, waits, ..FollowedImage::default() })
         }
-        (Judgement::Stays(waits), None) => {
-            return Err(FollowedImage { waits: waits.clone(), ..FollowedImage::default() });
-        }
-    };
+    }
+}
+
+fn pinned_at(service: &Service, tag: &str, digest: &Digest, origin: PinOrigin) -> Pinned {
     let image = match service.image.tag() {
         // Nothing written is shown as nothing written.
         None if tag == service.image.tag_or_latest() => service.image.clone(),
@@ -276,7 +266,7 @@ fn follow_pinned(
     };
     let image = PinnedImage::new(&image, digest.clone());
     let hash = service.settings.hash(&image);
-    Ok(Pinned { image, hash, origin, remark: None, followed: Some(followed) })
+    Pinned { image, hash, origin, remark: None, followed: None }
 }
 
 /// Whether newer tags go into git. A tag that means another image by now is the same text there.

@@ -145,6 +145,23 @@ async fn an_external_network_that_is_missing_blocks_and_nothing_is_made() {
     assert!(matches!(verdict(&plan, "shop/web"), Verdict::Blocked(Block::World { .. })));
     host.world.docker_network_create(&network("shop_default")).unwrap();
     host.converge().await;
+    assert!(host.container("shop-web-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_external_volume_that_is_missing_blocks_only_who_uses_it() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let stack = host.want("shop", [service("web", &app).volume("data"), service("api", &app)]);
+    stack.volumes[0].external = true;
+    let pass = host.pass().await;
+    let Verdict::Blocked(Block::World { message, hint }) = pass.verdict("shop/web") else {
+        panic!("{:?}", pass.verdict("shop/web"));
+    };
+    assert_eq!(message, "the external volume data does not exist on this host");
+    assert_eq!(hint.as_deref(), Some("create it: docker volume create data"));
+    assert!(host.container("shop-api-1").is_running());
+    assert_eq!(host.world.names(), ["shop-api-1"]);
 }
 
 #[tokio::test(start_paused = true)]

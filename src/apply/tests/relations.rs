@@ -129,6 +129,23 @@ async fn who_stands_still_in_a_network_that_is_there_is_started_as_it_is() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn who_is_held_keeps_whom_it_is_joined_to_from_being_replaced_only_while_that_one_runs() {
+    let (mut host, app) = deployed().await;
+    host.hold_web(HeldBy::Operator, None);
+    want(&mut host, &app, "2", "1");
+    let plan = host.plan().await;
+    assert!(verdict(&plan, "shop/vpn").held().is_some(), "{:?}", verdict(&plan, "shop/vpn"));
+    // It has nothing left to cut anybody off from.
+    host.world.docker_stop("shop-vpn-1").unwrap();
+    let plan = host.plan().await;
+    assert!(
+        matches!(verdict(&plan, "shop/vpn"), Verdict::Update(_)),
+        "{:?}",
+        verdict(&plan, "shop/vpn")
+    );
+}
+
+#[tokio::test(start_paused = true)]
 async fn who_is_cut_off_is_started_again() {
     let (host, _) = deployed().await;
     let before = host.container_id("shop-web-1");

@@ -162,7 +162,14 @@ async fn a_volume_of_the_image_is_not_given_to_two() {
     host.want("shop", [shared]);
     let volume = host.container("shop-api-1").anonymous_volumes;
     host.converge().await;
-    assert_eq!(host.container("shop-api-1").anonymous_volumes, volume);
+    let new = host.container("shop-api-1");
+    assert_eq!((new.spec(), &new.anonymous_volumes), (Some(&host.hash("shop/api")), &volume));
+
+    // One that does not run writes to nothing.
+    host.world.docker_stop("shop-api-1").unwrap();
+    host.want("shop", [api(&image, "3")]);
+    host.converge().await;
+    assert_eq!(host.container("shop-api-1").spec(), Some(&host.hash("shop/api")));
 }
 
 fn four(image: &PinnedImage, value: &str, order: Order) -> Wanted {
