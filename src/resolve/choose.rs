@@ -121,17 +121,16 @@ pub(super) fn running_by(
     containers.find_map(made_from)
 }
 
-/// All digests of the images that the service's containers run, where those are of this repository: one image may
-/// have several.
-pub(super) fn digests_running(
+/// The images that the service's containers run, each as its digests in this repository: one may have several.
+pub(super) fn images_running(
     id: &ServiceId,
     image: &ImageRef,
     observed: &ObservedState,
-) -> BTreeSet<Digest> {
+) -> Vec<BTreeSet<Digest>> {
     let running = observed.containers_of(id).filter(|container| container.is_running());
     let ids: BTreeSet<&str> = running.map(|container| container.image_id.as_str()).collect();
     let images = observed.images.iter().filter(|candidate| ids.contains(candidate.id.as_str()));
-    images.flat_map(|candidate| digests_in(image, candidate)).collect()
+    images.map(|candidate| digests_in(image, candidate).collect()).collect()
 }
 
 fn container_digest(

@@ -33,7 +33,7 @@ impl World {
         self
     }
 
-    fn failing(self, image: &str, error: RegistryError) -> Self {
+    pub fn failing(self, image: &str, error: RegistryError) -> Self {
         self.registry.fail(&reference(image), error);
         self
     }

@@ -2,6 +2,7 @@
 //!
 //! Pure. What is not known is never taken for "nothing new": it leaves the service as it is and is said.
 
+use std::collections::BTreeSet;
 use std::fmt;
 
 use jiff::{Timestamp, Unit};
@@ -129,20 +130,21 @@ impl Look<'_> {
 
     fn candidate(&self, tag: &str) -> Result<Judgement, Question> {
         let Some(heard) = self.ask_tag(tag)? else { return Ok(Judgement::Stays(None)) };
-        let unknown =
-            heard.unknown.as_ref().map(|unknown| self.say(&format!("what {tag} is"), unknown));
-        if unknown.is_some() {
-            return Ok(Judgement::Stays(unknown));
-        }
-        let Some(state) = &heard.answer else { return Ok(Judgement::Stays(None)) };
+        let unknown = heard.unknown.as_ref();
+        let unknown = unknown.map(|unknown| self.say(&format!("what {tag} is"), unknown));
+        // What runs already was chosen when the registry still answered.
+        let runs = |digest| self.follower.runs.iter().any(|image| image.contains(digest));
+        let state = heard.answer.as_ref();
+        let state = state.filter(|state| unknown.is_none() || runs(&state.digest));
+        let Some(state) = state else { return Ok(Judgement::Stays(unknown)) };
         Ok(match self.verdict(tag, &state.digest)? {
-            Verdict::Same => Judgement::Stays(None),
+            Verdict::Same => Judgement::Stays(unknown),
             Verdict::No(why) => Judgement::Stays(Some(why)),
             Verdict::Good => Judgement::Takes {
                 tag: tag.to_owned(),
                 digest: state.digest.clone(),
                 why: String::new(),
-                waits: None,
+                waits: unknown,
             },
         })
     }
@@ -155,7 +157,12 @@ impl Look<'_> {
 
     fn verdict(&self, tag: &str, digest: &Digest) -> Result<Verdict, Question> {
         let Follower { id, service, base, runs, .. } = self.follower;
-        if base.as_ref().is_some_and(|base| base.digest == *digest) || runs.contains(digest) {
+        let is_base = |base: &Base| {
+            let is_one =
+                |image: &BTreeSet<_>| image.contains(digest) && image.contains(&base.digest);
+            base.digest == *digest || runs.iter().any(is_one)
+        };
+        if base.as_ref().is_some_and(is_base) {
             return Ok(Verdict::Same);
         }
         let image = PinnedImage::new(&service.image.with_tag(tag), digest.clone());

@@ -44,8 +44,8 @@ pub(super) struct Follower<'a> {
     pub platform: Platform,
     /// What it stands at: what it was pinned to last, else what runs.
     pub base: Option<Base>,
-    /// All digests of the images that its containers run.
-    pub runs: BTreeSet<Digest>,
+    /// The images that its containers run, each as its digests.
+    pub runs: Vec<BTreeSet<Digest>>,
 }
 
 /// An image that a service stands at.
@@ -172,7 +172,7 @@ fn follower<'a>(
         every,
         platform: service.settings.platform.clone().unwrap_or_else(|| context.platform.clone()),
         base: base(&id, service, context),
-        runs: choose::digests_running(&id, &service.image, context.observed),
+        runs: choose::images_running(&id, &service.image, context.observed),
         service,
         id,
     })

@@ -325,3 +325,19 @@ async fn what_is_written_back_is_not_taken_from_the_registry() {
     let there = host.pass(&written, 10).await;
     assert_eq!((there.image.digest(), there.followed.unwrap().to_write), (&digest('b'), None));
 }
+
+#[tokio::test]
+async fn what_was_deployed_before_it_could_be_recorded_stays() {
+    let mut host = Host::new(World::default().at_registry(WEB, 'b').recorded(WEB, 'a'));
+    let web = always(WEB);
+    assert_eq!(host.pass(&web, 0).await.image.digest(), &digest('b'));
+    let running = format!("{WEB}@{}", digest('b'));
+    let digests = [by_digest("ghcr.io/acme/web", 'b')];
+    host.world =
+        host.world.container(&running, ContainerState::Running, 1).image("image-id", &[], &digests);
+    assert_eq!(host.pass(&web, 10).await.image.digest(), &digest('b'));
+    host.world = host.world.failing(WEB, silent());
+    let stays = host.pass(&web, 300).await;
+    assert_eq!((stays.image.digest(), stays.origin), (&digest('b'), PinOrigin::Followed));
+    assert!(waits(&stays).starts_with("unknown since"), "{}", waits(&stays));
+}
