@@ -16,6 +16,7 @@ pub mod login;
 pub mod memory;
 pub mod memory_tree;
 pub mod names;
+pub mod needed;
 pub mod networks;
 pub mod observed;
 pub mod polls;
@@ -25,6 +26,7 @@ pub mod pull_policy;
 pub mod retention;
 pub mod spec;
 pub mod stack;
+pub mod stored;
 pub mod tree;
 pub mod update;
 pub mod version;
@@ -42,6 +44,7 @@ pub use names::{
     CommitId, ContainerId, ContainerName, GenerationNumber, HostName, ImageId, NetworkId,
     NetworkName, ServiceId, ServiceName, SourceName, SpecHash, StackName, VolumeName,
 };
+pub use needed::Needed;
 pub use networks::{Network, Subnet};
 pub use observed::{ContainerState, Health, ObservedContainer, ObservedState};
 pub use problem::{Place, Problem};

@@ -32,6 +32,7 @@ pub mod removal;
 pub mod clearing;
 pub mod repair;
 pub mod retention;
+pub mod registry_retention;
 
 use std::collections::BTreeSet;
 
