@@ -15,7 +15,7 @@ use crate::model::fingerprint::hex;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
 
 /// The largest configuration of an image that is read, bytes.
-const LARGEST_CONFIG: usize = 4 * 1024 * 1024;
+pub(super) const LARGEST_CONFIG: usize = 4 * 1024 * 1024;
 /// Manifests remembered of one registry.
 const REMEMBERED: usize = 256;
 /// How deep indexes may lie in indexes.
@@ -152,7 +152,7 @@ impl Distribution {
     }
 
     /// The bytes behind `digest`, and no others.
-    async fn body(
+    pub(super) async fn body(
         &self,
         host: &Host,
         image: &ImageRef,
@@ -185,7 +185,7 @@ fn is_of(bytes: &[u8], digest: &Digest) -> bool {
     }
 }
 
-fn is_a_date(created: Timestamp) -> bool {
+pub(super) fn is_a_date(created: Timestamp) -> bool {
     created.to_zoned(jiff::tz::TimeZone::UTC).year() >= FIRST_YEAR
 }
 

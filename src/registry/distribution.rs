@@ -69,7 +69,7 @@ impl Distribution {
     }
 
     /// The registry of `image`; made anew where a file that its connections are made with has changed.
-    fn host(&self, image: &ImageRef) -> Result<Arc<Host>, RegistryError> {
+    pub(super) fn host(&self, image: &ImageRef) -> Result<Arc<Host>, RegistryError> {
         let registry = canonical(image.registry());
         let mut hosts = lock(&self.hosts);
         if let Some(host) = hosts.get(registry).filter(|host| host.stamp == host.settings.stamp()) {
@@ -143,7 +143,8 @@ impl Distribution {
         let mut challenge = lock(&host.challenge).clone();
         let mut refused: Option<(Approach, Response)> = None;
         loop {
-            let approach = self.approach(host, image, challenge.as_ref()).await?;
+            let scope = question.scope(image);
+            let approach = self.approach(host, image, &scope, challenge.as_ref()).await?;
             match refused {
                 Some(_) if matches!(approach, Approach::Anonymous) => {
                     let why = "it asks for credentials, and there are none".to_owned();
@@ -159,7 +160,7 @@ impl Distribution {
             let response = host.send(question, &approach).await?;
             // A token for several repositories may lack this one.
             let may_lack = match &approach {
-                Approach::Bearer(token) => host.tokens.is_shared(&scope(image), token),
+                Approach::Bearer(token) => host.tokens.is_shared(&scope, token),
                 Approach::Anonymous | Approach::Basic(_) => false,
             };
             match response.status() {
@@ -173,7 +174,7 @@ impl Distribution {
                 StatusCode::FORBIDDEN if may_lack => {}
                 _ => return Ok(response),
             }
-            self.forget(host, image, &approach).await;
+            self.forget(host, &scope, &approach).await;
             if !is_first && !may_lack {
                 return Ok(response);
             }
@@ -186,6 +187,7 @@ impl Distribution {
         &self,
         host: &Host,
         image: &ImageRef,
+        scope: &str,
         challenge: Option<&Challenge>,
     ) -> Result<Approach, RegistryError> {
         let approach = match challenge {
@@ -195,7 +197,7 @@ impl Distribution {
                 login.map(|login| login.map_or(Approach::Anonymous, Approach::Basic))
             }
             Some(Challenge::Bearer { realm, service }) => {
-                self.bearer(host, image, realm, service.as_deref()).await
+                self.bearer(host, image, scope, realm, service.as_deref()).await
             }
         };
         if let Err(RegistryError::Denied { .. } | RegistryError::Unknown { .. }) = &approach {
@@ -209,20 +211,20 @@ impl Distribution {
         &self,
         host: &Host,
         image: &ImageRef,
+        scope: &str,
         realm: &Url,
         service: Option<&str>,
     ) -> Result<Approach, RegistryError> {
-        let scope = scope(image);
-        if let Some(token) = host.tokens.at_hand(&scope) {
+        if let Some(token) = host.tokens.at_hand(scope) {
             return Ok(Approach::Bearer(token));
         }
         let _turn = host.tokens.turn.lock().await;
-        if let Some(token) = host.tokens.at_hand(&scope) {
+        if let Some(token) = host.tokens.at_hand(scope) {
             return Ok(Approach::Bearer(token));
         }
         // Who came in the same moment is heard first, so that one token is fetched for all.
         tokio::task::yield_now().await;
-        let batch = host.tokens.batch(&scope);
+        let batch = host.tokens.batch(scope);
         let request = |scopes| Request { realm, service, scopes, login: None };
         let token = match self.token(host, image, request(&batch)).await {
             Err(RegistryError::Denied { .. }) if batch.len() > 1 => {
@@ -281,11 +283,11 @@ impl Distribution {
         Ok(login)
     }
 
-    async fn forget(&self, host: &Host, image: &ImageRef, refused: &Approach) {
+    async fn forget(&self, host: &Host, scope: &str, refused: &Approach) {
         match refused {
             Approach::Anonymous => {}
             Approach::Basic(login) => self.credentials.forget(&host.registry, Some(login)).await,
-            Approach::Bearer(token) => host.tokens.forget(&scope(image), token),
+            Approach::Bearer(token) => host.tokens.forget(scope, token),
         }
     }
 }
@@ -355,6 +357,6 @@ impl Registry for Distribution {
     }
 }
 
-fn scope(image: &ImageRef) -> String {
+pub(super) fn scope(image: &ImageRef) -> String {
     format!("repository:{}:pull", image.path())
 }

@@ -17,6 +17,7 @@ use url::Url;
 
 use super::challenge::Challenge;
 use super::content::Remembered;
+use super::distribution::scope;
 use super::host::{Clients, HostSettings, PER_HOST, Stamp, bases, causes, is_private};
 use super::manners::{Level, Manners, NotNow, Trouble};
 use super::token::Tokens;
@@ -75,6 +76,14 @@ impl<'a> Question<'a> {
     /// For anything else.
     pub fn get(path: String) -> Self {
         Self { method: Method::GET, path, accept: None, known: None }
+    }
+
+    /// What a token has to be good for (Distribution's token scopes).
+    pub fn scope(&self, image: &ImageRef) -> String {
+        match self.method {
+            Method::DELETE => format!("{},delete", scope(image)),
+            _ => scope(image),
+        }
     }
 
     /// Whether it is still what it was.

@@ -12,9 +12,9 @@ use crate::model::Digest;
 /// The largest manifest that is read, bytes; what registries accept (OCI Distribution Specification).
 pub(super) const LARGEST: usize = 4 * 1024 * 1024;
 /// The most entries of an index that are looked at.
-const MOST_ENTRIES: usize = 1000;
+pub(super) const MOST_ENTRIES: usize = 1000;
 /// On descriptors that say something about another one (Docker's `buildx`).
-const ATTESTATION: &str = "vnd.docker.reference.type";
+pub(super) const ATTESTATION: &str = "vnd.docker.reference.type";
 
 /// A manifest.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -18,6 +18,7 @@ mod manners;
 mod memory;
 mod platform;
 mod program;
+pub mod repository;
 mod tags;
 mod token;
 
@@ -25,6 +26,7 @@ pub use distribution::Distribution;
 pub use fake::FakeRegistry;
 pub use host::HostSettings;
 pub use memory::Memory;
+pub use repository::{Repository, RepositoryError};
 pub use tags::TagList;
 
 use std::collections::BTreeMap;

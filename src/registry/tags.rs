@@ -118,7 +118,7 @@ impl Distribution {
 }
 
 /// The target of the link with `rel="next"`.
-fn next_link<'a>(headers: &[&'a str]) -> Option<&'a str> {
+pub(super) fn next_link<'a>(headers: &[&'a str]) -> Option<&'a str> {
     let links = headers.iter().flat_map(|header| header.split('<').skip(1));
     let mut links = links.filter_map(|link| link.split_once('>'));
     let is_next = |parameters: &str| {
