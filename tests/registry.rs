@@ -8,11 +8,17 @@ mod gateway;
 mod registry;
 #[path = "support/token_server.rs"]
 mod token_server;
+#[path = "support/versions.rs"]
+mod versions;
 
+#[path = "registry/cleanup.rs"]
+mod cleanup;
 #[path = "registry/content.rs"]
 mod content;
 #[path = "registry/floor.rs"]
 mod floor;
+#[path = "registry/github.rs"]
+mod github;
 #[path = "registry/manners.rs"]
 mod manners;
 #[path = "registry/secrets.rs"]

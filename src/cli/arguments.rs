@@ -1,5 +1,6 @@
 //! The words of the command line (interface: command line).
 
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -8,6 +9,7 @@ use jiff::Timestamp;
 
 use crate::model::memory::HoldScope;
 use crate::model::{GenerationOutcome, ImageRef, ServiceId, ServiceName, StackName};
+use crate::plan::registry_retention::Protect;
 
 /// Keeps a Docker host exactly as a git repository of Compose files says.
 #[derive(Parser)]
@@ -94,7 +96,7 @@ pub enum Command {
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
     Adopt(Scope),
-    /// Let go of images that nothing needs
+    /// Let go of images that nothing needs, on this host or at a registry
     Prune(Prune),
     /// The digests that this host needs, for whoever cleans up a registry
     Images(Images),
@@ -299,14 +301,43 @@ pub struct Prune {
     #[arg(long)]
     pub dry_run: bool,
     /// Images too that evenkeel did not pull and nobody uses; only told unless --yes is given
-    #[arg(long)]
+    #[arg(long, group = "told")]
     pub include_foreign: bool,
-    /// Let go of the images that --include-foreign tells
-    #[arg(long, requires = "include_foreign", conflicts_with = "dry_run")]
+    /// Let go of what --include-foreign or --registry tells
+    #[arg(long, requires = "told", conflicts_with = "dry_run")]
     pub yes: bool,
+    #[command(flatten)]
+    pub cleanup: Cleanup,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+/// What of a repository at a registry is kept.
+#[derive(Args)]
+pub struct Cleanup {
+    /// Clean up this repository at its registry, in place of this host; only told unless --yes is given
+    #[arg(
+        long,
+        value_name = "REPO",
+        group = "told",
+        requires = "keep",
+        conflicts_with = "repo",
+        value_parser = repository
+    )]
+    pub registry: Option<ImageRef>,
+    /// Keep so many images, the newest ones
+    #[arg(long, value_name = "N", requires = "registry")]
+    pub keep: Option<NonZeroUsize>,
+    /// Keep what is on these lists, which `evenkeel images` wrote on each host
+    #[arg(long, value_name = "FILE", num_args = 1.., requires = "registry")]
+    pub needed: Vec<PathBuf>,
+    /// Keep tags like this: latest, v1.* (repeatable)
+    #[arg(long, value_name = "GLOB", requires = "registry", value_parser = Protect::parse)]
+    pub protect: Vec<Protect>,
+    /// Keep what is younger [default: 1d]
+    #[arg(long, value_name = "DURATION", requires = "registry", value_parser = length)]
+    pub min_age: Option<Duration>,
 }
 
 #[derive(Args)]
@@ -408,6 +439,15 @@ fn length(text: &str) -> Result<Duration, String> {
     let length = humantime::parse_duration(text).ok();
     let length = length.filter(|length| *length >= Duration::from_secs(1));
     length.ok_or_else(|| "expected a duration of a second or more: 30m, 2h, 1d".to_owned())
+}
+
+/// A repository: neither a tag nor a digest of it.
+fn repository(text: &str) -> Result<ImageRef, String> {
+    let image = ImageRef::parse(text)?;
+    if image.tag().is_some() || image.digest().is_some() {
+        return Err("expected a repository, without a tag: ghcr.io/acme/api".to_owned());
+    }
+    Ok(image)
 }
 
 /// A point of time, or a span of time up to now.

@@ -17,6 +17,7 @@ mod pin;
 mod plan;
 mod prune;
 mod reconcile;
+mod registry_prune;
 mod release;
 mod rollback;
 mod schema;

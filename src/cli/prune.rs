@@ -1,4 +1,5 @@
-//! `prune`: images that nothing needs are let go of now; with --dry-run it is only told.
+//! `prune`: images that nothing needs are let go of now; with --dry-run it is only told. What it does at a registry is
+//! in [`super::registry_prune`].
 
 use std::collections::BTreeMap;
 
@@ -6,7 +7,7 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Global, Output, Prune};
-use super::{Trouble, print, setting, style, turn};
+use super::{Trouble, print, registry_prune, setting, style, turn};
 use crate::history::History;
 use crate::model::{ImageId, Masks};
 use crate::reconcile::World;
@@ -18,6 +19,9 @@ use crate::report::{text, wire};
 
 /// Prints what becomes of every image, and lets those go that nothing needs.
 pub async fn run(global: &Global, args: &Prune) -> Result<u8, Trouble> {
+    if let Some(image) = &args.cleanup.registry {
+        return registry_prune::run(global, args, image).await;
+    }
     let world = setting::world(global, &args.repo)?;
     let foreign_go = args.include_foreign;
     // What evenkeel did not pull goes only where somebody has said so twice.

@@ -6,6 +6,7 @@ use super::Trouble;
 use super::arguments::{Global, Repo};
 use crate::config::{Ambient, Config};
 use crate::reconcile::{PassError, World};
+use crate::registry::Distribution;
 
 /// The configuration that the arguments name, with what they override.
 pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
@@ -37,6 +38,16 @@ pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
         tracing::warn!("`{setting}` is understood, but this version does not act on it yet");
     }
     Ok(config)
+}
+
+/// The registries as the configuration has them, where there is one: a CI job has none.
+pub fn registries(global: &Global) -> Result<Distribution, Trouble> {
+    let is_default = global.config == Path::new(crate::config::DEFAULT_PATH);
+    let config = match is_default && !global.config.exists() {
+        true => Config::for_repo("repository", None, None, &ambient()),
+        false => Config::load(&global.config, &ambient()),
+    };
+    Ok(crate::reconcile::world::registries(&config.map_err(Trouble::Problems)?))
 }
 
 /// The world that the arguments name.

@@ -14,6 +14,7 @@ pub mod record;
 pub mod leftovers;
 pub mod retention;
 pub mod room;
+pub mod registry_cleanup;
 pub mod backoff;
 pub mod standing;
 pub mod pass;

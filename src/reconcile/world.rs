@@ -37,13 +37,7 @@ impl World {
     /// Makes the seams that `config` describes. Nothing is connected yet.
     pub fn new(config: Config) -> Result<Self, EngineError> {
         let engine = Docker::connect(&config.docker_host)?;
-        let hosts = config
-            .registry
-            .hosts
-            .iter()
-            .map(|(host, settings)| (host.clone(), host_settings(settings)));
-        let registry = Distribution::new(config.registry.docker_config.clone(), hosts.collect());
-        let registry = registry.with_memory(remembered(&config).unwrap_or_default());
+        let registry = registries(&config).with_memory(remembered(&config).unwrap_or_default());
         let engine: Arc<dyn Engine> = Arc::new(engine);
         let registry = Mirrored { registry: Arc::new(registry), engine: Arc::clone(&engine) };
         let sources = config
@@ -101,6 +95,13 @@ fn most_removals(share: Share) -> MostRemovals {
         Share::Percent(percent) => MostRemovals::Percent(u32::from(percent.0)),
         Share::Count(count) => MostRemovals::Count(count),
     }
+}
+
+/// The registries that `config` describes.
+pub fn registries(config: &Config) -> Distribution {
+    let hosts = config.registry.hosts.iter();
+    let hosts = hosts.map(|(host, settings)| (host.clone(), host_settings(settings)));
+    Distribution::new(config.registry.docker_config.clone(), hosts.collect())
 }
 
 fn host_settings(settings: &crate::config::RegistryHost) -> HostSettings {

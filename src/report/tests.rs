@@ -6,5 +6,6 @@ mod passes;
 mod standings;
 mod pasts;
 mod images;
+mod registry;
 mod problems;
 mod spans;

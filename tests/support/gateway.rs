@@ -49,6 +49,10 @@ pub enum Fault {
     BrokenPages(usize),
     /// … and each page leads to the same next one.
     EndlessPages(usize),
+    /// So many manifests are deleted, then no more.
+    Deletes(usize),
+    /// This index is the list of what speaks of a digest.
+    Referrers(String, String),
 }
 
 /// A running gateway; it ends with this value.
@@ -73,6 +77,7 @@ struct Mutable {
     tokens_given: u32,
     revoked: u32,
     fault: Option<Fault>,
+    deletes: usize,
     opened: bool,
 }
 
@@ -165,13 +170,26 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
             return status_only(307, ("location", &format!("http://{host}{path}")));
         }
         Some(Fault::Silence) => std::future::pending().await,
+        Some(Fault::Deletes(most)) if method == axum::http::Method::DELETE => {
+            let mut state = world.state();
+            state.deletes += 1;
+            if state.deletes > *most {
+                return status_only(503, ("retry-after", "60"));
+            }
+        }
+        Some(Fault::Referrers(of, list)) if path.contains("/referrers/") => {
+            let list = if path.ends_with(of) { list } else { r#"{"manifests": []}"# };
+            return Response::new(Body::from(list.to_owned()));
+        }
         Some(
             Fault::NoDigestHeader
             | Fault::Halfway
             | Fault::Left(_)
             | Fault::Pages(_)
             | Fault::BrokenPages(_)
-            | Fault::EndlessPages(_),
+            | Fault::EndlessPages(_)
+            | Fault::Deletes(_)
+            | Fault::Referrers(_, _),
         )
         | None => {}
     }
@@ -198,7 +216,9 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
             | Fault::Silence
             | Fault::Pages(_)
             | Fault::BrokenPages(_)
-            | Fault::EndlessPages(_),
+            | Fault::EndlessPages(_)
+            | Fault::Deletes(_)
+            | Fault::Referrers(_, _),
         )
         | None => response,
     }

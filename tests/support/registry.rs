@@ -96,6 +96,21 @@ impl Registry {
         Self::launch(auth, "")
     }
 
+    /// The same, where manifests can be deleted (`storage.delete.enabled`).
+    pub fn start_deletable(auth: Auth) -> Self {
+        let storage = tempfile::tempdir().expect("a directory for the registry");
+        let config = storage.path().join("config.yml");
+        write_config_with(
+            &config,
+            storage.path(),
+            ", delete: {enabled: true}",
+            "",
+            &passwords(storage.path(), auth),
+        );
+        let (process, address) = serve(&config, "127.0.0.1:0");
+        Self { process, address, auth, storage: Arc::new(storage), config }
+    }
+
     /// The same with TLS. Nothing can be pushed: it answers, which is enough.
     pub fn start_tls(certificate: &Certificate) -> Self {
         Self::launch(Auth::None, &tls(certificate, ""))
@@ -115,7 +130,7 @@ impl Registry {
             server.certificate().display()
         );
         let config = self.storage.path().join("guarded.yml");
-        write_config(&config, self.storage.path(), "", &auth);
+        write_config_with(&config, self.storage.path(), ", delete: {enabled: true}", "", &auth);
         let (process, address) = serve(&config, "127.0.0.1:0");
         Self { process, address, auth: Auth::None, storage: Arc::clone(&self.storage), config }
     }
@@ -159,11 +174,34 @@ impl Registry {
 
     /// Uploads an image for one platform, without a tag.
     pub fn push_child(&self, path: &str, architecture: &str, created: Option<&str>) -> Digest {
+        self.push_built(path, None, architecture, created)
+    }
+
+    /// Uploads an image for one platform under a tag. The same image may have several.
+    pub fn push_built(
+        &self,
+        path: &str,
+        tag: Option<&str>,
+        architecture: &str,
+        created: Option<&str>,
+    ) -> Digest {
         let config = serde_json::json!({
             "architecture": architecture, "os": "linux", "created": created,
             "rootfs": {"type": "layers", "diff_ids": []},
         });
         let manifest = self.image_of(path, Kind::OciManifest, config.to_string().as_bytes());
+        let digest = digest_of(&manifest);
+        self.put_manifest(path, tag.unwrap_or(digest.as_str()), Kind::OciManifest, &manifest)
+    }
+
+    /// Uploads something that says something about `subject`, without a tag.
+    pub fn push_about(&self, path: &str, subject: &Digest) -> Digest {
+        let manifest = self.image_of(path, Kind::OciManifest, b"{}");
+        let mut manifest: Value = serde_json::from_slice(&manifest).expect("JSON");
+        manifest["subject"] = serde_json::json!({
+            "mediaType": media_type(Kind::OciManifest), "size": 1, "digest": subject.as_str(),
+        });
+        let manifest = manifest.to_string().into_bytes();
         let digest = digest_of(&manifest);
         self.put_manifest(path, digest.as_str(), Kind::OciManifest, &manifest)
     }
@@ -270,8 +308,12 @@ fn serve(config: &Path, address: &str) -> (Child, String) {
 }
 
 fn write_config(file: &Path, storage: &Path, tls: &str, auth: &str) {
+    write_config_with(file, storage, "", tls, auth);
+}
+
+fn write_config_with(file: &Path, storage: &Path, delete: &str, tls: &str, auth: &str) {
     let config = format!(
-        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}}}\nhttp: {{addr: '127.0.0.1:0'{tls}}}\n{auth}",
+        "version: 0.1\nstorage: {{filesystem: {{rootdirectory: {}}}{delete}}}\nhttp: {{addr: '127.0.0.1:0'{tls}}}\n{auth}",
         storage.join("data").display()
     );
     std::fs::write(file, config).expect("the directory is ours");

@@ -3,7 +3,7 @@
 
 #![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Write as _;
 use std::net::SocketAddr;
 use std::path::PathBuf;
@@ -93,8 +93,11 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let fields = url::form_urlencoded::parse(query.as_bytes());
     let scopes = fields.filter(|(key, _)| key == "scope").map(|(_, scope)| scope.into_owned());
-    let repositories: Vec<String> =
-        scopes.filter_map(|scope| scope.split(':').nth(1).map(str::to_owned)).collect();
+    let scopes: Vec<String> = scopes.collect();
+    let part = |of: &str, at: usize| of.split(':').nth(at).map(str::to_owned);
+    let repositories: Vec<String> = scopes.iter().filter_map(|scope| part(scope, 1)).collect();
+    let actions: BTreeMap<String, String> =
+        scopes.iter().filter_map(|scope| Some((part(scope, 1)?, part(scope, 2)?))).collect();
     let rules = {
         let mut state = world.state();
         state.1.push(repositories.join(" "));
@@ -111,7 +114,11 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
     }
     let granted = repositories.iter().filter(|one| !(several && rules.left_out.contains(*one)));
     let access: Vec<Value> = granted
-        .map(|name| json!({"type": "repository", "name": name, "actions": ["pull"]}))
+        .map(|name| {
+            let actions = actions.get(name).map_or("", String::as_str);
+            let actions: Vec<&str> = actions.split(',').filter(|_| !actions.is_empty()).collect();
+            json!({"type": "repository", "name": name, "actions": actions})
+        })
         .collect();
     let token = sign(&world.certificate, &access);
     Response::new(Body::from(json!({"token": token, "expires_in": rules.life}).to_string()))

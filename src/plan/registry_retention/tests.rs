@@ -244,6 +244,17 @@ fn what_speaks_of_nothing_goes_only_where_that_is_known() {
 }
 
 #[test]
+fn what_speaks_of_something_unknown_keeps_its_parts() {
+    let world = World::default().image('n', "5", 0).image('d', "4", 3).with(
+        'e',
+        &signature('f'),
+        None,
+        "d",
+    );
+    world.check(&keep(1), "", &[('d', &format!("a part of {}, which stays", signature('f')))]);
+}
+
+#[test]
 fn what_has_no_tag_goes_only_where_somebody_says_what_hosts_need() {
     let world = World::default()
         .image('n', "5", 2)

@@ -10,6 +10,7 @@ mod standing;
 mod containers;
 mod history;
 mod images;
+mod registry_prune;
 mod rollout;
 mod validate;
 mod import;
@@ -25,6 +26,9 @@ pub use pass::{
 };
 pub use pin::{PinReport, pin};
 pub use plan::{PlanReport, PlanService, PlanStack, PlanStep, plan};
+pub use registry_prune::{
+    RegistryFate, RegistryManifest, RegistryPruneReport, RegistryPruned, registry_prune,
+};
 pub use rollout::ValidateRollout;
 pub use shared::{WireProblem, WireReason, WireRemark};
 pub use standing::{Standing, status};
