@@ -220,6 +220,29 @@ async fn it_is_told_first_then_only_what_nobody_needs_is_deleted_and_again_nothi
 }
 
 #[tokio::test]
+async fn what_a_host_needs_is_found_without_a_tag_and_keeps_its_parts() {
+    let registry = Registry::start_deletable(Auth::None);
+    let child = |created| registry.push_child(WEB, "arm64", Some(created));
+    let (shared, old) = (child("2026-01-01T00:00:00Z"), child("2026-01-02T00:00:00Z"));
+    let [of_shared, of_old] = [&shared, &old].map(|part| entry(part, Some("arm64")));
+    registry.push_entries(WEB, Some("1"), &[of_shared.clone(), of_old]);
+    let untagged = registry.push_entries(WEB, None, &[of_shared]);
+    built(&registry, "2", "2026-06-01");
+    let mut needed = Needed::default();
+    let absent = Digest::parse(&format!("sha256:{}", "0".repeat(64))).expect("a digest");
+    let lines = format!("{host}/{WEB}@{untagged}\n{absent}\n", host = registry.host());
+    needed.read("a", &lines).expect("a list");
+    let (asking, stop) = (anonymous(), CancellationToken::new());
+    let mut repository = repository(&asking, registry.host());
+    let policy = Policy { needed: Some(needed), ..policy(1) };
+    let done = clean(&mut repository, &policy, jiff::Timestamp::now(), &stop).await;
+    let deleted = done.expect("a list").expect("nobody stopped it").deleted;
+    assert_eq!(deleted.len(), 2, "the index and the part that it has alone: {deleted:?}");
+    assert!(has(registry.host(), &shared).await && has(registry.host(), &untagged).await);
+    assert!(!has(registry.host(), &old).await);
+}
+
+#[tokio::test]
 async fn a_list_that_is_missing_or_broken_deletes_nothing_and_asks_nobody() {
     let (shop, job) = (Shop::open(), Job::new());
     let gateway = Gateway::start(shop.registry.host(), Door::Open).await;
