@@ -96,11 +96,15 @@ pub enum Built {
 impl<T> Heard<T> {
     /// Whether it is to be asked again, where that is done `every` so often.
     pub fn is_due(&self, every: Duration, now: Timestamp) -> bool {
-        let next = match &self.unknown {
+        now >= self.due_at(every)
+    }
+
+    /// When that is.
+    pub fn due_at(&self, every: Duration) -> Timestamp {
+        match &self.unknown {
             Some(unknown) => unknown.again,
             None => later(self.asked_at, every),
-        };
-        now >= next
+        }
     }
 
     /// With an answer that was given now.

@@ -10,6 +10,9 @@ use super::World;
 use super::pass::{self, Pass, PassError, Request};
 use crate::apply::Watcher;
 
+/// The shortest pause before something that is due.
+const SHORTEST: Duration = Duration::from_secs(1);
+
 /// Follows all sources until SIGTERM or SIGINT; SIGHUP begins the next pass at once.
 ///
 /// `tell` hears how each pass went. A pass that fails does not end the loop.
@@ -62,11 +65,24 @@ async fn pause(length: Duration, hangup: &mut Signal, stop: &CancellationToken) 
     }
 }
 
-/// How long to pause: `interval`, or less where a service that the world was in the way of is to be tried again.
+/// How long to pause: `interval`, or less where a service that the world was in the way of is to be tried again, or a
+/// registry to be asked. What fell due while the pass was brought to its end comes soon, and not only with the next
+/// interval.
 fn until_next(interval: Duration, next_try: Option<Timestamp>, now: Timestamp) -> Duration {
-    let wait = next_try.map(|time| time.duration_since(now).unsigned_abs());
-    let wait = wait.filter(|_| next_try.is_some_and(|time| time > now));
+    let wait = next_try.map(|time| match time > now {
+        true => time.duration_since(now).unsigned_abs(),
+        false => SHORTEST,
+    });
     wait.map_or(interval, |wait| wait.min(interval))
+}
+
+/// When a registry is asked that a pass from `begun` to `ended` found to be due at `due`: up to a fifth of the wait
+/// later, so that many hosts do not ask it at the same moment, and never without a pause.
+pub(super) fn not_before(due: Timestamp, begun: Timestamp, ended: Timestamp) -> Timestamp {
+    let wait = due.duration_since(begun).unsigned_abs();
+    let later = with_jitter(wait, begun).saturating_sub(wait.mul_f64(0.9));
+    let at = due.checked_add(later).unwrap_or(Timestamp::MAX);
+    at.max(ended.checked_add(SHORTEST).unwrap_or(Timestamp::MAX))
 }
 
 /// `interval` ± 10 %, so that many hosts do not ask one server at the same moment.
@@ -89,7 +105,20 @@ mod tests {
         check(None, interval);
         check(Some(now + 7 * second), 7 * second);
         check(Some(now + 70 * second), interval);
-        check(Some(now - second), interval);
+        check(Some(now - second), second);
+    }
+
+    #[test]
+    fn a_registry_is_asked_when_it_is_due_or_somewhat_later_and_not_before_the_pass_is_over() {
+        let begun = Timestamp::new(1_700_000_000, 123_456_789).unwrap();
+        let second = Duration::from_secs(1);
+        let check = |due: u32, ended: u32| {
+            let at = not_before(begun + due * second, begun, begun + ended * second);
+            at.duration_since(begun).as_millis()
+        };
+        let at = check(300, 2);
+        assert!((300_000..=360_000).contains(&at), "{at}");
+        assert_eq!(check(10, 60), 61_000, "it fell due meanwhile");
     }
 
     #[test]

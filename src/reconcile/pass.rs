@@ -7,7 +7,6 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::backoff;
 use super::lock::{self, LockError};
 use super::newer;
 use super::places::{Places, places};
@@ -20,6 +19,7 @@ use super::standing;
 use super::view::{self, Early, Scene, View};
 use super::world::World;
 use super::write_back;
+use super::{backoff, daemon};
 use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
@@ -67,7 +67,8 @@ pub struct Pass {
     pub generations: Generations,
     /// Whether a newer commit changed something meanwhile, so that the next pass is due.
     pub superseded: bool,
-    /// When the first service is tried again that the world, or a window, kept from being changed.
+    /// When the first service is tried again that the world, or a window, kept from being changed, or a registry
+    /// is to be asked.
     pub next_try: Option<Timestamp>,
     /// Things worth saying about the pass as a whole.
     pub notices: Vec<String>,
@@ -168,7 +169,8 @@ pub async fn pass(
     crew.keeper(&view, ended).after_pass(&outcome).await;
     let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
     record::registries(&history, &*world.registry, ended)?;
-    let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).min();
+    let asks = view.next_poll.map(|due| daemon::not_before(due, now, ended));
+    let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).chain(asks).min();
     Ok(Pass {
         sources: read.sources,
         view,

@@ -31,6 +31,8 @@ pub struct View {
     pub new_pins: Pins,
     /// What registries said, with what they said just now; `None` where nobody follows them.
     pub polls: Option<Polls>,
+    /// When following them may lead to something else, though nothing else happens.
+    pub next_poll: Option<Timestamp>,
     /// Values to be masked in what others write.
     pub masks: Masks,
 }
@@ -141,8 +143,8 @@ pub async fn look(
     for deployment in resolved.desired.deployments() {
         masks.extend(&deployment.stack.masks);
     }
-    let Resolved { desired, new_pins, polls } = resolved;
-    let mut view = View { desired, observed, new_pins, polls, masks };
+    let Resolved { desired, new_pins, polls, next_poll } = resolved;
+    let mut view = View { desired, observed, new_pins, polls, next_poll, masks };
     let images = plan::images_to_inspect(&view.situation(memory, rules, now));
     if images.is_empty() {
         return Ok(view);

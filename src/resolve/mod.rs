@@ -14,6 +14,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use futures_util::StreamExt;
 use indexmap::IndexMap;
+use jiff::Timestamp;
 use sha2::{Digest as _, Sha256};
 
 use crate::model::desired::{
@@ -97,6 +98,8 @@ pub struct Resolved {
     pub new_pins: Pins,
     /// What registries said, with what they said just now; `None` where nobody follows them.
     pub polls: Option<Polls>,
+    /// When following them may lead to something else, though nothing else happens.
+    pub next_poll: Option<Timestamp>,
 }
 
 /// Pins every image, each tag as it was resolved before, else as the registry has it now.
@@ -125,7 +128,7 @@ pub async fn resolve(loaded: Loaded, context: &Context<'_>) -> Resolved {
     let Loaded { host, sources_read, sources_configured, .. } = loaded;
     let desired = DesiredState { host, stacks, sources_read, sources_configured };
     let polls = context.following.is_some().then_some(followed.polls);
-    Resolved { desired, new_pins, polls }
+    Resolved { desired, new_pins, polls, next_poll: followed.next }
 }
 
 /// The second half of a pin's key: a hash of the reference as written, without a digest. A hash, because an

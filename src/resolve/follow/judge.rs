@@ -2,6 +2,7 @@
 //!
 //! Pure. What is not known is never taken for "nothing new": it leaves the service as it is and is said.
 
+use std::cell::Cell;
 use std::collections::BTreeSet;
 use std::fmt;
 
@@ -39,27 +40,17 @@ enum Verdict {
     No(String),
 }
 
-/// Judges `follower`; the error is what has to be known first.
+/// Judges `follower`, and says when that is to be done again though nothing else happens; the error is what has to
+/// be known first.
 pub(super) fn judge(
     follower: &Follower<'_>,
     polls: &Polls,
     following: &Following<'_>,
     offline: bool,
-) -> Result<Judgement, Question> {
-    let look = Look { follower, polls, following, offline };
-    let newer = look.newer_tag()?;
-    if matches!(newer, Judgement::Takes { .. })
-        || !follower.service.pull_policy.follows_the_registry()
-    {
-        return Ok(newer);
-    }
-    let Judgement::Stays(waits) = newer else { return Ok(newer) };
-    Ok(match look.same_tag()? {
-        Judgement::Stays(other) => Judgement::Stays(join(waits, other)),
-        Judgement::Takes { tag, digest, why, waits: other } => {
-            Judgement::Takes { tag, digest, why, waits: join(waits, other) }
-        }
-    })
+) -> Result<(Judgement, Option<Timestamp>), Question> {
+    let look = Look { follower, polls, following, offline, next: Cell::default() };
+    let judgement = look.judge()?;
+    Ok((judgement, look.next.get()))
 }
 
 fn join(one: Option<String>, other: Option<String>) -> Option<String> {
@@ -74,9 +65,26 @@ struct Look<'a> {
     polls: &'a Polls,
     following: &'a Following<'a>,
     offline: bool,
+    /// The first time at which something that was looked at is another.
+    next: Cell<Option<Timestamp>>,
 }
 
 impl Look<'_> {
+    fn judge(&self) -> Result<Judgement, Question> {
+        let newer = self.newer_tag()?;
+        let follows_its_tag = self.follower.service.pull_policy.follows_the_registry();
+        let waits = match newer {
+            Judgement::Stays(waits) if follows_its_tag => waits,
+            newer @ (Judgement::Stays(_) | Judgement::Takes { .. }) => return Ok(newer),
+        };
+        Ok(match self.same_tag()? {
+            Judgement::Stays(other) => Judgement::Stays(join(waits, other)),
+            Judgement::Takes { tag, digest, why, waits: other } => {
+                Judgement::Takes { tag, digest, why, waits: join(waits, other) }
+            }
+        })
+    }
+
     /// By the rule under `x-evenkeel.update`.
     fn newer_tag(&self) -> Result<Judgement, Question> {
         let service = self.follower.service;
@@ -236,6 +244,7 @@ impl Look<'_> {
         };
         let first_seen = facts.map_or(now, |facts| facts.first_seen);
         let ripe = update.ripe_at(built, first_seen);
+        self.again_at(Some(ripe));
         Ok((ripe > now).then(|| format!("{tag} is too young until {}", minute(ripe))))
     }
 
@@ -245,9 +254,13 @@ impl Look<'_> {
 
     /// Asks what is due, unless nobody is to be asked.
     fn ask<T>(&self, heard: Option<&Heard<T>>, question: Question) -> Result<(), Question> {
-        let is_due =
-            heard.is_none_or(|heard| heard.is_due(self.follower.every, self.following.now));
-        if is_due && !self.offline { Err(question) } else { Ok(()) }
+        let due_at = heard.map(|heard| heard.due_at(self.follower.every));
+        let is_due = due_at.is_none_or(|due_at| self.following.now >= due_at);
+        if is_due && !self.offline {
+            return Err(question);
+        }
+        self.again_at(due_at);
+        Ok(())
     }
 
     /// Why something about an image is not known, where it is not to be asked now; `None` where nobody was.
@@ -257,8 +270,16 @@ impl Look<'_> {
         question: Question,
     ) -> Result<Option<Unknown>, Question> {
         let unknown = facts.and_then(|facts| facts.unknown.clone());
-        let waits = unknown.as_ref().is_some_and(|unknown| self.following.now < unknown.again);
+        let again = unknown.as_ref().map(|unknown| unknown.again);
+        let waits = again.is_some_and(|again| self.following.now < again);
+        self.again_at(again);
         if waits || self.offline { Ok(unknown) } else { Err(question) }
+    }
+
+    /// Another look is due at `at`, unless that is over.
+    fn again_at(&self, at: Option<Timestamp>) {
+        let ahead = at.filter(|at| *at > self.following.now);
+        self.next.set(self.next.get().into_iter().chain(ahead).min());
     }
 
     fn say(&self, what: &str, unknown: &Unknown) -> String {

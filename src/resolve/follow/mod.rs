@@ -85,6 +85,8 @@ enum Answer {
 pub(super) struct Followed {
     pub polls: Polls,
     pub services: BTreeMap<ServiceId, (Judgement, Option<Base>)>,
+    /// When something is to be asked again, or an image is old enough.
+    pub next: Option<Timestamp>,
 }
 
 impl Followed {
@@ -114,19 +116,21 @@ pub(super) async fn follow(
         let mut questions: BTreeMap<(Repository, Question), (&ImageRef, Duration)> =
             BTreeMap::new();
         let mut services = BTreeMap::new();
+        let mut next: Option<Timestamp> = None;
         for follower in &followers {
             match judge::judge(follower, &polls, following, context.offline) {
                 Err(question) => {
                     let key = (follower.repository.clone(), question);
                     questions.insert(key, (&follower.service.image, follower.every));
                 }
-                Ok(judgement) => {
+                Ok((judgement, again)) => {
+                    next = next.into_iter().chain(again).min();
                     services.insert(follower.id.clone(), (judgement, follower.base.clone()));
                 }
             }
         }
         if questions.is_empty() {
-            return Followed { polls, services };
+            return Followed { polls, services, next };
         }
         let asking = questions.into_iter().map(|((repository, question), (image, every))| {
             let registry = context.registry;

@@ -20,11 +20,12 @@ struct Host {
     world: World,
     polls: Polls,
     rejected: BTreeSet<SpecHash>,
+    next: Option<Timestamp>,
 }
 
 impl Host {
     fn new(world: World) -> Self {
-        Self { world, polls: Polls::default(), rejected: BTreeSet::new() }
+        Self { world, polls: Polls::default(), rejected: BTreeSet::new(), next: None }
     }
 
     /// What a pass at `second` makes of these services; what was heard is remembered.
@@ -39,6 +40,7 @@ impl Host {
         let resolved = self.world.resolve_with(services, Some(following)).await;
         self.world.pins.0.extend(resolved.new_pins.0);
         self.polls = resolved.polls.unwrap();
+        self.next = resolved.next_poll;
         let deployment = resolved.desired.deployment(&"shop".into()).unwrap();
         deployment.services.values().map(|it| it.image.clone().unwrap()).collect()
     }
@@ -255,6 +257,30 @@ async fn an_image_ripens_from_when_it_was_built_or_first_seen_here() {
     let taken = host.pass(&web, 3 * DAY).await;
     assert_eq!(taken.image.familiar(), "ghcr.io/acme/web:1.4.7");
     assert!(waits(&taken).starts_with("1.4.8 is too young until 2027-01-21"), "{}", waits(&taken));
+}
+
+#[tokio::test]
+async fn it_is_told_when_the_next_look_is_due() {
+    let mut host = Host::new(with_tags(&[("1.4.2", 'a'), ("1.4.7", 'b')]));
+    let mut daily = always(WEB);
+    daily.pull_policy = PullPolicy::Every(Duration::from_secs(86_400));
+    host.pass(&daily, 0).await;
+    assert_eq!(host.next, Some(at(DAY)));
+    host.pass_with(vec![daily.clone(), Service { name: "api".into(), ..always(WEB) }], 10).await;
+    assert_eq!(host.next, Some(at(300)), "the first of all");
+    host.pass(&service(WEB), 20).await;
+    assert_eq!(host.next, None, "nobody follows");
+
+    let mut web = following(WEB, "~1.4");
+    web.update.as_mut().unwrap().min_age = Some(Duration::from_secs(400));
+    host.pass(&web, 1000).await;
+    assert_eq!(host.next, Some(at(1300)));
+    host.pass(&web, 1300).await;
+    assert_eq!(host.next, Some(at(1400)), "it is old enough then");
+    host.world.registry.fail_tags(&reference(WEB), silent());
+    host.world.pins.0.clear();
+    host.pass(&web, 1600).await;
+    assert_eq!(host.next, Some(at(1900)), "what is not known is asked for again");
 }
 
 #[tokio::test]
