@@ -12,6 +12,7 @@ pub use self::template::{Expanded, Part, PartKind, TemplateError, Usage, expand,
 use super::excerpt::SourceTexts;
 use super::node::{Node, Scalar, Value};
 use super::path;
+use crate::model::probe::IMAGE_TAG;
 use crate::model::{Hidden, Place, Problem};
 
 /// What all values of a tree may come to, in bytes: a long variable can be used many times.
@@ -80,10 +81,8 @@ fn collect(node: &Node, found: &mut BTreeMap<String, Usage>) {
     }
 }
 
-/// What is built in for what a probe expects: the tag of the service's image. It is known once all files are
-/// put together, so until then it stays as it is written.
-pub const IMAGE_TAG: &str = "${IMAGE_TAG}";
-
+/// What is built in for what a probe expects: the tag of the service's image. It is known once the image is pinned,
+/// so until then it stays as it is written.
 struct InExpect<'a>(&'a dyn Lookup);
 
 impl Lookup for InExpect<'_> {

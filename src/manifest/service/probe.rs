@@ -5,11 +5,10 @@ use url::Url;
 
 use super::evenkeel::strict;
 use super::{Draft, sensitive};
-use crate::manifest::interpolate::IMAGE_TAG;
 use crate::manifest::node::{Node, Value};
 use crate::manifest::read::At;
 use crate::model::NetworkName;
-use crate::model::probe::{Expected, Probe, ProbeHost, Question};
+use crate::model::probe::{Expected, IMAGE_TAG, Probe, ProbeHost, Question};
 use crate::model::spec::Attachment;
 
 /// A probe as it is written: what its service is like is not known yet.
@@ -114,19 +113,17 @@ fn json(node: &Node) -> Json {
 /// The probe of a service of which all is known.
 pub fn settled(draft: &Draft<'_>) -> Option<Probe> {
     let written = draft.probe.as_ref()?;
-    let mut question = written.question.clone();
-    let mut hidden = sensitive::is_in(written.at.node);
-    if let Question::Get { expects, .. } = &mut question
-        && has_image_tag(expects)
-    {
-        put_image_tag(expects, &image_tag(draft, &written.at)?);
-        hidden |= draft.at.value("image").is_some_and(|at| at.node.sensitive);
-    }
     let host = match &written.host {
         Some(host) => ProbeHost::At(host.clone()),
         None => container(draft, &written.at)?,
     };
-    Some(Probe { host, port: written.port, question, hidden })
+    let hidden = sensitive::is_in(written.at.node);
+    let mut probe = Probe { host, port: written.port, question: written.question.clone(), hidden };
+    if probe.asks_for_image_tag() {
+        has_tag(draft, &written.at)?;
+        probe.hidden |= draft.at.value("image").is_some_and(|at| at.node.sensitive);
+    }
+    Some(probe)
 }
 
 /// Where the container itself is asked.
@@ -150,7 +147,8 @@ fn container(draft: &Draft<'_>, at: &At<'_>) -> Option<ProbeHost> {
     host
 }
 
-fn image_tag(draft: &Draft<'_>, at: &At<'_>) -> Option<String> {
+/// Which tag it is, is known when the image is pinned: it may be a newer one than is written.
+fn has_tag(draft: &Draft<'_>, at: &At<'_>) -> Option<()> {
     let (image, _) = draft.image.as_ref()?;
     if image.tag().is_none() && image.digest().is_some() {
         let message =
@@ -161,35 +159,5 @@ fn image_tag(draft: &Draft<'_>, at: &At<'_>) -> Option<String> {
         );
         return None;
     }
-    Some(image.tag_or_latest().to_owned())
-}
-
-fn has_image_tag(expects: &Expected) -> bool {
-    fn within(json: &Json) -> bool {
-        match json {
-            Json::String(text) => text.contains(IMAGE_TAG),
-            Json::Array(items) => items.iter().any(within),
-            Json::Object(members) => members.values().any(within),
-            Json::Null | Json::Bool(_) | Json::Number(_) => false,
-        }
-    }
-    expects.json.as_ref().is_some_and(within)
-        || expects.body.as_ref().is_some_and(|body| body.contains(IMAGE_TAG))
-}
-
-fn put_image_tag(expects: &mut Expected, tag: &str) {
-    fn within(json: &mut Json, tag: &str) {
-        match json {
-            Json::String(text) => *text = text.replace(IMAGE_TAG, tag),
-            Json::Array(items) => items.iter_mut().for_each(|item| within(item, tag)),
-            Json::Object(members) => members.values_mut().for_each(|member| within(member, tag)),
-            Json::Null | Json::Bool(_) | Json::Number(_) => {}
-        }
-    }
-    if let Some(json) = &mut expects.json {
-        within(json, tag);
-    }
-    if let Some(body) = &mut expects.body {
-        *body = body.replace(IMAGE_TAG, tag);
-    }
+    Some(())
 }

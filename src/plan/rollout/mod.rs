@@ -22,6 +22,7 @@ use super::together::Together;
 use super::way_back::{Back, Leg, WayBack, own, way_back};
 use super::{Change, Difference, Verdict, alive, peers};
 use crate::engine::ContainerUpdate;
+use crate::model::probe::Probe;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{FailureAction, Order};
 use crate::model::{NetworkName, ObservedContainer, ServiceId};
@@ -449,8 +450,16 @@ impl Emission<'_, '_> {
             deadline: wanted.rollout.deadline,
             fallback: self.situation.rules.deadline,
             restarts: wanted.rollout.restarts,
-            probe: wanted.probe.clone(),
+            probe: self.probe(),
         }
+    }
+
+    /// What the new container is asked: it may be one of a newer tag than is written.
+    fn probe(&self) -> Option<Probe> {
+        let desired = self.service.desired;
+        let probe = desired.service.probe.as_ref()?;
+        let tag = desired.image.as_ref().map(|pinned| pinned.image.reference());
+        Some(tag.map_or_else(|_| probe.clone(), |it| probe.for_image_tag(it.tag_or_latest())))
     }
 
     fn add(&mut self, step: Step, because: impl Into<String>, after: Vec<StepId>) -> StepId {
