@@ -146,6 +146,18 @@ impl Service {
         }
     }
 
+    /// The tag other than the written one that [`Service::shown_with`] has shown.
+    pub fn tag_shown(&self, shown: &str) -> Option<String> {
+        let behind = |name: &str, sign: &str| {
+            let tag = shown.strip_prefix(name)?.strip_prefix(sign)?;
+            ImageRef::parse(&format!("any:{tag}")).ok()?.tag().map(str::to_owned)
+        };
+        let written = self.image.tag().map(|tag| format!(":{tag}")).unwrap_or_default();
+        let name = self.image_shown.strip_suffix(written.as_str());
+        let tag = behind(&self.image_shown, " → ").or_else(|| behind(name?, ":"));
+        tag.filter(|tag| tag != self.image.tag_or_latest())
+    }
+
     /// The name of replica `number` (from 1).
     pub fn container(&self, stack: &StackName, number: u32) -> ContainerName {
         match &self.container_name {

@@ -182,7 +182,7 @@ fn begin_one(
             let of_commit = |seen: &&SourceSeen| seen.report.commit.as_ref() == Some(&commit);
             let seen = sources.iter().filter(|seen| seen.name == source).find(of_commit);
             let words = seen.and_then(|seen| seen.words.as_ref());
-            (trigger(history, stack, &commit, &changes)?, words)
+            (trigger(history, view, stack, &commit, &changes)?, words)
         }
         Why::Rollback(earlier) => (Trigger::Rollback, earlier.words.as_ref()),
     };
@@ -217,9 +217,10 @@ fn reasons(change: &Change) -> Vec<Reason> {
     differences.map(|Difference { field, from, to }| Reason { field, from, to }).collect()
 }
 
-/// Why a stack is changed: a new commit, else what differs.
+/// Why a stack is changed: newer images at a registry alone, a new commit, else what differs.
 fn trigger(
     history: &History,
+    view: &View,
     stack: &StackName,
     commit: &crate::model::CommitId,
     changes: &[&Change],
@@ -229,6 +230,13 @@ fn trigger(
         limit: Some(ROLLBACKS_IN_A_ROW),
         ..history::Filter::default()
     };
+    let is_change =
+        |change: &&&Change| change.verdict != Verdict::InSync && !change.verdict.is_left_alone();
+    let mut changed = changes.iter().filter(is_change).peekable();
+    let pins = history.pins()?;
+    if changed.peek().is_some() && changed.all(|change| is_followed(view, &pins, change)) {
+        return Ok(Trigger::Image);
+    }
     // One that went back says nothing of what git wanted.
     let mut before = history.generations(&filter)?.into_iter();
     let last = before.find(|row| row.trigger != Trigger::Rollback);
@@ -244,6 +252,19 @@ fn trigger(
         Some("image") => Trigger::Image,
         Some(_) => Trigger::Env,
     })
+}
+
+/// Whether a service gets another image, and nothing else, because the registry has a newer one than it had for the
+/// same image line.
+fn is_followed(view: &View, pins: &Pins, change: &Change) -> bool {
+    let ServiceId { stack, service } = &change.service;
+    let desired = view.desired.deployment(stack).and_then(|it| it.services.get(service));
+    let Some(DesiredService { service, image: Ok(pinned) }) = desired else { return false };
+    let is_known = pins.0.contains_key(&(change.service.clone(), pin_key(&service.image)));
+    let is_chosen = pinned.followed.as_ref().is_some_and(|followed| followed.chosen.is_some());
+    let is_update = matches!(change.verdict, Verdict::Update(_));
+    let mut fields = change.verdict.differences().iter().map(|it| it.field.as_str());
+    is_known && is_chosen && is_update && fields.all(|field| field == "image")
 }
 
 /// The files of the repository that the stack's services mount, as far as they are not enormous.

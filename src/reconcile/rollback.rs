@@ -24,7 +24,7 @@ use crate::apply::{Outcome, Superseded, Watcher};
 use crate::engine::EngineError;
 use crate::history::{Filter, History, HistoryError};
 use crate::manifest::{self, ServerFiles};
-use crate::model::desired::Pins;
+use crate::model::desired::{Chosen, Pin, Pins};
 use crate::model::memory::{HeldBy, Hold, HoldScope, Memory};
 use crate::model::memory_tree::MemoryTree;
 use crate::model::spec::Peer;
@@ -422,12 +422,18 @@ impl Again {
         today
     }
 
-    /// The digests of then go before whatever is known of the image lines.
+    /// The digests and tags of then go before whatever is known of the image lines.
     fn pin(&self, pins: &mut Pins) {
+        let row = &self.target.row;
         for (name, digest) in &self.target.services {
             let Some(service) = self.stack.services.get(name) else { continue };
             let id = ServiceId::new(&self.stack.name, name);
-            pins.0.insert((id, resolve::pin_key(&service.image)), digest.clone().into());
+            let of_service = row.services.iter().find(|one| one.service == *name);
+            let tag = of_service.and_then(|one| service.tag_shown(one.image.as_deref()?));
+            let why = format!("generation {} ran it", row.number);
+            let chosen = tag.map(|tag| Chosen { tag, why, at: row.started_at });
+            let pin = Pin { digest: digest.clone(), chosen };
+            pins.0.insert((id, resolve::pin_key(&service.image)), pin);
         }
     }
 

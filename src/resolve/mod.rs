@@ -241,7 +241,7 @@ fn follow_pinned(
     base: Option<&Base>,
 ) -> (Option<Pinned>, FollowedImage) {
     let before = base.and_then(|base| base.chosen.clone());
-    let at_base = base.map(|base| pinned_at(service, &base.tag, &base.digest, base.origin));
+    let at_base = base.map(|base| pinned_at(service, &base.tag, base.digest.clone(), base.origin));
     match judgement {
         // What is written back is deployed from git.
         Judgement::Takes { tag, .. } if writes_back(service) => {
@@ -251,7 +251,7 @@ fn follow_pinned(
         }
         Judgement::Takes { tag, digest, why, waits } => {
             let (chosen, waits) = (Some(why.clone()), waits.clone());
-            let pinned = pinned_at(service, tag, digest, PinOrigin::Followed);
+            let pinned = pinned_at(service, tag, digest.clone(), PinOrigin::Followed);
             (Some(pinned), FollowedImage { chosen, waits, ..FollowedImage::default() })
         }
         Judgement::Stays(waits) => {
@@ -261,13 +261,14 @@ fn follow_pinned(
     }
 }
 
-fn pinned_at(service: &Service, tag: &str, digest: &Digest, origin: PinOrigin) -> Pinned {
+/// The service's image with another tag.
+fn pinned_at(service: &Service, tag: &str, digest: Digest, origin: PinOrigin) -> Pinned {
     let image = match service.image.tag() {
         // Nothing written is shown as nothing written.
         None if tag == service.image.tag_or_latest() => service.image.clone(),
         Some(_) | None => service.image.with_tag(tag),
     };
-    let image = PinnedImage::new(&image, digest.clone());
+    let image = PinnedImage::new(&image, digest);
     let hash = service.settings.hash(&image);
     Pinned { image, hash, origin, remark: None, followed: None }
 }
@@ -294,6 +295,12 @@ fn pin(
     context: &Context<'_>,
 ) -> Result<Pinned, ImageTrouble> {
     match choice(stack, service, context) {
+        Choice::Known(digest, PinOrigin::Record) => {
+            let recorded = recorded(&ServiceId::new(&stack.name, &service.name), service, context);
+            let chosen = recorded.and_then(|pin| pin.chosen.as_ref());
+            let tag = chosen.map_or(service.image.tag_or_latest(), |chosen| chosen.tag.as_str());
+            Ok(pinned_at(service, tag, digest, PinOrigin::Record))
+        }
         Choice::Known(digest, origin) => Ok(pinned(service, digest, origin, None)),
         Choice::NotHere => Err(words::not_here(service, context.observed)),
         Choice::Ask => match answers.get(&tag_of(&service.image)) {

@@ -299,6 +299,35 @@ async fn git_goes_before_what_was_chosen_for_another_line() {
 }
 
 #[tokio::test]
+async fn what_was_chosen_is_shown_with_its_tag_where_nobody_follows_and_the_tag_is_told_from_that()
+{
+    let mut world = with_tags(&[("1.4.2", 'a')]);
+    let web = following(WEB, "~1.4");
+    let chosen = Chosen { tag: "1.4.7".into(), why: "newest".into(), at: at(0) };
+    let pin = Pin { digest: digest('b'), chosen: Some(chosen) };
+    world.pins.0.insert((id("web"), pin_key(&web.image)), pin);
+    let resolved = world.resolve_with(vec![web.clone()], None).await;
+    let pinned = resolved
+        .desired
+        .deployment(&"shop".into())
+        .unwrap()
+        .services
+        .values()
+        .next()
+        .unwrap()
+        .image
+        .clone();
+    let image = pinned.unwrap().image;
+    assert_eq!(image.familiar(), "ghcr.io/acme/web:1.4.7");
+    assert_eq!(web.tag_shown(&web.shown_with(&image)).as_deref(), Some("1.4.7"));
+    assert_eq!(web.tag_shown(WEB), None, "the written one");
+    let hidden = Service { image_shown: "${IMAGE}".into(), ..web };
+    assert_eq!(hidden.shown_with(&image), "${IMAGE} → 1.4.7");
+    assert_eq!(hidden.tag_shown("${IMAGE} → 1.4.7").as_deref(), Some("1.4.7"));
+    assert_eq!(hidden.tag_shown("${OTHER} → 1.4.7"), None);
+}
+
+#[tokio::test]
 async fn what_runs_by_the_rule_stays_when_the_record_is_lost() {
     let running = format!("ghcr.io/acme/web:1.4.7@{}", digest('b'));
     let world = with_tags(&[("1.4.2", 'a'), ("1.4.7", 'b')]);
