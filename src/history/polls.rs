@@ -10,7 +10,7 @@ use serde::de::DeserializeOwned;
 use super::stored::Stored;
 use super::{History, HistoryError};
 use crate::model::Digest;
-use crate::model::polls::{Polls, Repository};
+use crate::model::polls::{Polls, Repository, TagKey};
 
 /// What nobody has asked about for so long is forgotten, days.
 const KEPT: i64 = 90;
@@ -70,7 +70,7 @@ impl History {
         self.write_unsynced(|transaction| {
             for (key @ (repository, tag), heard) in &after.tags {
                 if before.tags.get(key) != Some(heard) {
-                    write(transaction, TAG, repository, tag, heard, now)?;
+                    write(transaction, TAG, repository, tag.as_str(), heard, now)?;
                 }
             }
             for (repository, heard) in &after.lists {
@@ -102,9 +102,9 @@ fn write(
     // Serialising plain structs with text keys into memory cannot fail.
     let heard = serde_json::to_string(heard).unwrap_or_default();
     transaction.execute(
-        "INSERT OR REPLACE INTO polls (kind, registry, repository, name, heard, heard_at)
-         VALUES (?1, ?2, ?3, ?4, ?5, ?6)",
-        params![kind, repository.registry, repository.path, name, heard, now.to_text()],
+        "INSERT OR REPLACE INTO polls (kind, repository, name, heard, heard_at)
+         VALUES (?1, ?2, ?3, ?4, ?5)",
+        params![kind, repository.as_str(), name, heard, now.to_text()],
     )?;
     Ok(())
 }
@@ -112,10 +112,13 @@ fn write(
 /// What cannot be read was written by another version; it is asked for again.
 fn read(row: &Row<'_>, polls: &mut Polls) -> Result<(), HistoryError> {
     let (kind, name): (String, String) = (row.get("kind")?, row.get("name")?);
-    let repository = Repository { registry: row.get("registry")?, path: row.get("repository")? };
+    let repository = Repository::stored(row.get("repository")?);
     let heard: String = row.get("heard")?;
     match kind.as_str() {
-        TAG => polls.tags.extend(parse(&heard).map(|heard| ((repository, name), heard))),
+        TAG => {
+            let key = (repository, TagKey::stored(name));
+            polls.tags.extend(parse(&heard).map(|heard| (key, heard)));
+        }
         LIST => polls.lists.extend(parse(&heard).map(|heard| (repository, heard))),
         IMAGE => {
             let digest = Digest::parse(&name);
@@ -137,15 +140,15 @@ mod tests {
     use std::time::Duration;
 
     use super::*;
-    use crate::model::Platform;
     use crate::model::polls::{Built, Heard, ImageFacts, TagState, Unknown};
+    use crate::model::{ImageRef, Platform};
 
     fn at(day: i64) -> Timestamp {
         Timestamp::from_second(day * 86_400).unwrap()
     }
 
     fn some_polls() -> Polls {
-        let repository = Repository { registry: "ghcr.io".into(), path: "acme/api".into() };
+        let repository = Repository::from(&ImageRef::parse("ghcr.io/acme/api").unwrap());
         let digest = Digest::parse(&format!("sha256:{}", "a".repeat(64))).unwrap();
         let state = TagState { digest: digest.clone(), etag: Some("\"x\"".into()) };
         let unknown = Unknown::new("no".into(), None, Duration::from_secs(60), at(1));
@@ -158,7 +161,7 @@ mod tests {
         };
         Polls {
             tags: BTreeMap::from([(
-                (repository.clone(), "1.4".into()),
+                (repository.clone(), TagKey::of("1.4")),
                 Heard::answered(state, at(1)),
             )]),
             lists: BTreeMap::from([(

@@ -273,7 +273,7 @@ impl History {
                     reference,
                     pin.digest.as_str(),
                     pin.chosen.as_ref().map_or(at, |chosen| chosen.at).to_text(),
-                    pin.chosen.as_ref().map(|chosen| &chosen.tag),
+                    pin.chosen.as_ref().and_then(|chosen| chosen.tag.as_ref()),
                     pin.chosen.as_ref().map(|chosen| &chosen.why),
                 ])?;
             }
@@ -346,7 +346,7 @@ fn all<T, C: FromIterator<T>>(
 fn pin(row: &Row<'_>) -> rusqlite::Result<Pin> {
     let (tag, why): (Option<String>, Option<String>) = (row.get("tag")?, row.get("why")?);
     let at = get(row, "recorded_at")?;
-    let chosen = tag.zip(why).map(|(tag, why)| Chosen { tag, why, at });
+    let chosen = why.map(|why| Chosen { tag, why, at });
     Ok(Pin { digest: get(row, "digest")?, chosen })
 }
 

@@ -170,17 +170,16 @@ CREATE TABLE retained (
 ) STRICT;
 ";
 
-/// What registries said, as JSON; `name` is a tag or a digest. How a pin came to be, where it was chosen from
-/// that.
+/// What registries said, as JSON; `repository` is a hash, and `name` is the hash of a tag, or a digest. How a pin came
+/// to be, where it was chosen from that: a `tag` is one that git does not have.
 const POLLS: &str = "
 CREATE TABLE polls (
     kind TEXT NOT NULL,
-    registry TEXT NOT NULL,
     repository TEXT NOT NULL,
     name TEXT NOT NULL,
     heard TEXT NOT NULL,
     heard_at TEXT NOT NULL,
-    PRIMARY KEY (kind, registry, repository, name)
+    PRIMARY KEY (kind, repository, name)
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE pins ADD COLUMN tag TEXT;
 ALTER TABLE pins ADD COLUMN why TEXT;

@@ -406,7 +406,7 @@ fn what_was_chosen_for_an_image_line_goes_with_the_line() {
     let history = History::in_memory().unwrap();
     let pin = |letter, tag: Option<&str>| Pin {
         digest: digest(letter),
-        chosen: tag.map(|tag| Chosen { tag: tag.into(), why: "newest".into(), at: at(1) }),
+        chosen: tag.map(|tag| Chosen { tag: Some(tag.into()), why: "newest".into(), at: at(1) }),
     };
     let key = |service: &str, line: &str| (id(service), line.to_owned());
     let pins = Pins(BTreeMap::from([

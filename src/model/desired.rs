@@ -163,8 +163,8 @@ pub struct Pin {
 /// An image that following the registry led to, and that has proved itself here.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Chosen {
-    /// Its tag: the written one, or a newer one.
-    pub tag: String,
+    /// Its tag; `None` for the written one, which may be a value of the server.
+    pub tag: Option<String>,
     /// Why it was chosen.
     pub why: String,
     /// When it was recorded.

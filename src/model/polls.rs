@@ -7,32 +7,66 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
 
-use super::{Digest, ImageRef, Platform};
+use super::fingerprint::hex;
+use super::{Digest, ImageRef, Masks, Platform};
 
 /// A failed question is asked again after so long at the latest.
 const PATIENCE: Duration = Duration::from_secs(300);
 
-/// A repository at a registry.
+/// A repository at a registry, as a hash: a value of the server may be part of its name.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub struct Repository {
-    /// The registry's host.
-    pub registry: String,
-    /// The path there.
-    pub path: String,
-}
+pub struct Repository(String);
 
 impl From<&ImageRef> for Repository {
     fn from(image: &ImageRef) -> Self {
-        Self { registry: image.registry().to_owned(), path: image.path() }
+        Self(hashed(&format!("{}/{}", image.registry(), image.path())))
     }
+}
+
+impl Repository {
+    /// One that was written down.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As it is written down.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+/// A tag, as a hash: it may be a value of the server.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct TagKey(String);
+
+impl TagKey {
+    /// That of `tag`.
+    pub fn of(tag: &str) -> Self {
+        Self(hashed(tag))
+    }
+
+    /// One that was written down.
+    pub fn stored(text: String) -> Self {
+        Self(text)
+    }
+
+    /// As it is written down.
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+fn hashed(text: &str) -> String {
+    hex(&Sha256::digest(text.as_bytes()))
 }
 
 /// All that is remembered.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Polls {
     /// What tags point at.
-    pub tags: BTreeMap<(Repository, String), Heard<TagState>>,
+    pub tags: BTreeMap<(Repository, TagKey), Heard<TagState>>,
     /// Which tags there are, all of them.
     pub lists: BTreeMap<Repository, Heard<Vec<String>>>,
     /// What is known of images.
@@ -57,7 +91,7 @@ pub struct Unknown {
     pub since: Timestamp,
     /// Not asked again before.
     pub again: Timestamp,
-    /// What went wrong last.
+    /// What went wrong last, to stand behind the registry's name.
     pub why: String,
 }
 
@@ -148,6 +182,18 @@ impl Unknown {
 }
 
 impl Polls {
+    /// The same, with the values of the server masked in what registries said.
+    #[must_use]
+    pub fn masked(mut self, masks: &Masks) -> Self {
+        let of_tags = self.tags.values_mut().map(|heard| &mut heard.unknown);
+        let of_lists = self.lists.values_mut().map(|heard| &mut heard.unknown);
+        let of_images = self.images.values_mut().map(|facts| &mut facts.unknown);
+        for unknown in of_tags.chain(of_lists).chain(of_images).flatten() {
+            unknown.why = masks.mask(&unknown.why);
+        }
+        self
+    }
+
     /// The facts about an image; it was seen now, if not before.
     pub fn facts(&mut self, image: (Repository, Digest), now: Timestamp) -> &mut ImageFacts {
         self.images.entry(image).or_insert_with(|| ImageFacts {

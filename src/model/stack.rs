@@ -146,6 +146,18 @@ impl Service {
         }
     }
 
+    /// Whether it follows its registry. Of a digest nobody is asked what it means.
+    pub fn follows_its_registry(&self) -> bool {
+        let has_rule = self.update.as_ref().is_some_and(|update| update.rule.is_some());
+        self.image.digest().is_none() && (has_rule || self.pull_policy.follows_the_registry())
+    }
+
+    /// A tag of its image as people may see it: the written one may be a value of the server.
+    pub fn shown_tag<'a>(&self, tag: &'a str) -> &'a str {
+        let is_hidden = self.image_shown != self.image.to_string();
+        if is_hidden && tag == self.image.tag_or_latest() { "the written tag" } else { tag }
+    }
+
     /// The tag other than the written one that [`Service::shown_with`] has shown.
     pub fn tag_shown(&self, shown: &str) -> Option<String> {
         let behind = |name: &str, sign: &str| {

@@ -23,6 +23,8 @@ pub struct Update {
     pub window: Option<Window>,
     /// Whether what was found is written to git.
     pub write_back: bool,
+    /// Whether a value of the server's is part of it: then its rule may not be shown.
+    pub hidden: bool,
 }
 
 /// Which tags are newer versions of the written one.
@@ -484,14 +486,16 @@ mod tests {
         let at = |second| Timestamp::from_second(second).unwrap();
         let ripe = |min_age, created: Option<i64>, seen| {
             let min_age = Some(Duration::from_secs(min_age));
-            let update = Update { rule: None, min_age, window: None, write_back: false };
+            let update =
+                Update { rule: None, min_age, window: None, write_back: false, hidden: false };
             update.ripe_at(created.map(at), at(seen)).as_second()
         };
         assert_eq!(ripe(60, Some(1000), 5000), 5060, "pushed late");
         assert_eq!(ripe(60, Some(9000), 5000), 9060, "a clock that goes ahead");
         assert_eq!(ripe(60, None, 5000), 5060, "an image that does not say");
         assert_eq!(ripe(60, Some(0), 5000), 5060, "one that says 1970");
-        let none = Update { rule: None, min_age: None, window: None, write_back: false };
+        let none =
+            Update { rule: None, min_age: None, window: None, write_back: false, hidden: false };
         assert_eq!(none.ripe_at(Some(at(1)), at(7)), at(7));
     }
 

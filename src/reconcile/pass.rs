@@ -235,9 +235,8 @@ impl Sight<'_> {
         let scene = scene(request, &read.loaded, &pins, &polls, rules, now);
         let view = view::look(world, early, &scene.with(memory)).await?;
         record::note(history, read, &view, memory, now)?;
-        if let Some(heard) = &view.polls {
-            history.record_polls(&polls, heard, now)?;
-        }
+        let heard = view.polls.clone().unwrap_or_default().masked(&view.masks);
+        history.record_polls(&polls, &heard, now)?;
         Ok(view)
     }
 }

@@ -367,7 +367,8 @@ pub fn chosen(
         let why = pinned.followed.as_ref().and_then(|followed| followed.chosen.clone());
         let Some(why) = why.filter(|_| is_good(how_it_went(outcome, change))) else { continue };
         let (reference, digest) = (pinned.image.reference(), pinned.image.digest().clone());
-        let tag = reference.tag_or_latest().to_owned();
+        let newer = reference.tag().filter(|tag| *tag != service.image.tag_or_latest());
+        let tag = newer.map(str::to_owned);
         let key = (change.service.clone(), pin_key(&service.image));
         pins.0.insert(key, Pin { digest, chosen: Some(Chosen { tag, why, at: now }) });
     }

@@ -431,7 +431,7 @@ impl Again {
             let of_service = row.services.iter().find(|one| one.service == *name);
             let tag = of_service.and_then(|one| service.tag_shown(one.image.as_deref()?));
             let why = format!("generation {} ran it", row.number);
-            let chosen = tag.map(|tag| Chosen { tag, why, at: row.started_at });
+            let chosen = tag.map(|tag| Chosen { tag: Some(tag), why, at: row.started_at });
             let pin = Pin { digest: digest.clone(), chosen };
             pins.0.insert((id, resolve::pin_key(&service.image)), pin);
         }

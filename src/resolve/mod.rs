@@ -84,7 +84,7 @@ pub struct Loaded {
 impl Loaded {
     /// Whether a service follows its registry.
     pub fn follows(&self) -> bool {
-        services(&self.stacks).any(|(_, service)| follow::follows(service))
+        services(&self.stacks).any(|(_, service)| service.follows_its_registry())
     }
 }
 
@@ -204,8 +204,8 @@ fn choice(stack: &Stack, service: &Service, context: &Context<'_>) -> Choice {
 fn recorded<'a>(id: &ServiceId, service: &Service, context: &Context<'a>) -> Option<&'a Pin> {
     let pin = context.pins.0.get(&(id.clone(), pin_key(&service.image)))?;
     let has_rule = service.update.as_ref().is_some_and(|update| update.rule.is_some());
-    let is_written = |chosen: &Chosen| chosen.tag == service.image.tag_or_latest();
-    (has_rule || pin.chosen.as_ref().is_none_or(is_written)).then_some(pin)
+    let is_written = pin.chosen.as_ref().is_none_or(|chosen| chosen.tag.is_none());
+    (has_rule || is_written).then_some(pin)
 }
 
 fn deployment(
@@ -283,7 +283,7 @@ fn new_pin(service: &Service, image: &PinnedImage, context: &Context<'_>) -> Pin
     let reference = image.reference();
     let chosen = context.following.filter(|_| !reference.same_tag(&service.image)).map(|it| {
         let why = "it ran when nothing was recorded".to_owned();
-        Chosen { tag: reference.tag_or_latest().to_owned(), why, at: it.now }
+        Chosen { tag: reference.tag().map(str::to_owned), why, at: it.now }
     });
     Pin { digest: image.digest().clone(), chosen }
 }
@@ -297,8 +297,8 @@ fn pin(
     match choice(stack, service, context) {
         Choice::Known(digest, PinOrigin::Record) => {
             let recorded = recorded(&ServiceId::new(&stack.name, &service.name), service, context);
-            let chosen = recorded.and_then(|pin| pin.chosen.as_ref());
-            let tag = chosen.map_or(service.image.tag_or_latest(), |chosen| chosen.tag.as_str());
+            let chosen = recorded.and_then(|pin| pin.chosen.as_ref()?.tag.as_deref());
+            let tag = chosen.unwrap_or(service.image.tag_or_latest());
             Ok(pinned_at(service, tag, digest, PinOrigin::Record))
         }
         Choice::Known(digest, origin) => Ok(pinned(service, digest, origin, None)),

@@ -108,8 +108,22 @@ fn said(stack: &Stack, service: &Service, error: &RegistryError) -> String {
     stack.masks.mask(&text)
 }
 
+/// The error as it stands behind the registry's name, without a name of the image: what is remembered of it.
+pub(super) fn of_registry(error: &RegistryError) -> String {
+    match error {
+        RegistryError::NoSuchImage { .. } => "has no such image".to_owned(),
+        RegistryError::Denied { why, .. } => format!("refuses access: {why}"),
+        RegistryError::Unknown { why, .. } => format!("gives no answer: {why}"),
+        RegistryError::NotForPlatform { platform, .. } => format!("has nothing for {platform}"),
+        RegistryError::NotAsked { why, .. } => format!("is not asked now: {why}"),
+        RegistryError::Credentials { why, .. } => {
+            format!("is not asked, for want of credentials: {why}")
+        }
+    }
+}
+
 /// The registry's host; `None` where it is part of what must not be shown.
-fn registry_shown(service: &Service) -> Option<&str> {
+pub(super) fn registry_shown(service: &Service) -> Option<&str> {
     let shown = ImageRef::parse(&service.image_shown).ok()?;
     (shown.registry() == service.image.registry()).then(|| service.image.registry())
 }

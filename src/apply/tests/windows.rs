@@ -115,7 +115,13 @@ async fn every_window_has_to_be_open_and_the_stacks_stands_for_the_hosts() {
 async fn a_window_of_update_is_for_images_that_are_followed() {
     let mut host = Bench::new();
     let (one, two) = (host.app(), host.image("other", ImageBehaviour::default()));
-    let update = Update { rule: None, min_age: None, window: window(CLOSED), write_back: false };
+    let update = Update {
+        rule: None,
+        min_age: None,
+        window: window(CLOSED),
+        write_back: false,
+        hidden: false,
+    };
     let web = |image, value| {
         service("web", image).env("V", value).with(|web| web.update = Some(update.clone()))
     };
@@ -283,7 +289,13 @@ async fn a_stack_as_a_whole_waits_as_a_whole() {
     let (app, two) = (host.app(), host.image("other", ImageBehaviour::default()));
     host.want("shop", [service("db", &app), service("web", &app)]).atomic = true;
     host.converge().await;
-    let update = Update { rule: None, min_age: None, window: window(CLOSED), write_back: false };
+    let update = Update {
+        rule: None,
+        min_age: None,
+        window: window(CLOSED),
+        write_back: false,
+        hidden: false,
+    };
     let db = service("db", &two).with(|db| db.update = Some(update));
     host.want("shop", [db, service("web", &app).env("V", "2")]).atomic = true;
     let image = deployment(&mut host, "shop").services[0].image.as_mut().unwrap();

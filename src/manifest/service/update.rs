@@ -47,6 +47,7 @@ pub fn update<'a>(at: &At<'a>, draft: &mut Draft<'a>) {
         min_age: at.value("min_age").and_then(|at| at.duration()),
         window: at.value("window").and_then(|at| window(&at)),
         write_back: at.value("write_back").and_then(|at| at.boolean()).unwrap_or(false),
+        hidden: sensitive::is_in(at.node),
     };
     let is_broken = has_rule && update.rule.is_none();
     draft.update = Some(Written { at: at.clone(), update, is_broken });
@@ -145,7 +146,7 @@ pub fn settle(draft: &Draft<'_>) {
     if *is_broken || is_unknown {
         return;
     }
-    let shown = !sensitive::is_in(at.node) && !is_image_sensitive(draft);
+    let shown = !update.hidden && !is_image_sensitive(draft);
     let text = match &update.rule {
         None if draft.pull_policy.follows_the_registry() => {
             format!("`update`: the written tag is followed; {NOT_YET}")

@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde::Serialize;
 
 use crate::model::stack::Remark;
-use crate::model::{DesiredState, Masks, Place, Problem, StackContent, StackName};
+use crate::model::{DesiredState, Masks, Place, Problem, Service, StackContent, StackName};
 use crate::plan::Difference;
 
 /// One field that differs.
@@ -177,4 +177,23 @@ impl From<&WireRemark> for WireRemark {
     fn from(remark: &WireRemark) -> Self {
         remark.clone()
     }
+}
+
+/// What a service follows at its registry, as people may see it; `None` for one that does not.
+pub fn followed_words(service: &Service) -> Option<String> {
+    if !service.follows_its_registry() {
+        return None;
+    }
+    let rule =
+        service.update.as_ref().and_then(|update| Some((update.rule.as_ref()?, update.hidden)));
+    let newer = rule.map(|(rule, hidden)| match hidden {
+        true => "newer tags".to_owned(),
+        false => format!("tags {rule}"),
+    });
+    let tag = service.shown_tag(service.image.tag_or_latest());
+    Some(match (newer, service.pull_policy.follows_the_registry()) {
+        (Some(newer), false) => newer,
+        (Some(newer), true) => format!("{newer}, and what its tag is now"),
+        (None, _) => format!("what {tag} is now"),
+    })
 }

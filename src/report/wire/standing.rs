@@ -6,7 +6,7 @@ use jiff::Timestamp;
 
 use super::WireRemark;
 use super::containers::{bare, containers_of, running_digest};
-use super::shared::{joined, masks_of, problems_of, wired};
+use super::shared::{followed_words, joined, masks_of, problems_of, wired};
 use super::status::{
     StatusDisk, StatusEngine, StatusFollows, StatusReport, StatusService, StatusSource, StatusStack,
 };
@@ -228,7 +228,7 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         }),
         reason,
         hint,
-        follows: desired.and_then(follows),
+        follows: desired.and_then(|desired| follows(desired, &masks)),
         failing_since: trouble.map(|trouble| trouble.since),
         next_try_at: trouble.map(|trouble| trouble.next_try),
         desired: state::is_desired(&change.verdict),
@@ -236,18 +236,17 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
     }
 }
 
-fn follows(desired: &DesiredService) -> Option<StatusFollows> {
+fn follows(desired: &DesiredService, masks: &Masks) -> Option<StatusFollows> {
     let (service, pinned) = (&desired.service, desired.image.as_ref().ok()?);
     let followed = pinned.followed.as_ref()?;
-    let rule = service.update.as_ref().and_then(|update| update.rule.as_ref());
-    let tag = service.image.tag_or_latest();
+    let reference = pinned.image.reference();
     let before = followed.before.as_ref();
     Some(StatusFollows {
-        asks: rule.map_or_else(|| format!("what `{tag}` is now"), |rule| format!("tags {rule}")),
-        tag: pinned.image.reference().tag_or_latest().to_owned(),
+        asks: followed_words(service)?,
+        tag: service.shown_tag(reference.tag_or_latest()).to_owned(),
         why: followed.chosen.clone().or_else(|| before.map(|it| it.why.clone())),
         chosen_at: before.map(|it| it.at),
-        waits: followed.waits.clone(),
+        waits: followed.waits.as_ref().map(|waits| masks.mask(waits)),
     })
 }
 

@@ -9,10 +9,11 @@ use std::fmt;
 use jiff::{Timestamp, Unit};
 
 use super::{Base, Follower, Following, Question};
-use crate::model::polls::{Built, Heard, ImageFacts, Polls, TagState, Unknown};
+use crate::model::polls::{Built, Heard, ImageFacts, Polls, TagKey, TagState, Unknown};
 use crate::model::update::Update;
 use crate::model::{Digest, PinnedImage};
 use crate::resolve::tags::{self, Choice};
+use crate::resolve::words;
 
 /// What becomes of a service that follows its registry.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -129,7 +130,8 @@ impl Look<'_> {
         };
         Ok(match self.candidate(&base.tag)? {
             Judgement::Takes { tag, digest, waits, .. } => {
-                let why = format!("the registry has another image for {tag}");
+                let shown = self.follower.service.shown_tag(&tag);
+                let why = format!("the registry has another image for {shown}");
                 Judgement::Takes { tag, digest, why, waits }
             }
             stays @ Judgement::Stays(_) => stays,
@@ -138,8 +140,9 @@ impl Look<'_> {
 
     fn candidate(&self, tag: &str) -> Result<Judgement, Question> {
         let Some(heard) = self.ask_tag(tag)? else { return Ok(Judgement::Stays(None)) };
+        let shown = self.follower.service.shown_tag(tag);
         let unknown = heard.unknown.as_ref();
-        let unknown = unknown.map(|unknown| self.say(&format!("what {tag} is"), unknown));
+        let unknown = unknown.map(|unknown| self.say(&format!("what {shown} is"), unknown));
         // What runs already was chosen when the registry still answered.
         let runs = |digest| self.follower.runs.iter().any(|image| image.contains(digest));
         let state = heard.answer.as_ref();
@@ -158,7 +161,7 @@ impl Look<'_> {
     }
 
     fn ask_tag(&self, tag: &str) -> Result<Option<&Heard<TagState>>, Question> {
-        let heard = self.polls.tags.get(&(self.follower.repository.clone(), tag.to_owned()));
+        let heard = self.polls.tags.get(&(self.follower.repository.clone(), TagKey::of(tag)));
         self.ask(heard, Question::Tag(tag.to_owned()))?;
         Ok(heard)
     }
@@ -174,6 +177,7 @@ impl Look<'_> {
             return Ok(Verdict::Same);
         }
         let image = PinnedImage::new(&service.image.with_tag(tag), digest.clone());
+        let tag = service.shown_tag(tag);
         if (self.following.rejected)(id, &service.settings.hash(&image)) {
             return Ok(Verdict::No(format!("{tag} ({}) has failed here", digest.short())));
         }
@@ -284,7 +288,8 @@ impl Look<'_> {
 
     fn say(&self, what: &str, unknown: &Unknown) -> String {
         let Unknown { since, why, .. } = unknown;
-        format!("unknown since {} {what}: {why}", minute(*since))
+        let registry = words::registry_shown(self.follower.service).unwrap_or("the registry");
+        format!("unknown since {} {what}: {registry} {why}", minute(*since))
     }
 }
 

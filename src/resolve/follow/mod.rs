@@ -13,9 +13,9 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
-use super::{AT_ONCE, Context, LoadedStack, choose};
+use super::{AT_ONCE, Context, LoadedStack, choose, words};
 use crate::model::desired::{Chosen, PinOrigin};
-use crate::model::polls::{Built, Heard, Polls, Repository, TagState, Unknown};
+use crate::model::polls::{Built, Heard, Polls, Repository, TagKey, TagState, Unknown};
 use crate::model::pull_policy::PullPolicy;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform, Service, ServiceId, SpecHash, Stack};
 use crate::registry::{Etag, Polled, Registry, RegistryError};
@@ -92,7 +92,7 @@ pub(super) struct Followed {
 impl Followed {
     /// What was heard of a tag just now.
     pub fn heard(&self, image: &ImageRef, now: Timestamp) -> Option<Digest> {
-        let key = (Repository::from(image), image.tag_or_latest().to_owned());
+        let key = (Repository::from(image), TagKey::of(image.tag_or_latest()));
         let heard = self.polls.tags.get(&key).filter(|heard| heard.asked_at == now)?;
         let is_known = heard.unknown.is_none();
         heard.answer.as_ref().filter(|_| is_known).map(|state| state.digest.clone())
@@ -150,12 +150,6 @@ pub(super) async fn follow(
     }
 }
 
-/// Whether a service follows its registry. Of a digest nobody is asked what it means.
-pub(super) fn follows(service: &Service) -> bool {
-    let has_rule = service.update.as_ref().is_some_and(|update| update.rule.is_some());
-    service.image.digest().is_none() && (has_rule || service.pull_policy.follows_the_registry())
-}
-
 /// The service, if it follows its registry.
 fn follower<'a>(
     stack: &Stack,
@@ -163,7 +157,7 @@ fn follower<'a>(
     context: &Context<'_>,
     following: &Following<'_>,
 ) -> Option<Follower<'a>> {
-    if !follows(service) {
+    if !service.follows_its_registry() {
         return None;
     }
     let id = ServiceId::new(&stack.name, &service.name);
@@ -186,7 +180,8 @@ fn base(id: &ServiceId, service: &Service, context: &Context<'_>) -> Option<Base
     let image = &service.image;
     let written = image.tag_or_latest();
     if let Some(pin) = super::recorded(id, service, context) {
-        let tag = pin.chosen.as_ref().map_or(written, |chosen| chosen.tag.as_str());
+        let newer = pin.chosen.as_ref().and_then(|chosen| chosen.tag.as_deref());
+        let tag = newer.unwrap_or(written);
         let (tag, digest) = (tag.to_owned(), pin.digest.clone());
         let chosen = pin.chosen.clone();
         return Some(Base { tag, digest, origin: PinOrigin::Record, chosen });
@@ -212,11 +207,12 @@ async fn ask(
     every: Duration,
     now: Timestamp,
 ) -> Answer {
-    let unknown =
-        |error: &RegistryError| Unknown::new(error.to_string(), error.retry_after(), every, now);
+    let unknown = |error: &RegistryError| {
+        Unknown::new(words::of_registry(error), error.retry_after(), every, now)
+    };
     match question {
         Question::Tag(tag) => {
-            let heard = before.tags.get(&(repository.clone(), tag.clone())).cloned();
+            let heard = before.tags.get(&(repository.clone(), TagKey::of(tag))).cloned();
             let state = heard.as_ref().and_then(|heard| heard.answer.as_ref());
             let etag = state.and_then(|state| Etag::new(state.etag.as_deref()?));
             Answer::Tag(match registry.poll(&image.with_tag(tag), etag.as_ref()).await {
@@ -272,7 +268,7 @@ fn remember(
             if let Some(state) = &heard.answer {
                 polls.facts((repository.clone(), state.digest.clone()), now);
             }
-            polls.tags.insert((repository, tag), heard);
+            polls.tags.insert((repository, TagKey::of(&tag)), heard);
         }
         (Question::List, Answer::List(heard)) => {
             polls.lists.insert(repository, heard);

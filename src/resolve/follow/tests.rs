@@ -51,7 +51,9 @@ impl Host {
 
     /// What was chosen has proved itself.
     fn record(&mut self, service: &Service, pinned: &Pinned) {
-        let tag = pinned.image.reference().tag_or_latest().to_owned();
+        let reference = pinned.image.reference();
+        let newer = reference.tag().filter(|tag| *tag != service.image.tag_or_latest());
+        let tag = newer.map(str::to_owned);
         let chosen = Some(Chosen { tag, why: "newest".into(), at: at(0) });
         let pin = Pin { digest: pinned.image.digest().clone(), chosen };
         self.world.pins.0.insert((id("web"), pin_key(&service.image)), pin);
@@ -76,7 +78,8 @@ fn always(image: &str) -> Service {
 
 fn following(image: &str, range: &str) -> Service {
     let rule = TagRule::Semver { range: Range::parse(range).unwrap(), allow: None };
-    let update = Update { rule: Some(rule), min_age: None, window: None, write_back: false };
+    let update =
+        Update { rule: Some(rule), min_age: None, window: None, write_back: false, hidden: false };
     Service { update: Some(update), ..service(image) }
 }
 
@@ -205,6 +208,27 @@ async fn a_registry_that_does_not_answer_leaves_everything_as_it_is() {
 }
 
 #[tokio::test]
+async fn a_value_of_the_servers_in_the_image_line_is_not_told() {
+    let line = "ghcr.io/acme/web:hush-4711";
+    let mut host = Host::new(World::default().at_registry(line, 'a').recorded(line, 'a'));
+    let web = Service { image_shown: "ghcr.io/acme/web:${TAG}".into(), ..always(line) };
+    host.pass(&web, 0).await;
+    host.world.registry.put(&reference(line), digest('b'));
+    let moved = host.pass(&web, 300).await;
+    let why = moved.followed.clone().unwrap().chosen.unwrap();
+    assert_eq!(why, "the registry has another image for the written tag");
+    host.rejected.insert(moved.hash);
+    let failed = host.pass(&web, 600).await;
+    assert_eq!(waits(&failed), "the written tag (bbbbbbbbbbbb) has failed here");
+    host.world.registry.fail(&reference(line), silent());
+    let unknown = host.pass(&web, 900).await;
+    let told =
+        "unknown since 2027-01-15T08:15:00Z what the written tag is: the registry gives no answer";
+    assert!(waits(&unknown).starts_with(told), "{}", waits(&unknown));
+    assert!(!format!("{:?}", host.polls).contains("hush"), "{:?}", host.polls);
+}
+
+#[tokio::test]
 async fn only_what_is_for_this_platform_counts() {
     let mut host = Host::new(World::default().at_registry(WEB, 'b').recorded(WEB, 'a'));
     let registry = &host.world.registry;
@@ -303,7 +327,7 @@ async fn what_was_chosen_is_shown_with_its_tag_where_nobody_follows_and_the_tag_
 {
     let mut world = with_tags(&[("1.4.2", 'a')]);
     let web = following(WEB, "~1.4");
-    let chosen = Chosen { tag: "1.4.7".into(), why: "newest".into(), at: at(0) };
+    let chosen = Chosen { tag: Some("1.4.7".into()), why: "newest".into(), at: at(0) };
     let pin = Pin { digest: digest('b'), chosen: Some(chosen) };
     world.pins.0.insert((id("web"), pin_key(&web.image)), pin);
     let resolved = world.resolve_with(vec![web.clone()], None).await;
@@ -337,7 +361,7 @@ async fn what_runs_by_the_rule_stays_when_the_record_is_lost() {
     let expected = ("ghcr.io/acme/web:1.4.7".to_owned(), digest('b'), PinOrigin::Running);
     assert_eq!(shown(&stays), expected);
     let pin = &host.world.pins.0[&(id("web"), pin_key(&web.image))];
-    assert_eq!(pin.chosen.as_ref().unwrap().tag, "1.4.7");
+    assert_eq!(pin.chosen.as_ref().unwrap().tag.as_deref(), Some("1.4.7"));
     assert_eq!(host.pass(&web, 10).await.origin, PinOrigin::Record);
 
     let mut other = Host::new(with_tags(&[("1.4.2", 'a')]).container(
