@@ -90,6 +90,38 @@ fn each_service_tells_how_a_change_is_rolled_out() {
 }
 
 #[test]
+fn each_service_tells_what_it_follows() {
+    let image = |name: &str, more: &str| format!("  {name}: {{image: 'acme/api:1.4.2', {more}}}\n");
+    let shop = [
+        "services:\n".to_owned(),
+        image("a", "x-evenkeel: {update: {semver: '~1.4', allow: patch}}"),
+        image("b", "pull_policy: daily"),
+        image("c", "pull_policy: always, x-evenkeel: {update: {semver: '~1.4'}}"),
+        image("d", "x-evenkeel: {update: {semver: '${RANGE}'}}"),
+        image("e", ""),
+    ];
+    let repository =
+        Repository::new(&[("shop/compose.yaml", &shop.concat()), ("server.env", "RANGE=~1.4\n")]);
+    let run = repository.validate("", &["--env", "server.env", "--output", "json"]);
+    assert_eq!(run.code, 0, "{}{}", run.stdout, run.stderr);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let rollouts = report["stacks"][0]["rollouts"].as_array().unwrap();
+    let follows: Vec<Option<&str>> =
+        rollouts.iter().map(|rollout| rollout["follows"].as_str()).collect();
+    assert_eq!(
+        follows,
+        [
+            Some("tags in the range `~1.4`, patches only"),
+            Some("what 1.4.2 is now"),
+            Some("tags in the range `~1.4`, and what its tag is now"),
+            Some("newer tags"),
+            None,
+        ]
+    );
+    assert!(repository.validate("", &[]).stdout.contains(", follows what 1.4.2 is now\n"));
+}
+
+#[test]
 fn problems_show_line_path_and_next_move_and_name_files_from_where_one_stands() {
     let repository =
         Repository::new(&[("hosts/web-1/shop/compose.yaml", SHOP), ("web/compose.yaml", BROKEN)]);

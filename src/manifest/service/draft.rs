@@ -10,8 +10,8 @@ use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::sharing::{Link, Shared};
 use super::{
-    evenkeel, health, image, label_file, limits, mac_address, networks, ports, probe, rollout,
-    sensitive, update,
+    evenkeel, health, label_file, limits, mac_address, networks, ports, probe, rollout, sensitive,
+    update,
 };
 use crate::manifest::keys;
 use crate::manifest::read::At;
@@ -139,7 +139,6 @@ impl<'a> Draft<'a> {
         self.settings.environment = environment::merged(self, scene);
         evenkeel::settle(self);
         label_file::settle(self, scene);
-        image::settle(self);
         update::settle(self);
         networks::attach(self, scene);
         mac_address::settle(self);

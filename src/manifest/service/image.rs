@@ -73,16 +73,3 @@ pub fn pull_policy(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         }
     };
 }
-
-/// Says once that a tag does not follow the registry, once it is known whether there is a tag.
-pub fn settle(draft: &Draft<'_>) {
-    let has_digest = draft.image.as_ref().is_some_and(|(image, _)| image.digest().is_some());
-    if let Some(at) = draft.at.value("pull_policy")
-        && draft.pull_policy.follows_the_registry()
-        && !has_digest
-    {
-        let text = "`pull_policy` does not follow the registry yet: a tag keeps the digest that it had \
-                    when this line was new";
-        at.remark(Some(&draft.name), text);
-    }
-}

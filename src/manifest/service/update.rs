@@ -24,8 +24,6 @@ const ORDER: [(&str, VersionOrder); 3] = [
     ("numeric", VersionOrder::Numeric),
     ("alphabetical", VersionOrder::Alphabetical),
 ];
-/// Said of every service that follows its registry, until one is polled.
-const NOT_YET: &str = "no registry is polled yet";
 
 /// `x-evenkeel.update`
 pub fn update<'a>(at: &At<'a>, draft: &mut Draft<'a>) {
@@ -121,7 +119,7 @@ fn refuse(at: &At<'_>, message: &str, hint: &str) {
     }
 }
 
-/// Whether there is something to follow, once image and pull policy are known; says how it is followed.
+/// Whether there is something to follow, once image and pull policy are known.
 pub fn settle(draft: &Draft<'_>) {
     let (Some(Written { at, update, is_broken }), Some((image, _))) = (&draft.update, &draft.image)
     else {
@@ -147,32 +145,26 @@ pub fn settle(draft: &Draft<'_>) {
         return;
     }
     let shown = !update.hidden && !is_image_sensitive(draft);
-    let text = match &update.rule {
-        None if draft.pull_policy.follows_the_registry() => {
-            format!("`update`: the written tag is followed; {NOT_YET}")
-        }
+    match &update.rule {
+        None if draft.pull_policy.follows_the_registry() => {}
         None => {
             let message = "`update` does not say what is followed".to_owned();
             let hint = "say which tags: `semver: \"~1.4\"`; or `pull_policy: daily` on the service \
                         to follow what the written tag means";
-            return problem("missing-key", message, hint);
+            problem("missing-key", message, hint);
         }
         Some(rule) => match rule.fits(image) {
             Err(_) if !shown => {
                 let message = "the image's tag is nothing that `update` can start from".to_owned();
-                return problem("wrong-value", message, "compare the tag with `update`");
+                problem("wrong-value", message, "compare the tag with `update`");
             }
-            Err(RuleError { message, hint }) => return problem("wrong-value", message, &hint),
-            Ok(()) if shown => {
-                let tag = image.tag_or_latest();
-                format!(
-                    "`update`: tags {rule} that are written like `{tag}` are followed; {NOT_YET}"
-                )
-            }
-            Ok(()) => format!("`update`: newer tags are followed; {NOT_YET}"),
+            Err(RuleError { message, hint }) => problem("wrong-value", message, &hint),
+            Ok(()) => {}
         },
-    };
-    at.remark(Some(&draft.name), text);
+    }
+    if let Some(at) = at.value("write_back").filter(|_| update.write_back) {
+        at.remark(Some(&draft.name), "`write_back` has no effect yet: git stays as it is written");
+    }
 }
 
 fn is_image_sensitive(draft: &Draft<'_>) -> bool {

@@ -20,16 +20,6 @@ fn every_pull_policy_of_composes_is_taken() {
 }
 
 #[test]
-fn a_tag_that_is_to_follow_the_registry_is_remarked_on_once() {
-    let told = |image: &str| {
-        let text = format!("services: {{web: {{pull_policy: daily, image: '{image}'}}}}\n");
-        remarks(&World::shop(&text).stack())
-    };
-    assert_eq!(told("a:1").matches("does not follow the registry yet").count(), 1);
-    assert_eq!(told(&format!("a:1@sha256:{}", "0".repeat(64))), "");
-}
-
-#[test]
 fn labels_of_files_stand_below_those_that_are_written() {
     let world = World::shop(&manifest("label_file: [a.labels, b.labels]\nlabels: {team: own}"))
         .with_file("shop/a.labels", "team=a\ntier=a\nzone=a\n")

@@ -39,7 +39,7 @@ fn a_rule_is_read_with_all_that_goes_with_it() {
     assert_eq!((range.to_string().as_str(), allow), ("~1.4", Some(Allow::Patch)));
     assert_eq!(update.min_age, Some(Duration::from_secs(3 * 24 * 3600)));
     assert_eq!(update.window.unwrap().to_string(), "Sat 02:00-05:00");
-    assert!(update.write_back);
+    assert!(update.write_back && !update.hidden);
 
     let keys = r"{match: 'v(?<version>\d+)', order: numeric}";
     let update = followed("a:v7", keys, "").update.unwrap();
@@ -54,21 +54,11 @@ fn a_rule_is_read_with_all_that_goes_with_it() {
 }
 
 #[test]
-fn how_an_image_is_followed_is_told_in_a_line() {
-    let told = |image: &str, update: &str, more: &str| {
-        remarks(&World::shop(&text(image, update, more)).stack())
-    };
-    assert_eq!(
-        told(TAG, "{semver: '~1.4', allow: patch}", ""),
-        "`update`: tags in the range `~1.4`, patches only that are written like `1.4.2` are followed; \
-         no registry is polled yet"
-    );
-    assert!(
-        told("a:v7", "{match: 'v.*', order: numeric}", "").contains("that match `v.*`, ordered by")
-    );
-    assert!(
-        told("a", "{min_age: 1d}", "pull_policy: daily").contains("the written tag is followed")
-    );
+fn what_has_no_effect_yet_is_remarked_on() {
+    let told = |update: &str| remarks(&World::shop(&text(TAG, update, "")).stack());
+    assert_eq!(told("{semver: '~1.4', write_back: false}"), "");
+    let written = told("{semver: '~1.4', write_back: true}");
+    assert_eq!(written, "`write_back` has no effect yet: git stays as it is written");
 }
 
 #[test]
@@ -116,8 +106,8 @@ fn a_value_of_the_servers_is_not_told() {
     assert!(problems.contains("nothing that `update` can start from"), "{problems}");
     let others = world("TAG=1.4.2\nRANGE=hush-4711\n").problems();
     assert!(!problems.contains("hush-4711") && !others.contains("hush-4711") && !others.is_empty());
-    let sound = remarks(&world("TAG=1.4.2\nRANGE=~1.4\n").stack());
-    assert_eq!(sound, "`update`: newer tags are followed; no registry is polled yet");
+    let sound = web(world("TAG=1.4.2\nRANGE=~1.4\n").stack());
+    assert!(sound.update.unwrap().hidden);
 }
 
 /// Without the server nobody knows which tag it is.

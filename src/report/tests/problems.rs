@@ -102,7 +102,8 @@ fn validate_lists_problems_and_counts() {
               "stable_seconds": 0.0,
               "deadline_seconds": 300.0,
               "monitor_seconds": 0.0,
-              "failure_action": "rollback"
+              "failure_action": "rollback",
+              "follows": null
             },
             {
               "service": "web",
@@ -114,7 +115,8 @@ fn validate_lists_problems_and_counts() {
               "stable_seconds": 0.0,
               "deadline_seconds": 300.0,
               "monitor_seconds": 0.0,
-              "failure_action": "rollback"
+              "failure_action": "rollback",
+              "follows": null
             }
           ],
           "problems": [],

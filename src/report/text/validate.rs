@@ -62,6 +62,7 @@ fn told(rollout: &ValidateRollout) -> String {
         "continue" => parts.push("a failure is passed over".to_owned()),
         _ => {}
     }
+    parts.extend(rollout.follows.as_ref().map(|follows| format!("follows {follows}")));
     parts.join(", ")
 }
 

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::shared::seconds;
+use super::shared::{followed_words, seconds};
 use crate::model::stack::{Condition, FailureAction, Order};
 use crate::model::{Service, Stack};
 use crate::plan::Gate;
@@ -34,6 +34,8 @@ pub struct ValidateRollout {
     pub monitor_seconds: Option<f64>,
     /// What is done about a failure: `rollback`, `pause` or `continue`.
     pub failure_action: &'static str,
+    /// What is followed at the registry; null where git alone decides.
+    pub follows: Option<String>,
 }
 
 /// How a change of `service` would be rolled out; `deadline` is the host's.
@@ -80,6 +82,7 @@ pub fn rollout(stack: &Stack, service: &Service, deadline: Duration) -> Validate
             FailureAction::Pause => "pause",
             FailureAction::Continue => "continue",
         },
+        follows: followed_words(service),
     }
 }
 
