@@ -3,6 +3,7 @@
 #![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
 #[path = "support/gateway.rs"]
+#[expect(dead_code, reason = "whole hosts are shown other faults")]
 mod gateway;
 #[path = "support/registry.rs"]
 mod registry;

@@ -14,11 +14,11 @@ use crate::support::{eventually, free_port};
 const LONG: Duration = Duration::from_secs(30);
 
 /// A daemon that does not outlive its test.
-struct Daemon(Child);
+pub struct Daemon(Child);
 
 impl Daemon {
     /// Its log goes to the server's file `daemon.log`.
-    fn start(host: &Host) -> Self {
+    pub fn start(host: &Host) -> Self {
         Self(host.start(&["reconcile"], "daemon.log"))
     }
 
@@ -27,7 +27,7 @@ impl Daemon {
     }
 
     /// Asks it to stop; gives its exit code.
-    fn stop(&mut self) -> Option<i32> {
+    pub fn stop(&mut self) -> Option<i32> {
         self.signal(Signal::TERM);
         eventually(LONG, "the daemon ends", || self.0.try_wait().unwrap()).code()
     }

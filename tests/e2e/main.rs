@@ -11,6 +11,9 @@
 
 mod support;
 
+#[path = "../support/gateway.rs"]
+#[expect(dead_code, reason = "tests of registries alone ask more of it")]
+mod gateway;
 #[path = "../source/ssh_server.rs"]
 mod ssh_server;
 #[path = "../source/web_server.rs"]
@@ -24,6 +27,7 @@ mod daemon;
 mod drift;
 mod failed_update;
 mod feature_examples;
+mod following;
 mod holds;
 mod import;
 mod interrupted;

@@ -24,7 +24,7 @@ fn the_guided_tour_works_twice_and_cleans_up_after_itself() {
     }
     tour(&["--clean"]);
     let left = (containers(&name), docker(&["network", "ls"]), docker(&["images"]));
-    clean_up(&name, &format!("127.0.0.1:{}", ports[1]));
+    clean_up(&name, &[&format!("127.0.0.1:{}", ports[1])]);
     assert!(left.0.is_empty());
     assert!(!left.1.contains(&name), "{}", left.1);
     assert!(!left.2.contains(&ports[1]) && !left.2.contains(&name), "{}", left.2);

@@ -37,10 +37,14 @@ pub enum Fault {
     Status(u16),
     /// Everybody is sent to this host.
     Redirect(String),
+    /// 429, and nothing more is to be asked for so many seconds.
+    TooMany(u64),
     /// No answer, ever.
     Silence,
     /// The connection breaks in the middle of each body.
     Halfway,
+    /// The same for what images are made of alone: whoever pulls is left half-way.
+    HalfwayBlobs,
     /// So many requests are left of 100 in an hour.
     Left(u64),
     /// Lists of tags come in pages of so many, with relative links …
@@ -84,7 +88,8 @@ struct Mutable {
 impl Gateway {
     /// A gateway to the registry at `behind` (host and port).
     pub async fn start(behind: &str, door: Door) -> Self {
-        super::registry::install_crypto();
+        // What `main` does once for the program; the second time in one process is in vain.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let client = reqwest::Client::builder().no_proxy().build().expect("a client");
@@ -169,6 +174,9 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
         Some(Fault::Redirect(host)) => {
             return status_only(307, ("location", &format!("http://{host}{path}")));
         }
+        Some(Fault::TooMany(seconds)) => {
+            return status_only(429, ("retry-after", &seconds.to_string()));
+        }
         Some(Fault::Silence) => std::future::pending().await,
         Some(Fault::Deletes(most)) if method == axum::http::Method::DELETE => {
             let mut state = world.state();
@@ -184,6 +192,7 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
         Some(
             Fault::NoDigestHeader
             | Fault::Halfway
+            | Fault::HalfwayBlobs
             | Fault::Left(_)
             | Fault::Pages(_)
             | Fault::BrokenPages(_)
@@ -199,9 +208,11 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
     let query = request.uri().query().unwrap_or_default().to_owned();
     let response = forward(&world, request).await;
     let is_list = path.ends_with("/tags/list");
+    let is_blob = path.contains("/blobs/");
     match fault {
         Some(Fault::NoDigestHeader) => without_digest(response),
         Some(Fault::Halfway) => halfway(response).await,
+        Some(Fault::HalfwayBlobs) if is_blob => halfway(response).await,
         Some(Fault::Left(left)) => with_level(response, left),
         Some(Fault::BrokenPages(_)) if query.contains("last=") => {
             status_only(500, ("retry-after", "60"))
@@ -212,8 +223,10 @@ async fn answer(State(world): State<Arc<World>>, request: Request) -> Response {
         Some(Fault::EndlessPages(size)) if is_list => page(response, &path, "", size).await,
         Some(
             Fault::Status(_)
+            | Fault::TooMany(_)
             | Fault::Redirect(_)
             | Fault::Silence
+            | Fault::HalfwayBlobs
             | Fault::Pages(_)
             | Fault::BrokenPages(_)
             | Fault::EndlessPages(_)
@@ -240,7 +253,7 @@ fn with_level(mut response: Response, left: u64) -> Response {
 /// The first half of the body, then the connection breaks.
 async fn halfway(response: Response) -> Response {
     let (mut parts, body) = response.into_parts();
-    let body = axum::body::to_bytes(body, 1 << 20).await.expect("a small body");
+    let body = axum::body::to_bytes(body, 1 << 24).await.expect("a small body");
     parts.headers.insert("content-length", body.len().into());
     let first = body.slice(..body.len() / 2);
     let broken = std::io::Error::other("the registry was killed");
@@ -307,7 +320,7 @@ async fn forward(world: &World, request: Request) -> Response {
         headers.remove("authorization");
     }
     let sent = world.client.request(request.method().clone(), url).headers(headers).send().await;
-    let answer = sent.expect("the registry behind answers");
+    let Ok(answer) = sent else { return status_only(502, ("retry-after", "1")) };
     let mut response = Response::builder().status(answer.status());
     *response.headers_mut().expect("nothing is wrong yet") = answer.headers().clone();
     response.body(Body::from(answer.bytes().await.expect("a body"))).expect("a response")

@@ -44,16 +44,17 @@ pub fn containers(id: &str) -> BTreeMap<String, String> {
         .collect()
 }
 
-/// Removes everything whose name contains `id`, and the images of the registry at `registry`.
-pub fn clean_up(id: &str, registry: &str) {
+/// Removes everything whose name contains `id`, and the images of the registries at `registries`.
+pub fn clean_up(id: &str, registries: &[&str]) {
     let filter = format!("name={id}");
     remove(&["rm", "-f", "-v"], &["ps", "-aq", "--filter", &filter]);
     remove(&["network", "rm"], &["network", "ls", "-q", "--filter", &filter]);
     remove(&["volume", "rm"], &["volume", "ls", "-q", "--filter", &filter]);
     let format = "{{.Repository}}:{{.Tag}}@{{.Digest}}";
+    let is_of = |line: &str| registries.iter().any(|registry| line.starts_with(registry));
     let ours: Vec<String> = lines(&["images", "--digests", "--format", format])
         .into_iter()
-        .filter(|line| line.contains(id) || line.starts_with(registry))
+        .filter(|line| line.contains(id) || is_of(line))
         .filter_map(|line| reference(&line))
         .collect();
     drop_all(&["rmi", "-f"], &ours);

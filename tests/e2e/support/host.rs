@@ -17,7 +17,8 @@ use super::run::Run;
 
 /// A server that follows a repository.
 ///
-/// In texts given to it, `@ID@` stands for the id, `@REGISTRY@` for the registry's host and port. Stacks are
+/// In texts given to it, `@ID@` stands for the id, `@REGISTRY@` for the registry's host and port, or for those of what
+/// stands before it. Stacks are
 /// directories named `<something>-@ID@`; in answers the id is cut out again.
 pub struct Host {
     /// Lower-case letters and digits, unique.
@@ -26,6 +27,8 @@ pub struct Host {
     pub repo: GitRepo,
     /// Where its images come from.
     pub registry: TestRegistry,
+    /// What stands before it, if something does: host and port.
+    pub front: Option<String>,
     /// What it takes for its engine.
     pub engine: CountingSocket,
     directory: TempDir,
@@ -40,7 +43,7 @@ impl Host {
         let repo = GitRepo::create(at("repo"));
         let registry = TestRegistry::start(&at("registry"), &id);
         let engine = CountingSocket::open(at("docker.sock"), docker::socket());
-        let host = Self { id, repo, registry, engine, directory };
+        let host = Self { id, repo, registry, front: None, engine, directory };
         host.configure("rollout: {stable: 500ms, monitor: 0s, deadline: 20s}");
         std::fs::create_dir_all(host.path("env")).unwrap();
         host
@@ -198,13 +201,15 @@ impl Host {
     }
 
     pub fn fill(&self, text: &str) -> String {
-        text.replace("@ID@", &self.id).replace("@REGISTRY@", &self.registry.host)
+        let registry = self.front.as_ref().unwrap_or(&self.registry.host);
+        text.replace("@ID@", &self.id).replace("@REGISTRY@", registry)
     }
 }
 
 impl Drop for Host {
     fn drop(&mut self) {
-        docker::clean_up(&self.id, &self.registry.host);
+        let registry = self.registry.host.as_str();
+        docker::clean_up(&self.id, &[registry, self.front.as_deref().unwrap_or(registry)]);
     }
 }
 

@@ -40,6 +40,7 @@ pub struct TestRegistry {
     pub host: String,
     salt: String,
     login: String,
+    command: Command,
     server: Child,
 }
 
@@ -64,20 +65,30 @@ impl TestRegistry {
             std::fs::write(directory.join("htpasswd"), line).unwrap();
             command.arg(directory.join("htpasswd"));
         }
-        let server = command.spawn().unwrap();
-        eventually(Duration::from_secs(20), "the registry listens", || {
-            TcpStream::connect(("127.0.0.1", port)).ok()
-        });
+        let host = format!("127.0.0.1:{port}");
+        let server = listening(&mut command, &host);
         let login = login.map(|(user, password)| format!("{user}:{password}")).unwrap_or_default();
-        Self { host: format!("127.0.0.1:{port}"), salt: salt.to_owned(), login, server }
+        Self { host, salt: salt.to_owned(), login, command, server }
     }
 
     /// Pushes an image; a tag that is there already moves. Gives the manifest's digest.
     pub fn push(&self, name: &str, tag: &str, kind: Kind) -> String {
+        self.push_edition(name, tag, kind, "")
+    }
+
+    /// The same, for an image that differs from those with another `edition`.
+    pub fn push_edition(&self, name: &str, tag: &str, kind: Kind, edition: &str) -> String {
         let image = format!("{name}:{tag}");
         let mut command = script("images");
-        command.args([&self.host, &image, kind.word()]).env("EVENKEEL_IMAGE_SALT", &self.salt);
+        command
+            .args([&self.host, &image, kind.word()])
+            .env("EVENKEEL_IMAGE_SALT", format!("{}{edition}", self.salt));
         stdout_of(command.env("EVENKEEL_REGISTRY_LOGIN", &self.login))
+    }
+
+    /// Starts it again after [`TestRegistry::stop`], with all that was pushed.
+    pub fn resume(&mut self) {
+        self.server = listening(&mut self.command, &self.host);
     }
 
     /// Ends it early: from now on nobody answers.
@@ -92,4 +103,11 @@ impl Drop for TestRegistry {
     fn drop(&mut self) {
         self.stop();
     }
+}
+
+/// Runs the registry; returns once it listens.
+fn listening(command: &mut Command, host: &str) -> Child {
+    let server = command.spawn().unwrap();
+    eventually(Duration::from_secs(20), "the registry listens", || TcpStream::connect(host).ok());
+    server
 }
