@@ -49,8 +49,8 @@ impl History {
         }
         self.write_unsynced(|transaction| {
             transaction.execute(
-                "INSERT OR REPLACE INTO polls (kind, registry, repository, name, heard, heard_at)
-                 VALUES (?1, '', '', '', ?2, ?3)",
+                "INSERT OR REPLACE INTO polls (kind, repository, name, heard, heard_at)
+                 VALUES (?1, '', '', ?2, ?3)",
                 params![REGISTRIES, text, now.to_text()],
             )?;
             Ok(())

@@ -162,8 +162,11 @@ pub fn settle(draft: &Draft<'_>) {
             Ok(()) => {}
         },
     }
-    if let Some(at) = at.value("write_back").filter(|_| update.write_back) {
-        at.remark(Some(&draft.name), "`write_back` has no effect yet: git stays as it is written");
+    let writes_nothing = update.write_back && update.rule.is_none();
+    if let Some(at) = at.value("write_back").filter(|_| writes_nothing) {
+        let text = "`write_back` writes newer tags into git, and `update` follows none: what the written tag \
+                    means by now is the same text";
+        at.remark(Some(&draft.name), text);
     }
 }
 

@@ -54,11 +54,12 @@ fn a_rule_is_read_with_all_that_goes_with_it() {
 }
 
 #[test]
-fn what_has_no_effect_yet_is_remarked_on() {
-    let told = |update: &str| remarks(&World::shop(&text(TAG, update, "")).stack());
-    assert_eq!(told("{semver: '~1.4', write_back: false}"), "");
-    let written = told("{semver: '~1.4', write_back: true}");
-    assert_eq!(written, "`write_back` has no effect yet: git stays as it is written");
+fn where_there_is_nothing_to_write_back_that_is_remarked_on() {
+    let told = |update: &str, more: &str| remarks(&World::shop(&text(TAG, update, more)).stack());
+    assert_eq!(told("{semver: '~1.4', write_back: true}", ""), "");
+    assert_eq!(told("{write_back: false}", "pull_policy: daily"), "");
+    let daily = told("{write_back: true}", "pull_policy: daily");
+    assert!(daily.starts_with("`write_back` writes newer tags into git"), "{daily}");
 }
 
 #[test]

@@ -58,11 +58,14 @@ impl Host {
     /// The same, with other words for the source, such as `repo: …, credentials: {…}`.
     pub fn configure_source(&self, source: &str, more: &str) {
         let path = |name| self.path(name).display().to_string();
+        // However full this machine's disk is, that is no matter here.
+        let disk = "retention: {disk: {high: 100%, low: 99%}}\n";
+        let disk = if more.contains("retention:") { "" } else { disk };
         let config = format!(
             "host: test-host\n\
              sources: [{{name: source-{}, {source}, branch: main, interval: 1s}}]\n\
              env_dir: {}\ndata_dir: {}\nstate_dir: {}\n\
-             docker: {{host: '{}'}}\n{}\n",
+             docker: {{host: '{}'}}\n{disk}{}\n",
             self.id,
             path("env"),
             path("data"),
