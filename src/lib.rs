@@ -17,3 +17,4 @@ pub mod registry;
 pub mod report;
 pub mod resolve;
 pub mod source;
+pub mod systemd;

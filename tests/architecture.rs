@@ -15,6 +15,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("registry", &["model"]),
     ("engine", &["model"]),
     ("probe", &["model"]),
+    ("systemd", &[]),
     ("history", &["model"]),
     ("resolve", &["model", "registry"]),
     ("plan", &["model", "engine"]),
@@ -23,7 +24,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "reconcile",
         &[
             "model", "manifest", "config", "source", "registry", "engine", "history", "resolve",
-            "plan", "apply", "probe",
+            "plan", "apply", "probe", "systemd",
         ],
     ),
     ("report", &["model", "import", "plan", "apply", "history", "engine"]),
@@ -37,6 +38,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("granit_parser", &["manifest"]),
     ("serde_yaml", &["config"]),
     ("reqwest", &["registry", "source", "probe"]),
+    ("notify_debouncer_full", &["reconcile"]),
     ("clap", &["cli"]),
     ("indicatif", &["report"]),
 ];

@@ -127,6 +127,18 @@ enum Trouble {
     Output(io::Error),
 }
 
+impl std::fmt::Display for Trouble {
+    /// For a log: problems with their places, without colours.
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Problems(found) => f.write_str(&problems::render(found, Style { color: false })),
+            Self::Message { text, hint: Some(hint) } => write!(f, "{text} ({hint})"),
+            Self::Message { text, hint: None } => f.write_str(text),
+            Self::Output(error) => error.fmt(f),
+        }
+    }
+}
+
 impl From<io::Error> for Trouble {
     fn from(error: io::Error) -> Self {
         Self::Output(error)

@@ -7,10 +7,10 @@ use tokio_util::sync::CancellationToken;
 use super::arguments::{Global, Output, Reconcile};
 use super::telling::Telling;
 use super::{Trouble, print, setting, sources, style};
+use crate::config::Config;
 use crate::plan::Retries;
 use crate::reconcile::pass::{self, Pass, Request};
 use crate::reconcile::{World, daemon};
-
 use crate::report::progress::Progress;
 use crate::report::{exit, text, wire};
 
@@ -22,8 +22,13 @@ pub async fn run(global: &Global, args: &Reconcile) -> Result<u8, Trouble> {
         let stop = daemon::stop_on_signal()?;
         return once(global, args, &world, &watcher, &stop).await;
     }
-    let mut telling = Telling::default();
-    daemon::run(&world, &watcher, |result| telling.tell(result, global.verbose > 0)).await?;
+    let manager = setting::manager();
+    let mut telling = Telling::new(&manager, global.verbose > 0);
+    let reload = |known: &Config| {
+        setting::world_anew(global, &args.repo, known).map_err(|trouble| trouble.to_string())
+    };
+    let company = daemon::Company { watcher: &watcher, manager: &manager, reload: &reload };
+    daemon::run(world, &company, |news| telling.tell(news)).await?;
     Ok(0)
 }
 

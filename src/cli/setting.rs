@@ -1,12 +1,14 @@
 //! The surroundings of the program: configuration, environment, host.
 
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 use super::Trouble;
 use super::arguments::{Global, Repo};
 use crate::config::{Ambient, Config};
 use crate::reconcile::{PassError, World};
 use crate::registry::Distribution;
+use crate::systemd::Manager;
 
 /// The configuration that the arguments name, with what they override.
 pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
@@ -34,9 +36,6 @@ pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
     if let Some(host) = &global.docker {
         config.docker_host.clone_from(host);
     }
-    for setting in config.not_yet() {
-        tracing::warn!("`{setting}` is understood, but this version does not act on it yet");
-    }
     Ok(config)
 }
 
@@ -52,7 +51,32 @@ pub fn registries(global: &Global) -> Result<Distribution, Trouble> {
 
 /// The world that the arguments name.
 pub fn world(global: &Global, repo: &Repo) -> Result<World, Trouble> {
-    World::new(config(global, repo)?).map_err(|error| PassError::from(error).into())
+    made_of(config(global, repo)?)
+}
+
+/// The world that the arguments name now, where it is another than that of `known`; or why it cannot be had.
+pub fn world_anew(global: &Global, repo: &Repo, known: &Config) -> Result<Option<World>, Trouble> {
+    let config = config(global, repo)?;
+    if config == *known { Ok(None) } else { made_of(config).map(Some) }
+}
+
+fn made_of(config: Config) -> Result<World, Trouble> {
+    for setting in config.not_yet() {
+        tracing::warn!("`{setting}` is understood, but this version does not act on it yet");
+    }
+    World::new(config).map_err(|error| PassError::from(error).into())
+}
+
+/// Who started this program as a service; nobody where it was not, or cannot be told.
+pub fn manager() -> Manager {
+    let Some(address) = variable("NOTIFY_SOCKET") else { return Manager::none() };
+    let is_mine = variable("WATCHDOG_PID").is_none_or(|pid| pid == std::process::id().to_string());
+    let watchdog = variable("WATCHDOG_USEC").filter(|_| is_mine);
+    let watchdog = watchdog.and_then(|text| text.parse().ok()).map(Duration::from_micros);
+    Manager::at(address.as_ref(), watchdog).unwrap_or_else(|error| {
+        tracing::warn!("systemd cannot be told how things stand: {error}");
+        Manager::none()
+    })
 }
 
 /// A local path as an absolute one: it becomes a label, and others read it in another directory.

@@ -2,13 +2,19 @@
 
 use super::{failure, reconcile, sources};
 use crate::plan::{Block, Plan, Verdict};
+use crate::reconcile::daemon::News as Heard;
 use crate::reconcile::{Pass, PassError};
 use crate::report::{Style, text, wire};
+use crate::systemd::Manager;
 
 /// Remembers what was told last.
-#[derive(Default)]
-pub struct Telling {
+pub struct Telling<'a> {
+    manager: &'a Manager,
+    /// Whether what was unchanged is named too.
+    verbose: bool,
     trouble: Option<String>,
+    /// Why the configuration cannot be used as it is now.
+    refused: Option<String>,
 }
 
 /// What there is to say of a pass.
@@ -22,34 +28,72 @@ enum News {
     Nothing,
 }
 
-impl Telling {
-    /// Logs what is new about a pass. `verbose` names what was unchanged.
-    pub fn tell(&mut self, result: Result<Pass, PassError>, verbose: bool) {
-        match result {
-            Ok(done) => self.tell_pass(&done, verbose),
-            Err(error) => {
-                let text = match failure::hint(&error) {
-                    Some(hint) => format!("{error} ({hint})"),
-                    None => error.to_string(),
-                };
-                match self.news(Some(text.clone()), false) {
-                    News::All => tracing::error!("{text}"),
-                    News::Recovered | News::Nothing => tracing::debug!("{text}"),
+impl<'a> Telling<'a> {
+    /// Nothing was told yet.
+    pub fn new(manager: &'a Manager, verbose: bool) -> Self {
+        manager.status("the first pass is under way");
+        Self { manager, verbose, trouble: None, refused: None }
+    }
+
+    /// Logs what is new, and tells systemd how things stand.
+    pub fn tell(&mut self, heard: Heard) {
+        match heard {
+            Heard::Reloaded => {
+                self.refused = None;
+                tracing::info!("the configuration has changed, and holds from now on");
+            }
+            Heard::Unchanged => {
+                if self.refused.take().is_some() {
+                    tracing::info!("the configuration is again the one that holds");
                 }
             }
+            Heard::Refused(why) => self.tell_refused(why),
+            Heard::Pass(Ok(done)) => self.tell_pass(&done),
+            Heard::Pass(Err(error)) => self.tell_error(&error),
         }
     }
 
-    fn tell_pass(&mut self, done: &Pass, verbose: bool) {
+    fn tell_refused(&mut self, why: String) {
+        if self.refused.as_ref() != Some(&why) {
+            tracing::error!("the configuration cannot be used; the one before it still holds");
+            for line in why.lines().filter(|line| !line.is_empty()) {
+                tracing::error!("{line}");
+            }
+        }
+        self.refused = Some(why);
+    }
+
+    fn tell_error(&mut self, error: &PassError) {
+        let text = match failure::hint(error) {
+            Some(hint) => format!("{error} ({hint})"),
+            None => error.to_string(),
+        };
+        self.show(&format!("no pass: {text}"));
+        match self.news(Some(text.clone()), false) {
+            News::All => tracing::error!("{text}"),
+            News::Recovered | News::Nothing => tracing::debug!("{text}"),
+        }
+    }
+
+    fn tell_pass(&mut self, done: &Pass) {
         sources::log_remarks(&done.sources);
         let report = reconcile::report(done);
+        let revisions = done.sources.iter().map(|seen| {
+            (seen.name.as_str(), seen.report.commit.as_ref().map(|commit| commit.as_str()))
+        });
+        self.show(&text::summary(&report, revisions));
         let is_well = report.outcome == wire::PassOutcome::Converged;
         let trouble = (!is_well).then(|| without_times(&report, &done.plan));
         match self.news(trouble, !done.plan.steps.is_empty()) {
-            News::All => log(&report, verbose),
+            News::All => log(&report, self.verbose),
             News::Recovered => tracing::info!("everything is in sync again"),
             News::Nothing => tracing::debug!("nothing new"),
         }
+    }
+
+    fn show(&self, line: &str) {
+        let refused = self.refused.as_ref().map(|_| " · the configuration cannot be used");
+        self.manager.status(&format!("{line}{}", refused.unwrap_or_default()));
     }
 
     fn news(&mut self, trouble: Option<String>, did_something: bool) -> News {
@@ -113,7 +157,8 @@ mod tests {
 
     #[test]
     fn lasting_trouble_is_told_once_and_its_end_too() {
-        let mut telling = Telling::default();
+        let manager = Manager::none();
+        let mut telling = Telling::new(&manager, false);
         let mut news = |trouble: &str, did_something| {
             telling.news((!trouble.is_empty()).then(|| trouble.to_owned()), did_something)
         };

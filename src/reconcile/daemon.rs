@@ -8,36 +8,99 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::pass::{self, Pass, PassError, Request};
+use super::pulse::Pulse;
 use crate::apply::Watcher;
+use crate::config::Config;
+use crate::systemd::Manager;
+
+/// How long the daemon goes on after it was told to stop: for the steps under way. A longer one (a container
+/// that takes its time to stop) is left to the engine, and put in order by the next pass.
+const FAREWELL: Duration = Duration::from_secs(8);
+
+/// Who is around the loop.
+#[derive(Clone, Copy)]
+pub struct Company<'a> {
+    /// Hears what happens in passes.
+    pub watcher: &'a dyn Watcher,
+    /// Is told that the daemon is there and gets on.
+    pub manager: &'a Manager,
+    /// Makes the world anew where its configuration is no longer this one.
+    pub reload: &'a dyn Fn(&Config) -> Result<Option<World>, String>,
+}
+
+/// What there is to tell.
+pub enum News {
+    /// How a pass went.
+    Pass(Result<Pass, PassError>),
+    /// The configuration is the one that holds.
+    Unchanged,
+    /// The configuration has changed; from now on the new one holds.
+    Reloaded,
+    /// The configuration cannot be used as it is now; the one before it still holds. Told at every pass.
+    Refused(String),
+}
 
 /// The shortest pause before something that is due.
 const SHORTEST: Duration = Duration::from_secs(1);
 
 /// Follows all sources until SIGTERM or SIGINT; SIGHUP begins the next pass at once.
 ///
-/// `tell` hears how each pass went. A pass that fails does not end the loop.
+/// `tell` hears how each pass went. A pass that fails does not end the loop. The configuration is looked at before each
+/// pass.
 pub async fn run(
-    world: &World,
-    watcher: &dyn Watcher,
-    mut tell: impl FnMut(Result<Pass, PassError>),
+    world: World,
+    company: &Company<'_>,
+    mut tell: impl FnMut(News),
 ) -> std::io::Result<()> {
-    let mut hangup = signal(SignalKind::hangup())?;
+    let hangup = signal(SignalKind::hangup())?;
     let stop = stop_on_signal()?;
+    company.manager.ready();
+    tokio::select! {
+        () = follow(world, company, hangup, &stop, &mut tell) => {}
+        () = farewell(company.manager, &stop) => {
+            tracing::warn!("a step takes long; what it leaves half-way is put in order by the next pass");
+        }
+    }
+    tracing::info!("stopped");
+    Ok(())
+}
+
+async fn follow(
+    mut world: World,
+    company: &Company<'_>,
+    mut hangup: Signal,
+    stop: &CancellationToken,
+    tell: &mut dyn FnMut(News),
+) {
+    let pulse = Pulse::new(company.manager, company.watcher);
     while !stop.is_cancelled() {
+        match (company.reload)(&world.config) {
+            Ok(None) => tell(News::Unchanged),
+            Ok(Some(new)) => {
+                world = new;
+                tell(News::Reloaded);
+            }
+            Err(why) => tell(News::Refused(why)),
+        }
         let request = Request { follows: true, ..Request::default() };
-        let pass = pass::pass(world, &request, watcher, &stop).await;
+        let pass = pulse.attend(pass::pass(&world, &request, &pulse, stop)).await;
         let is_due = pass.as_ref().is_ok_and(|pass| pass.superseded);
         let next_try = pass.as_ref().ok().and_then(|pass| pass.next_try);
-        tell(pass);
+        tell(News::Pass(pass));
         if is_due {
             continue;
         }
         let now = Timestamp::now();
         let length = until_next(with_jitter(world.interval(), now), next_try, now);
-        pause(length, &mut hangup, &stop).await;
+        pulse.rest(pause(length, &mut hangup, stop)).await;
     }
-    tracing::info!("stopped");
-    Ok(())
+}
+
+/// Waits until the daemon was told to stop, and then as long as it may take.
+async fn farewell(manager: &Manager, stop: &CancellationToken) {
+    stop.cancelled().await;
+    manager.stopping();
+    tokio::time::sleep(FAREWELL).await;
 }
 
 /// Cancelled by the first SIGTERM or SIGINT.

@@ -21,6 +21,7 @@ pub mod pass;
 pub mod target;
 pub mod rollback;
 pub mod write_back;
+pub mod pulse;
 pub mod daemon;
 #[cfg(test)]
 mod tests;

@@ -11,10 +11,10 @@ use crate::support::host::Host;
 use crate::support::registry::Kind;
 use crate::support::{eventually, free_port};
 
-const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(30);
 
 /// A daemon that does not outlive its test.
-pub struct Daemon(Child);
+pub struct Daemon(pub Child);
 
 impl Daemon {
     /// Its log goes to the server's file `daemon.log`.
@@ -22,7 +22,7 @@ impl Daemon {
         Self(host.start(&["reconcile"], "daemon.log"))
     }
 
-    fn signal(&self, signal: Signal) {
+    pub fn signal(&self, signal: Signal) {
         rustix::process::kill_process(Pid::from_child(&self.0), signal).unwrap();
     }
 
@@ -40,12 +40,12 @@ impl Drop for Daemon {
     }
 }
 
-fn manifest(tag: &str) -> String {
+pub fn manifest(tag: &str) -> String {
     format!("services:\n  web:\n    image: @REGISTRY@/acme/web:{tag}\n")
 }
 
 #[track_caller]
-fn runs(host: &Host, tag: &str) {
+pub fn runs(host: &Host, tag: &str) {
     let image = format!("/acme/web:{tag}");
     eventually(LONG, &format!("{image} runs"), || {
         let running =

@@ -208,3 +208,32 @@ fn what_waits_for_a_window_leaves_a_pass_converged() {
         "{text}"
     );
 }
+
+#[test]
+fn a_line_for_the_service_manager_counts_what_there_is() {
+    let line = |plan: &Plan, outcome: &Outcome, failed: &[(SourceName, String)]| {
+        let commit = "4f2c9e1".repeat(6);
+        let sources = [("infra", Some(&commit[..40])), ("edge", None)];
+        text::summary(&report(plan, outcome, failed), sources.into_iter().take(1 + failed.len()))
+    };
+    let quiet = plan([("shop/api", Verdict::InSync), ("shop/web", held(HeldBy::Operator, true))]);
+    assert_eq!(line(&quiet, &Outcome::default(), &[]), "infra@4f2c9e1 · 1 in sync · 1 held");
+    let busy = plan([
+        ("shop/api", image_update()),
+        ("shop/db", Verdict::Remove),
+        ("shop/web", rejected()),
+        ("shop/worker", image_update()),
+    ]);
+    let done = [
+        ("shop/api", ServiceOutcome::Done),
+        ("shop/db", ServiceOutcome::Done),
+        ("shop/worker", ServiceOutcome::RolledBack),
+    ];
+    let told = "infra@4f2c9e1 · 1 in sync · 1 blocked · 1 rolled back";
+    assert_eq!(line(&busy, &outcome(&done), &[]), told);
+    let lost = [("edge".into(), "no route to host".to_owned())];
+    assert_eq!(
+        line(&plan([]), &Outcome::default(), &lost),
+        "infra@4f2c9e1 · edge (failed) · 0 in sync"
+    );
+}
