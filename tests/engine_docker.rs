@@ -12,7 +12,9 @@ use std::sync::Mutex;
 use std::time::Duration;
 
 use evenkeel::engine::fake::{FakeEngine, ImageBehaviour};
-use evenkeel::engine::{ContainerRef, ContainerUpdate, Engine, EngineError, PullProgress};
+use evenkeel::engine::{
+    ContainerRef, ContainerUpdate, Engine, EngineError, Incident, Mishap, PullProgress,
+};
 use evenkeel::model::observed::{ContainerState, Health, ObservedContainer};
 use evenkeel::model::spec::{
     Attachment, BlockIo, Device, DeviceRequest, Devices, Dns, Endpoint, ExposedPort, Healthcheck,
@@ -713,4 +715,55 @@ async fn ours_are_inspected_and_all_others_only_listed() {
     }
     let info = world.engine.info().await.unwrap();
     assert!(!info.version.is_empty() && info.os == "linux" && info.api_version.starts_with("1."));
+}
+
+#[tokio::test]
+async fn what_befalls_a_container_of_a_project_is_told_at_once() {
+    let world = World::new("incidents");
+    let check = Healthcheck {
+        test: words(&["CMD", "sh", "-c", "test ! -e /ill"]),
+        interval: Some(Duration::from_secs(1)),
+        retries: Some(1),
+        ..Healthcheck::default()
+    };
+    let settings = ContainerSpec {
+        command: Some(words(&["sleep", "1000"])),
+        healthcheck: Some(check),
+        ..ContainerSpec::default()
+    };
+    let since = jiff::Timestamp::now();
+    let container = world.create_and_start("web", settings).await;
+    let name = world.named("web");
+    let (told, mut telling) = tokio::sync::mpsc::unbounded_channel();
+    let heard = |incident: Incident| {
+        if incident.stack.as_str() == world.name {
+            told.send(incident).unwrap();
+        }
+    };
+    let scenario = async {
+        let mut next = async || {
+            let told = tokio::time::timeout(Duration::from_secs(10), telling.recv()).await;
+            let incident = told.unwrap().unwrap();
+            assert_eq!(incident.container.as_str(), container.as_str());
+            incident.mishap
+        };
+        docker(&["exec", &name, "sh", "-c", "echo >/ill"]);
+        assert_eq!(next().await, Mishap::Unhealthy);
+        docker(&["pause", &name]);
+        assert_eq!(next().await, Mishap::Paused);
+        docker(&["unpause", &name]);
+        docker(&["kill", &name]);
+        assert_eq!(next().await, Mishap::Died);
+        docker(&["rm", &name]);
+        assert_eq!(next().await, Mishap::Removed);
+    };
+    tokio::select! {
+        () = scenario => {}
+        ended = world.engine.watch(since, &heard) => panic!("{ended:?}"),
+    }
+    // The engine remembers what has happened before it is asked.
+    tokio::select! {
+        ended = world.engine.watch(since, &heard) => panic!("{ended:?}"),
+        first = telling.recv() => assert_eq!(first.unwrap().mishap, Mishap::Unhealthy),
+    }
 }

@@ -27,7 +27,12 @@ pub async fn run(global: &Global, args: &Reconcile) -> Result<u8, Trouble> {
     let reload = |known: &Config| {
         setting::world_anew(global, &args.repo, known).map_err(|trouble| trouble.to_string())
     };
-    let company = daemon::Company { watcher: &watcher, manager: &manager, reload: &reload };
+    let company = daemon::Company {
+        watcher: &watcher,
+        manager: &manager,
+        reload: &reload,
+        config_file: args.repo.repo.is_none().then_some(global.config.as_path()),
+    };
     daemon::run(world, &company, |news| telling.tell(news)).await?;
     Ok(0)
 }

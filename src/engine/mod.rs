@@ -7,6 +7,7 @@ pub mod docker;
 pub mod fake;
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
@@ -141,6 +142,38 @@ pub trait Engine: Send + Sync {
 
     /// The last `lines` lines a container wrote, both streams, oldest first.
     async fn logs(&self, container: &ContainerRef, lines: u32) -> Result<Vec<String>, EngineError>;
+
+    /// Tells `heard` at once what befalls containers of Compose projects, ours among them, and what has befallen them
+    /// from `since` on, as far as the engine remembers. Ends when the engine does, and then with `Ok` or an error.
+    async fn watch(
+        &self,
+        since: Timestamp,
+        heard: &(dyn Fn(Incident) + Send + Sync),
+    ) -> Result<(), EngineError>;
+}
+
+/// Something that befell a container.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Incident {
+    /// Whom.
+    pub container: ContainerId,
+    /// The project it belongs to.
+    pub stack: StackName,
+    /// What.
+    pub mishap: Mishap,
+}
+
+/// What can befall a container by anybody's doing, ours too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mishap {
+    /// Its program ended, well or not.
+    Died,
+    /// Its health check failed as often as it may.
+    Unhealthy,
+    /// It was paused.
+    Paused,
+    /// It is gone.
+    Removed,
 }
 
 /// Labels by name, in the order they are sent.

@@ -1,14 +1,19 @@
 //! The loop: a pass, a pause, and again, until told to stop.
 
+use std::path::Path;
+use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::Notify;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::lookout::{self, Known};
 use super::pass::{self, Pass, PassError, Request};
 use super::pulse::Pulse;
+use super::watches::{self, Watches};
 use crate::apply::Watcher;
 use crate::config::Config;
 use crate::systemd::Manager;
@@ -26,6 +31,8 @@ pub struct Company<'a> {
     pub manager: &'a Manager,
     /// Makes the world anew where its configuration is no longer this one.
     pub reload: &'a dyn Fn(&Config) -> Result<Option<World>, String>,
+    /// Where the configuration is written; `None` where it comes from the command line.
+    pub config_file: Option<&'a Path>,
 }
 
 /// What there is to tell.
@@ -43,9 +50,10 @@ pub enum News {
 /// The shortest pause before something that is due.
 const SHORTEST: Duration = Duration::from_secs(1);
 
-/// Follows all sources until SIGTERM or SIGINT; SIGHUP begins the next pass at once.
+/// Follows all sources until SIGTERM or SIGINT.
 ///
-/// `tell` hears how each pass went. A pass that fails does not end the loop. The configuration is looked at before each
+/// SIGHUP, a change of a file that the world depends on, and an incident at the engine begin the next pass at once; any
+/// number of them during a pass ask for one more. `tell` hears how each pass went. A pass that fails does not end the loop. The configuration is looked at before each
 /// pass.
 pub async fn run(
     world: World,
@@ -56,10 +64,12 @@ pub async fn run(
     let stop = stop_on_signal()?;
     company.manager.ready();
     tokio::select! {
-        () = follow(world, company, hangup, &stop, &mut tell) => {}
+        // The farewell first, so that it is said also where the loop ends at once.
+        biased;
         () = farewell(company.manager, &stop) => {
             tracing::warn!("a step takes long; what it leaves half-way is put in order by the next pass");
         }
+        () = follow(world, company, hangup, &stop, &mut tell) => {}
     }
     tracing::info!("stopped");
     Ok(())
@@ -73,11 +83,20 @@ async fn follow(
     tell: &mut dyn FnMut(News),
 ) {
     let pulse = Pulse::new(company.manager, company.watcher);
+    let wake = Arc::new(Notify::new());
+    let mut watches = Watches::new(Arc::clone(&wake));
+    let known = Known::default();
+    let look_out = |world: &World| {
+        lookout::look_out(Arc::clone(&world.engine), Arc::clone(&known), Arc::clone(&wake))
+    };
+    let mut _lookout = look_out(&world);
+    watches.set(watches::places(&world, company.config_file).await);
     while !stop.is_cancelled() {
         match (company.reload)(&world.config) {
             Ok(None) => tell(News::Unchanged),
             Ok(Some(new)) => {
                 world = new;
+                _lookout = look_out(&world);
                 tell(News::Reloaded);
             }
             Err(why) => tell(News::Refused(why)),
@@ -86,13 +105,17 @@ async fn follow(
         let pass = pulse.attend(pass::pass(&world, &request, &pulse, stop)).await;
         let is_due = pass.as_ref().is_ok_and(|pass| pass.superseded);
         let next_try = pass.as_ref().ok().and_then(|pass| pass.next_try);
+        if let Ok(pass) = &pass {
+            lookout::know(&known, pass.view.desired.stacks.keys());
+        }
         tell(News::Pass(pass));
         if is_due {
             continue;
         }
+        watches.set(watches::places(&world, company.config_file).await);
         let now = Timestamp::now();
         let length = until_next(with_jitter(world.interval(), now), next_try, now);
-        pulse.rest(pause(length, &mut hangup, stop)).await;
+        pulse.rest(pause(length, &mut hangup, &wake, stop)).await;
     }
 }
 
@@ -120,9 +143,10 @@ pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
     Ok(stop)
 }
 
-async fn pause(length: Duration, hangup: &mut Signal, stop: &CancellationToken) {
+async fn pause(length: Duration, hangup: &mut Signal, wake: &Notify, stop: &CancellationToken) {
     tokio::select! {
         () = tokio::time::sleep(length) => {}
+        () = wake.notified() => tracing::debug!("something has changed on this host"),
         _ = hangup.recv() => tracing::info!("told to look at once"),
         () = stop.cancelled() => {}
     }

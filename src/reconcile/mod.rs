@@ -21,6 +21,8 @@ pub mod pass;
 pub mod target;
 pub mod rollback;
 pub mod write_back;
+pub mod watches;
+pub mod lookout;
 pub mod pulse;
 pub mod daemon;
 #[cfg(test)]

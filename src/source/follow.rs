@@ -49,6 +49,14 @@ impl Source {
         &self.spec
     }
 
+    /// The directory that is read from disk as it is; `None` for a repository, and where nothing can be read.
+    pub async fn plain_directory(&self) -> Option<PathBuf> {
+        match self.place().await {
+            Ok(Place::Directory(path)) => Some(path),
+            Ok(Place::Repository(_)) | Err(_) => None,
+        }
+    }
+
     /// The newest revision: one listing of refs, and a fetch if it is new.
     ///
     /// Dropping the future ends the exchange. Must be called on a tokio runtime.

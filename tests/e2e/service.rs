@@ -128,20 +128,97 @@ fn a_daemon_that_is_told_to_stop_ends_within_ten_seconds_whatever_it_does() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);
     host.push("acme/web", "2", Kind::Web);
-    // Takes no notice of being told to stop, for a minute.
-    let stubborn = "    command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n    stop_grace_period: 60s\n";
+    // Takes no notice of being told to stop.
+    let stubborn = "    command: [sh, -c, \"trap '' TERM; while :; do sleep 1; done\"]\n    \
+                    stop_grace_period: 20s\n";
     host.commit(&[("shop-@ID@/compose.yaml", &(manifest("1") + stubborn))]);
     host.pass().ends(0);
-    let mut daemon = Daemon::start(&host);
+    let mut daemon = Daemon(host.start(&["reconcile", "--verbose"], "daemon.log"));
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
     eventually(LONG, "the old container is being stopped", || {
-        host.read("daemon.log").contains("create-container: done").then_some(())
+        host.read("daemon.log").contains("web: stop-container").then_some(())
     });
     let begun = Instant::now();
     assert_eq!(daemon.stop(), Some(0), "{}", host.read("daemon.log"));
     assert!(begun.elapsed() < Duration::from_secs(10), "{:?}", begun.elapsed());
-    host.docker(&["kill", &format!("shop-{}-web-1", host.id)]);
+    let log = host.read("daemon.log");
+    assert!(log.contains("a step takes long"), "{log}");
     host.pass().ends(0);
     runs(&host, "2");
     host.is_settled();
+}
+
+#[test]
+fn a_changed_env_file_is_seen_at_once() {
+    let host = drowsy();
+    host.env("shop-@ID@.env", "COLOUR=red\n");
+    let uses = "    environment: {COLOUR: '${COLOUR}'}\n";
+    host.commit(&[("shop-@ID@/compose.yaml", &(manifest("1") + uses))]);
+    let mut daemon = Daemon::start(&host);
+    let shines = |colour: &str| {
+        eventually(LONG, colour, || {
+            host.containers().contains_key("shop-web-1").then_some(())?;
+            let seen = host.inspect("shop-web-1", "{{.Config.Env}}");
+            seen.contains(&format!("COLOUR={colour}")).then_some(())
+        });
+    };
+    shines("red");
+    // As editors do it.
+    host.env("shop-@ID@.env.new", "COLOUR=green\n");
+    let at = |name: &str| host.path("env").join(host.fill(name));
+    std::fs::rename(at("shop-@ID@.env.new"), at("shop-@ID@.env")).unwrap();
+    shines("green");
+    host.env("shop-@ID@.env", "COLOUR=blue\n");
+    shines("blue");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_changed_configuration_and_a_changed_directory_are_seen_at_once() {
+    let host = drowsy();
+    host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
+    let mut daemon = Daemon::start(&host);
+    runs(&host, "1");
+    // A plain directory in place of the repository, as before looked at once an hour.
+    let stack = host.path("plain/shop-@ID@");
+    std::fs::create_dir_all(&stack).unwrap();
+    let write = |tag: &str| {
+        std::fs::write(stack.join("compose.yaml"), host.fill(&manifest(tag))).unwrap();
+    };
+    write("2");
+    let config = host.read("config.yaml");
+    let repo = host.repo.directory().display().to_string();
+    let config =
+        config.replace(&format!("file://{repo}"), &host.path("plain").display().to_string());
+    std::fs::write(host.path("config.yaml"), config.replace(" branch: main,", "")).unwrap();
+    runs(&host, "2");
+    write("1");
+    runs(&host, "1");
+    assert_eq!(daemon.stop(), Some(0));
+}
+
+#[test]
+fn a_container_that_is_killed_or_becomes_unhealthy_is_seen_within_a_second() {
+    let host = drowsy();
+    let check =
+        "    healthcheck: {test: [CMD, test, '!', -e, /tmp/ill], interval: 1s, retries: 1}\n";
+    host.commit(&[("shop-@ID@/compose.yaml", &(manifest("1") + check))]);
+    let (mut systemd, mut daemon) = FakeSystemd::start(&host);
+    systemd.hears("1 in sync");
+    let id = host.containers()["shop-web-1"].clone();
+    let begun = Instant::now();
+    host.docker(&["kill", "shop-@ID@-web-1"]);
+    eventually(LONG, "the pass after that has begun", || {
+        host.read("daemon.log")
+            .contains("shop-@ID@/web: start-container: done".replace("@ID@", &host.id).as_str())
+            .then_some(())
+    });
+    assert!(begun.elapsed() < Duration::from_secs(5), "{:?}", begun.elapsed());
+    assert_eq!(host.containers()["shop-web-1"], id, "it is started again");
+    eventually(LONG, "it is well", || {
+        (host.inspect("shop-web-1", "{{.State.Health.Status}}") == "healthy").then_some(())
+    });
+    host.docker(&["exec", "shop-@ID@-web-1", "sh", "-c", "echo >/tmp/ill"]);
+    systemd.hears("1 degraded");
+    assert_eq!(daemon.stop(), Some(0));
 }

@@ -6,6 +6,7 @@
 mod devices;
 mod distribution;
 mod errors;
+mod events;
 mod exec;
 mod images;
 mod inspect;
@@ -34,13 +35,14 @@ use bollard::query_parameters::{
     CreateContainerOptions, InspectContainerOptions, ListNetworksOptions, RemoveContainerOptions,
     RenameContainerOptions, StartContainerOptions, StopContainerOptions,
 };
+use jiff::Timestamp;
 
 use self::errors::explain;
 use self::rescue::rescue;
 use self::session::{Session, at_host};
 use super::{
-    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Executed, Labels,
-    PullProgress,
+    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Executed, Incident,
+    Labels, PullProgress,
 };
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::login::Login;
@@ -402,5 +404,14 @@ impl Engine for Docker {
         let session = self.session().await?;
         let written = logs::logs(&session, container.as_str(), lines).await;
         written.map_err(|error| self.failed(error))
+    }
+
+    async fn watch(
+        &self,
+        since: Timestamp,
+        heard: &(dyn Fn(Incident) + Send + Sync),
+    ) -> Result<(), EngineError> {
+        let session = self.session().await?;
+        events::watch(&session, since, heard).await.map_err(|error| self.failed(error))
     }
 }

@@ -24,6 +24,7 @@ pub enum Verb {
     Distribution,
     Inspect,
     Logs,
+    Watch,
     Disk,
     Pull,
     NameImage,
@@ -54,6 +55,7 @@ impl Verb {
             | Self::Distribution
             | Self::Inspect
             | Self::Logs
+            | Self::Watch
             | Self::Disk => false,
             Self::Pull
             | Self::NameImage

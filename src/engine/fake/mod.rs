@@ -15,6 +15,7 @@ mod ports;
 mod images;
 mod names;
 mod observe;
+mod incidents;
 mod setup;
 mod scenes;
 mod people;
@@ -24,6 +25,7 @@ mod tests;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use async_trait::async_trait;
+use jiff::Timestamp;
 
 pub use behaviour::{HealthStory, ImageBehaviour, Process};
 pub use faults::{Call, Fault, Matcher, Verb};
@@ -32,8 +34,8 @@ pub use scenes::{Scene, Seen};
 use self::faults::Aftermath;
 use self::world::Host;
 use super::{
-    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Executed, Labels,
-    PullProgress,
+    ContainerRef, ContainerRequest, ContainerUpdate, Engine, EngineError, Executed, Incident,
+    Labels, PullProgress,
 };
 use crate::model::login::Login;
 use crate::model::observed::{EngineDefaults, EngineInfo, ObservedContainer, ObservedState};
@@ -299,5 +301,19 @@ impl Engine for FakeEngine {
             let skipped = logs.len().saturating_sub(lines as usize);
             Ok(logs.iter().skip(skipped).cloned().collect())
         })
+    }
+
+    async fn watch(
+        &self,
+        _since: Timestamp,
+        heard: &(dyn Fn(Incident) + Send + Sync),
+    ) -> Result<(), EngineError> {
+        let mut before = self.call(Verb::Watch, Subject::Name(""), |host| Ok(host.faces()))?;
+        loop {
+            tokio::time::sleep(incidents::LOOK).await;
+            let after = self.now().faces();
+            incidents::between(&before, &after).into_iter().for_each(heard);
+            before = after;
+        }
     }
 }
