@@ -198,6 +198,9 @@ fn print<T: serde::Serialize>(
 
 fn set_up_logging(global: &Global) {
     use tracing_subscriber::EnvFilter;
+    use tracing_subscriber::fmt::format::debug_fn;
+    use tracing_subscriber::layer::SubscriberExt as _;
+    use tracing_subscriber::util::SubscriberInitExt as _;
 
     // Only evenkeel's own words: those of the libraries below could hold what was sent to the engine.
     let level = match (global.quiet, global.verbose) {
@@ -207,15 +210,35 @@ fn set_up_logging(global: &Global) {
         (false, _) => "trace",
     };
     let filter = EnvFilter::new(format!("off,evenkeel={level}"));
-    let logs = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        .with_target(false);
+    let logs = |filter| {
+        let logs = tracing_subscriber::fmt().with_env_filter(filter);
+        logs.with_writer(io::stderr).with_target(false)
+    };
     let colors = style(global, &io::stderr()).color;
     // A second subscriber cannot be there: this runs once.
-    let _ = match (global.log_format, io::stderr().is_terminal()) {
-        (LogFormat::Json, _) => logs.json().try_init(),
-        (LogFormat::Text, true) => logs.with_ansi(colors).without_time().try_init(),
-        (LogFormat::Text, false) => logs.with_ansi(colors).try_init(),
+    let _ = match (global.log_format, setting::journal(), io::stderr().is_terminal()) {
+        (LogFormat::Json, _, _) => logs(filter).json().try_init(),
+        (LogFormat::Text, Some(journal), _) => {
+            tracing_subscriber::registry().with(filter).with(journal).try_init().map_err(Into::into)
+        }
+        (LogFormat::Text, None, true) => {
+            logs(filter).fmt_fields(debug_fn(field)).with_ansi(colors).without_time().try_init()
+        }
+        (LogFormat::Text, None, false) => {
+            logs(filter).fmt_fields(debug_fn(field)).with_ansi(colors).try_init()
+        }
     };
+}
+
+/// A field in a line of text, which names what it concerns in its message.
+fn field(
+    writer: &mut tracing_subscriber::fmt::format::Writer<'_>,
+    field: &tracing::field::Field,
+    value: &dyn std::fmt::Debug,
+) -> std::fmt::Result {
+    match field.name() {
+        "message" => write!(writer, "{value:?}"),
+        "stack" | "service" | "generation" => Ok(()),
+        name => write!(writer, " {name}={value:?}"),
+    }
 }

@@ -9,6 +9,7 @@ use crate::config::{Ambient, Config};
 use crate::reconcile::{PassError, World};
 use crate::registry::Distribution;
 use crate::systemd::Manager;
+use crate::systemd::journal::{self, Journal};
 
 /// The configuration that the arguments name, with what they override.
 pub fn config(global: &Global, repo: &Repo) -> Result<Config, Trouble> {
@@ -77,6 +78,14 @@ pub fn manager() -> Manager {
         tracing::warn!("systemd cannot be told how things stand: {error}");
         Manager::none()
     })
+}
+
+/// The journal, where systemd has connected this program's errors to it; how lines look is then its business.
+pub fn journal() -> Option<Journal> {
+    let errors = rustix::fs::fstat(std::io::stderr()).ok()?;
+    let connected = variable("JOURNAL_STREAM")
+        .is_some_and(|named| named == format!("{}:{}", errors.st_dev, errors.st_ino));
+    connected.then(|| Journal::at(journal::SOCKET.as_ref()).ok()).flatten()
 }
 
 /// A local path as an absolute one: it becomes a label, and others read it in another directory.

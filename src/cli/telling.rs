@@ -48,8 +48,10 @@ impl<'a> Telling<'a> {
                 }
             }
             Heard::Refused(why) => self.tell_refused(why),
-            Heard::Pass(Ok(done)) => self.tell_pass(&done),
-            Heard::Pass(Err(error)) => self.tell_error(&error),
+            Heard::Pass(pass) => match &*pass {
+                Ok(done) => self.tell_pass(done),
+                Err(error) => self.tell_error(error),
+            },
         }
     }
 
@@ -138,15 +140,27 @@ fn without_times(report: &wire::PassReport, plan: &Plan) -> String {
     serde_json::to_string(&timeless).unwrap_or_default()
 }
 
+/// Logs the report, each stack's lines with its name and generation as fields.
 fn log(report: &wire::PassReport, verbose: bool) {
+    for stack in &report.stacks {
+        let mut lines = Vec::new();
+        // Nothing can fail while it is written to memory.
+        let _ = text::pass_of_stack(&mut lines, stack, Style { color: false }, verbose);
+        log_lines(&lines, report.outcome, Some((&stack.stack, stack.generation)));
+    }
     let mut lines = Vec::new();
-    // Nothing can fail while it is written to memory.
-    let _ = text::pass(&mut lines, report, Style { color: false }, verbose);
-    for line in String::from_utf8_lossy(&lines).lines().filter(|line| !line.is_empty()) {
-        match report.outcome {
-            wire::PassOutcome::Converged => tracing::info!("{line}"),
-            wire::PassOutcome::RolledBack => tracing::warn!("{line}"),
-            wire::PassOutcome::Failed => tracing::error!("{line}"),
+    let rest = wire::PassReport { stacks: Vec::new(), ..report.clone() };
+    let _ = text::pass(&mut lines, &rest, Style { color: false }, verbose);
+    log_lines(&lines, report.outcome, None);
+}
+
+fn log_lines(lines: &[u8], outcome: wire::PassOutcome, of: Option<(&String, Option<u64>)>) {
+    let (stack, generation) = (of.map(|of| of.0.as_str()), of.and_then(|of| of.1));
+    for line in String::from_utf8_lossy(lines).lines().filter(|line| !line.is_empty()) {
+        match outcome {
+            wire::PassOutcome::Converged => tracing::info!(stack, generation, "{line}"),
+            wire::PassOutcome::RolledBack => tracing::warn!(stack, generation, "{line}"),
+            wire::PassOutcome::Failed => tracing::error!(stack, generation, "{line}"),
         }
     }
 }

@@ -38,7 +38,7 @@ pub struct Company<'a> {
 /// What there is to tell.
 pub enum News {
     /// How a pass went.
-    Pass(Result<Pass, PassError>),
+    Pass(Box<Result<Pass, PassError>>),
     /// The configuration is the one that holds.
     Unchanged,
     /// The configuration has changed; from now on the new one holds.
@@ -108,7 +108,7 @@ async fn follow(
         if let Ok(pass) = &pass {
             lookout::know(&known, pass.view.desired.stacks.keys());
         }
-        tell(News::Pass(pass));
+        tell(News::Pass(Box::new(pass)));
         if is_due {
             continue;
         }

@@ -44,18 +44,31 @@ impl Watcher for Progress {
 
 fn log(event: &Event<'_>) {
     match event {
-        Event::StepStarted(planned) => tracing::debug!(step = planned.id.0, "{}", named(planned)),
+        Event::StepStarted(planned) => {
+            let (stack, service) = concerned(planned);
+            tracing::debug!(stack, service, step = planned.id.0, "{}", named(planned));
+        }
         Event::StepDone(planned) => {
-            tracing::info!(step = planned.id.0, "{}: done", named(planned));
+            let (stack, service) = concerned(planned);
+            tracing::info!(stack, service, step = planned.id.0, "{}: done", named(planned));
         }
         Event::StepFailed(planned, why) => {
-            tracing::error!(step = planned.id.0, "{}: {}", named(planned), one_line(why));
+            let ((stack, service), why) = (concerned(planned), one_line(why));
+            tracing::error!(stack, service, step = planned.id.0, "{}: {why}", named(planned));
         }
         // Several a second: nothing for a log.
         Event::Pulling(..) => {}
         Event::HookFailed(why) => tracing::warn!("{}", one_line(why)),
-        Event::GoingBack(service) => tracing::warn!("{}", going_back(service)),
+        Event::GoingBack(id) => {
+            let (stack, service) = (id.stack.as_str(), id.service.as_str());
+            tracing::warn!(stack, service, "{}", going_back(id));
+        }
     }
+}
+
+/// The stack and the service that a step is done for, as fields of a log line.
+fn concerned(planned: &PlannedStep) -> (&str, Option<&str>) {
+    (planned.stack.as_str(), planned.service.as_ref().map(|id| id.service.as_str()))
 }
 
 /// The step without values: of what it is done to only an image comes as people may see it.

@@ -1,7 +1,9 @@
-//! The seam to systemd: what the service manager is told about the daemon.
+//! The seam to systemd: what the service manager is told about the daemon, and the journal ([`journal`]).
 //!
-//! Every message is one datagram to the socket that the manager named (`sd_notify(3)`). Nothing here can fail a
+//! Every message to the manager is one datagram to the socket that the manager named (`sd_notify(3)`). Nothing here can fail a
 //! pass: who cannot be told is not told.
+
+pub mod journal;
 
 use std::ffi::OsStr;
 use std::io;

@@ -1,6 +1,5 @@
 //! What the engine tells of containers while it goes on (`GET /events`).
 
-use std::collections::HashMap as EngineMap;
 use std::time::Duration;
 
 use bollard::errors::Error;
@@ -38,16 +37,15 @@ pub(super) async fn watch(
     }
 }
 
-#[expect(clippy::disallowed_types, reason = "bollard takes its filters in one")]
 fn options(since: Timestamp) -> EventsOptions {
     let events = ["die", "pause", "destroy", "health_status"];
-    let filters = EngineMap::from([
+    let filters = [
         ("type".to_owned(), vec!["container".to_owned()]),
         ("event".to_owned(), events.map(str::to_owned).to_vec()),
         ("label".to_owned(), vec![labels::COMPOSE_PROJECT.to_owned()]),
-    ]);
+    ];
     let since = format!("{}.{:09}", since.as_second(), since.subsec_nanosecond());
-    EventsOptions { since: Some(since), until: None, filters: Some(filters) }
+    EventsOptions { since: Some(since), until: None, filters: Some(filters.into()) }
 }
 
 fn incident(message: EventMessage) -> Option<Incident> {

@@ -16,7 +16,7 @@ mod yaml;
 pub use history::history;
 pub use images::{images, prune};
 pub use import::{WrittenFile, import_page, import_remarks, import_written};
-pub use pass::pass;
+pub use pass::{pass, pass_of_stack};
 pub use pin::pin;
 pub use plan::plan;
 pub use registry_prune::registry_prune;

@@ -15,7 +15,7 @@ pub fn pass(
     verbose: bool,
 ) -> io::Result<()> {
     for found in &report.stacks {
-        stack(out, found, style, verbose)?;
+        pass_of_stack(out, found, style, verbose)?;
     }
     for source in &report.failed_sources {
         let message = one_line(&source.error);
@@ -42,7 +42,8 @@ fn outcome(outcome: PassOutcome, style: Style) -> String {
     }
 }
 
-fn stack(
+/// Writes what a pass did to one stack, as part of [`pass`].
+pub fn pass_of_stack(
     out: &mut (impl io::Write + ?Sized),
     stack: &PassStack,
     style: Style,
