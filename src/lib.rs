@@ -10,6 +10,7 @@ pub mod history;
 pub mod import;
 pub mod manifest;
 pub mod model;
+pub mod notify;
 pub mod plan;
 pub mod probe;
 pub mod reconcile;

@@ -96,6 +96,8 @@ pub enum Command {
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
     Adopt(Scope),
+    /// Try the recipients of messages
+    Notify(Notify),
     /// Let go of images that nothing needs, on this host or at a registry
     Prune(Prune),
     /// The digests that this host needs, for whoever cleans up a registry
@@ -291,6 +293,24 @@ pub struct Rollback {
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Notify {
+    #[command(subcommand)]
+    pub action: NotifyAction,
+}
+
+#[derive(Subcommand)]
+pub enum NotifyAction {
+    /// Send a message to one recipient, or to each, and say how that went
+    Test(NotifyTest),
+}
+
+#[derive(Args)]
+pub struct NotifyTest {
+    /// The recipient's name in the configuration
+    pub name: Option<String>,
 }
 
 #[derive(Args)]

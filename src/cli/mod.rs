@@ -13,6 +13,7 @@ mod history;
 mod hold;
 mod images;
 mod import;
+mod notify;
 mod pin;
 mod plan;
 mod prune;
@@ -85,6 +86,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Retry(args) => release::retry(global, args).await,
         Command::Adopt(args) => release::adopt(global, args).await,
+        Command::Notify(args) => notify::run(global, args).await,
         Command::Prune(args) => prune::run(global, args).await,
         Command::Images(args) => images::run(global, args).await,
         Command::Pin(args) => pin::run(global, args),

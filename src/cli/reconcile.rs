@@ -10,6 +10,7 @@ use super::{Trouble, print, setting, sources, style};
 use crate::config::Config;
 use crate::plan::Retries;
 use crate::reconcile::pass::{self, Pass, Request};
+use crate::reconcile::post::{self, Post};
 use crate::reconcile::{World, daemon};
 use crate::report::progress::Progress;
 use crate::report::{exit, text, wire};
@@ -61,6 +62,7 @@ async fn once(
     print(args.output == Output::Json, &report, |out| {
         text::pass(out, &report, colors, global.verbose > 0)
     })?;
+    Post::of(world).once(post::AT_THE_END).await;
     sources::check_scopes(&done.view, &args.only)?;
     Ok(exit::of_pass(&report).code())
 }

@@ -9,8 +9,8 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::scalar;
 use super::settings::{Http, Limits, Removals, Retention, Rollout, UnsetVariables};
+use super::{notify, scalar};
 use crate::model::Window;
 
 /// The configuration of evenkeel on one server.
@@ -50,7 +50,7 @@ pub(super) struct File {
     /// Who writes image lines back to git.
     pub(super) write_back: Option<WriteBack>,
     /// Who is told what happened.
-    pub(super) notify: Option<Vec<serde_json::Value>>,
+    pub(super) notify: Option<Vec<notify::Written>>,
     /// The TCP listener; absent: none.
     pub(super) http: Option<Http>,
 }

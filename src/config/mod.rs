@@ -6,6 +6,7 @@
 mod file;
 mod load;
 mod not_yet;
+pub mod notify;
 mod parse;
 mod place;
 mod registries;
@@ -23,6 +24,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use load::Ambient;
+pub use notify::Recipient;
 pub use scalar::{Percent, Share};
 pub use schema::schema;
 pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, UnsetVariables};
@@ -71,8 +73,8 @@ pub struct Config {
     pub limits: Limits,
     /// Who writes image lines back to git.
     pub write_back: WriteBack,
-    /// Who is told what happened, as written.
-    pub notify: Vec<serde_json::Value>,
+    /// Who is told what happened; no two of one name.
+    pub notify: Vec<Recipient>,
     /// The TCP listener.
     pub http: Option<Http>,
 }

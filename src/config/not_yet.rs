@@ -17,7 +17,6 @@ impl Config {
             add(command, &format!("sources[{index}].credentials.credential_command"));
         }
         add(!self.policy.is_empty(), "policy");
-        add(!self.notify.is_empty(), "notify");
         add(self.http.is_some(), "http");
         keys
     }

@@ -113,8 +113,11 @@ fn unknown_key(names: &str) -> Problem {
     let key = words.next().unwrap_or_default();
     let known: Vec<&str> = words.collect();
     let problem = Problem::new("unknown-key", format!("unknown key `{key}`"));
-    let hint = if place::is_secret(key) && known.contains(&"password_file") {
-        "secrets do not belong here: write it to a file and name that with `password_file`".into()
+    let holds_it = |word: &&&str| **word == "password_file" || **word == format!("{key}_file");
+    let hint = if place::is_secret(key)
+        && let Some(file) = known.iter().find(holds_it)
+    {
+        format!("secrets do not belong here: write it to a file and name that with `{file}`")
     } else if let Some(near) = nearest(key, &known) {
         format!("did you mean `{near}`?")
     } else {

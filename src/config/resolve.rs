@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::file::{self, File};
 use super::load::Ambient;
+use super::notify::recipients;
 use super::registries::registry;
 use super::sources::sources;
 use super::{Config, Http, StackSettings, WriteBack};
@@ -45,7 +46,7 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         policy: file.policy.unwrap_or_default(),
         limits: file.limits.unwrap_or_default(),
         write_back: write_back(file.write_back.unwrap_or_default(), &host),
-        notify: file.notify.unwrap_or_default(),
+        notify: recipients(file.notify.unwrap_or_default(), &host, &mut problems),
         http: file.http.map(|http| self::http(http, &mut problems)),
         host,
     };

@@ -4,8 +4,11 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
+use super::notify::{Tls, Way};
 use super::*;
+use crate::model::Event;
 use crate::model::Problem;
+use crate::model::event::Subject;
 
 const FULL: &str = r#"
 host: web-1
@@ -448,12 +451,8 @@ fn a_feature_that_does_not_exist_yet_is_named() {
 sources: [{repo: x, credentials: {credential_command: [gh-app-token]}}]
 retention: {disk: {high: 90%}}
 policy: {privileged: false}
-notify: [{webhook: https://chat.lan}]
 ";
-    assert_eq!(
-        read(text).not_yet(),
-        ["sources[0].credentials.credential_command", "policy", "notify"]
-    );
+    assert_eq!(read(text).not_yet(), ["sources[0].credentials.credential_command", "policy"]);
 }
 
 #[test]
@@ -467,4 +466,79 @@ fn the_schema_knows_every_key_of_the_whole_file() {
     assert_eq!(properties.len(), keys.len());
     assert_eq!(schema["additionalProperties"], false);
     assert!(schema["$defs"]["Source"]["properties"]["interval"].is_object());
+}
+
+#[test]
+fn recipients_have_a_way_a_name_and_filters() {
+    let text = "
+sources: [{repo: x}]
+notify:
+  - webhook: {url: 'https://hooks.lan/a', secret_file: /s, template: '{\"text\": {{ title }}}'}
+    events: [failed, rolled-back]
+    stacks: [shop-*]
+  - {name: ops, email: {host: mail.lan, to: [ops@example.org]}}
+  - {name: raw, email: {host: mail.lan, tls: none, port: 2525, username: me, password_file: /p, from: a@b.c, to: [d@e.f]}}
+  - telegram: {token_file: /t, chat: '-100'}
+  - {slack: {url_file: /u}}
+";
+    let config = read(text);
+    let [hook, ops, raw, telegram, slack] = &config.notify[..] else { panic!("{config:?}") };
+    assert_eq!(hook.name, "webhook");
+    assert_eq!(hook.events, [Event::Failed, Event::RolledBack].into());
+    assert!(hook.cares_for(&Subject::Stack("shop-1".into())));
+    assert!(!hook.cares_for(&Subject::Stack("blog".into())));
+    assert!(!hook.cares_for(&Subject::Disk));
+    assert!(ops.cares_for(&Subject::Disk) && ops.events == Event::ALL.into());
+    let Way::Email(mail) = &ops.way else { panic!() };
+    assert_eq!((mail.port, mail.tls, mail.from.as_str()), (587, Tls::Starttls, "evenkeel@web-1"));
+    let Way::Email(mail) = &raw.way else { panic!() };
+    assert_eq!((mail.port, mail.tls, mail.from.as_str()), (2525, Tls::None, "a@b.c"));
+    assert_eq!(mail.login, Some(("me".into(), "/p".into())));
+    assert_eq!((telegram.name.as_str(), slack.name.as_str()), ("telegram", "slack"));
+}
+
+#[test]
+fn what_is_wrong_with_recipients_is_told_at_its_place() {
+    let text = "
+sources: [{repo: x}]
+notify:
+  - {}
+  - {slack: {url_file: /u}, discord: {url_file: /u}}
+  - webhook: {url: 'https://me:pw@chat.lan'}
+  - webhook: {url: 'https://chat.lan', template: '{{ title'}
+  - {gotify: {url: mailto:me}}
+  - {name: webhook, command: [tell]}
+  - email: {host: mail.lan, username: me, to: []}
+";
+    let way = "write one of `webhook`, `slack`, `discord`, `ntfy`, `gotify`, `telegram`, `email`, \
+               `command`";
+    let expected = format!(
+        "\
+config.yaml:4:5 notify[0]: it is not said how this recipient is reached ({way})
+config.yaml:5:5 notify[1]: one recipient is reached in one way ({way})
+config.yaml:6:20 notify[2].webhook.url: a login stands in the address (name a file with the secret)
+config.yaml:7:50 notify[3].webhook.template: line 1 of the template: unexpected end of input, expected end of variable block (see docs/notifications.md for an example)
+config.yaml:7:5 notify[3].name: two recipients are called `webhook` (give each a `name:` of its own)
+config.yaml:8:20 notify[4].gotify.url: this is no address on the web (write `https://…`)
+config.yaml:8:14 notify[4].gotify.token_file: the key `token_file` is missing
+config.yaml:9:12 notify[5].name: two recipients are called `webhook` (give each a `name:` of its own)
+config.yaml:10:12 notify[6].email: a login needs a user and a password (write both `username` and `password_file`, or neither)
+config.yaml:10:47 notify[6].email.to: the key `to` is missing"
+    );
+    check(text, &expected);
+}
+
+#[test]
+fn a_secret_and_a_slip_in_notify_are_told_as_everywhere() {
+    check(
+        "notify: [{telegram: {token: '1:a'}}]",
+        "config.yaml:1:22 notify[0].telegram: unknown key `token` (secrets do not belong here: \
+         write it to a file and name that with `token_file`)",
+    );
+    let problems =
+        Config::parse("config.yaml", "notify: [{webhok: {url: x}}]", &ambient()).unwrap_err();
+    assert_eq!(problems[0].hint.as_deref(), Some("did you mean `webhook`?"));
+    let slip = "notify: [{command: [x], events: [rolled_back]}]";
+    let problems = Config::parse("config.yaml", slip, &ambient()).unwrap_err();
+    assert!(problems[0].message.contains("`rolled-back`"), "{}", problems[0].message);
 }

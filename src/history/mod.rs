@@ -1,7 +1,8 @@
 //! The seam to memory: what has happened on this host, in SQLite.
 //!
 //! Generations with the files they were made from, the journal of the running attempt, holds, pins,
-//! rejected specs, and what the last pass saw of sources and stacks. Nothing is decided here. No value of a
+//! rejected specs, what the last pass saw of sources and stacks, and messages to
+//! be delivered. Nothing is decided here. No value of a
 //! server's env file may ever get in: every text a caller hands over is masked already, and manifests are
 //! kept as they are in git, before interpolation.
 //!
@@ -10,6 +11,7 @@
 mod attempts;
 mod images;
 mod open;
+mod outbox;
 mod past;
 mod places;
 mod polls;
@@ -28,6 +30,7 @@ use rusqlite::{Connection, Transaction, TransactionBehavior};
 pub use attempts::{NewGeneration, PlannedService, Reason, ServiceResult, StoredFile, Unfinished};
 pub use images::{Pressure, Retained};
 pub use open::Opened;
+pub use outbox::{Letter, Waiting};
 pub use past::{Filter, GenerationRow, GoodService, ServiceRow};
 pub use seen::{SourceReport, SourceState, StackReport};
 

@@ -69,6 +69,26 @@ impl History {
         }
     }
 
+    /// Opens the history in `state_dir` for writing, beside a process that may be in the middle of a pass: it is
+    /// neither made nor checked, moved or brought up to date. `None` where there is none.
+    pub fn beside(state_dir: &Path) -> Result<Option<Self>, HistoryError> {
+        let path = state_dir.join(FILE);
+        if !path.exists() {
+            return Ok(None);
+        }
+        let open = || {
+            let flags = OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_NO_MUTEX;
+            let connection = Connection::open_with_flags(&path, flags)?;
+            connection.busy_timeout(BUSY)?;
+            schema::version(&connection, MIGRATIONS).map(|version| (connection, version))
+        };
+        match open().map_err(|error| explain(&path, error))? {
+            (connection, Version::Current) => Ok(Some(Self::new(connection))),
+            (_, Version::Older) => Err(HistoryError::Older { path }),
+            (_, Version::Newer(found)) => Err(newer(&path, found)),
+        }
+    }
+
     fn empty() -> Result<Self, HistoryError> {
         let history = Self::in_memory()?;
         history.connection().pragma_update(None, "query_only", true)?;

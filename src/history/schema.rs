@@ -4,7 +4,7 @@ use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
 pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS];
+    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS, OUTBOX];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -183,6 +183,27 @@ CREATE TABLE polls (
 ) STRICT, WITHOUT ROWID;
 ALTER TABLE pins ADD COLUMN tag TEXT;
 ALTER TABLE pins ADD COLUMN why TEXT;
+";
+
+/// What people were told to be wrong, and messages that are still to be delivered (JSON).
+const OUTBOX: &str = "
+CREATE TABLE told (
+    kind TEXT NOT NULL,
+    name TEXT NOT NULL,
+    part TEXT NOT NULL,
+    event TEXT NOT NULL,
+    about TEXT NOT NULL,
+    PRIMARY KEY (kind, name, part)
+) STRICT, WITHOUT ROWID;
+CREATE TABLE outbox (
+    number INTEGER PRIMARY KEY AUTOINCREMENT,
+    recipient TEXT NOT NULL,
+    message TEXT NOT NULL,
+    made_at TEXT NOT NULL,
+    tries INTEGER NOT NULL,
+    next_try TEXT NOT NULL,
+    error TEXT
+) STRICT;
 ";
 
 /// How a database stands to a list of migrations.

@@ -7,8 +7,8 @@ use rusqlite::types::Type;
 use crate::model::memory::HeldBy;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    CommitId, ContainerId, ContainerName, Digest, GenerationNumber, GenerationOutcome, ImageName,
-    ServiceId, ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
+    CommitId, ContainerId, ContainerName, Digest, Event, GenerationNumber, GenerationOutcome,
+    ImageName, ServiceId, ServiceName, ServiceOutcome, SourceName, SpecHash, StackName, Trigger,
 };
 
 /// A type with a text form in the database.
@@ -88,7 +88,7 @@ macro_rules! stored_words {
     )*};
 }
 
-stored_words!(Trigger, GenerationOutcome, ServiceOutcome);
+stored_words!(Trigger, GenerationOutcome, ServiceOutcome, Event);
 
 impl Stored for Timestamp {
     fn to_text(&self) -> String {

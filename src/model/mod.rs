@@ -6,6 +6,7 @@
 pub mod container_labels;
 pub mod desired;
 pub mod disk;
+pub mod event;
 pub mod fingerprint;
 pub mod generation;
 pub mod hidden;
@@ -35,6 +36,7 @@ pub mod window;
 pub use container_labels::ContainerLabels;
 pub use desired::{DesiredService, DesiredStack, DesiredState, StackContent};
 pub use disk::Disk;
+pub use event::{Event, Subject};
 pub use generation::{CommitWords, GenerationOutcome, ServiceOutcome, Trigger};
 pub use hidden::{Hidden, Masks};
 pub use image::{Digest, ImageRef, PinnedImage, Platform};

@@ -1,5 +1,6 @@
 //! The loop: a pass, a pause, and again, until told to stop.
 
+use std::convert::Infallible;
 use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
@@ -7,11 +8,13 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
+use tokio::task::JoinSet;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::lookout::{self, Known};
 use super::pass::{self, Pass, PassError, Request};
+use super::post::Post;
 use super::pulse::Pulse;
 use super::watches::{self, Watches};
 use crate::apply::Watcher;
@@ -90,6 +93,7 @@ async fn follow(
         lookout::look_out(Arc::clone(&world.engine), Arc::clone(&known), Arc::clone(&wake))
     };
     let mut _lookout = look_out(&world);
+    let mut delivery = Delivery::of(&world);
     watches.set(watches::places(&world, company.config_file).await);
     while !stop.is_cancelled() {
         match (company.reload)(&world.config) {
@@ -97,6 +101,7 @@ async fn follow(
             Ok(Some(new)) => {
                 world = new;
                 _lookout = look_out(&world);
+                delivery = Delivery::of(&world);
                 tell(News::Reloaded);
             }
             Err(why) => tell(News::Refused(why)),
@@ -109,6 +114,7 @@ async fn follow(
             lookout::know(&known, pass.view.desired.stacks.keys());
         }
         tell(News::Pass(Box::new(pass)));
+        delivery.post.wake();
         if is_due {
             continue;
         }
@@ -116,6 +122,22 @@ async fn follow(
         let now = Timestamp::now();
         let length = until_next(with_jitter(world.interval(), now), next_try, now);
         pulse.rest(pause(length, &mut hangup, &wake, stop)).await;
+    }
+}
+
+/// A post at work beside the passes, until it is dropped; what is under way then is tried again by the next one.
+struct Delivery {
+    post: Arc<Post>,
+    _work: JoinSet<Infallible>,
+}
+
+impl Delivery {
+    fn of(world: &World) -> Self {
+        let post = Arc::new(Post::of(world));
+        let delivering = Arc::clone(&post);
+        let mut work = JoinSet::new();
+        work.spawn(async move { delivering.run().await });
+        Self { post, _work: work }
     }
 }
 

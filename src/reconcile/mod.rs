@@ -17,6 +17,8 @@ pub mod room;
 pub mod registry_cleanup;
 pub mod backoff;
 pub mod standing;
+pub mod notices;
+pub mod post;
 pub mod pass;
 pub mod target;
 pub mod rollback;

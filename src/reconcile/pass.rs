@@ -9,6 +9,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lock::{self, LockError};
 use super::newer;
+use super::notices::{self, Done};
 use super::places::{Places, places};
 use super::record::{self, Generations, Record, Why};
 use super::retention::Keeper;
@@ -169,6 +170,14 @@ pub async fn pass(
     crew.keeper(&view, ended).after_pass(&outcome).await;
     let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
     record::registries(&history, &*world.registry, ended)?;
+    let done = Done {
+        sources: &read.sources,
+        view: &view,
+        plan: &plan,
+        outcome: &outcome,
+        generations: &generations,
+    };
+    notices::record(world, &history, &done, ended);
     let asks = view.next_poll.map(|due| daemon::not_before(due, now, ended));
     let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).chain(asks).min();
     Ok(Pass {

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 use std::panic::AssertUnwindSafe;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -12,13 +12,16 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::post::Post;
 use super::{Pass, Request, World, pass};
 use crate::apply::{Event, Watcher};
-use crate::config::{Ambient, Config};
+use crate::config::{Ambient, Config, Recipient};
 use crate::engine::EngineError;
 use crate::engine::fake::{FakeEngine, Fault, HealthStory, ImageBehaviour, Matcher, Process, Verb};
-use crate::history::{Filter, GenerationRow, History};
+use crate::history::{Filter, GenerationRow, History, Waiting};
+use crate::model::memory::{HeldBy, Hold, HoldScope};
 use crate::model::{Digest, GenerationNumber, GenerationOutcome, ImageRef};
+use crate::notify::{Courier, Message, Undelivered};
 use crate::registry::{FakeRegistry, Registry, digest};
 
 /// What can happen before a pass.
@@ -237,4 +240,172 @@ proptest! {
             .unwrap();
         runtime.block_on(live(&acts));
     }
+}
+
+/// Takes messages, or refuses them.
+#[derive(Default)]
+struct Recorder {
+    taken: Mutex<Vec<String>>,
+    refuses: AtomicBool,
+    hangs: AtomicBool,
+}
+
+#[async_trait::async_trait]
+impl Courier for Recorder {
+    async fn deliver(&self, to: &Recipient, message: &Message) -> Result<(), Undelivered> {
+        if self.hangs.load(Ordering::Relaxed) {
+            std::future::pending::<()>().await;
+        }
+        if self.refuses.load(Ordering::Relaxed) {
+            return Err(Undelivered::new("status 503"));
+        }
+        self.taken.lock().unwrap().push(format!("{} {} {}", to.name, message.event, message.name));
+        Ok(())
+    }
+}
+
+impl Host {
+    /// With recipients as in the configuration.
+    fn telling(notify: &str) -> (Self, Arc<Recorder>) {
+        let mut host = Self::new();
+        let text = format!("host: here\nsources: [{{repo: /x}}]\nnotify: {notify}\n");
+        let config = Config::parse("config.yaml", &text, &Ambient::default()).unwrap();
+        host.world.config.notify = config.notify;
+        let recorder = Arc::new(Recorder::default());
+        host.world.courier = Arc::clone(&recorder) as Arc<dyn Courier>;
+        (host, recorder)
+    }
+
+    /// A pass, with nothing lost, and what was told after it.
+    async fn tells(&self, recorder: &Recorder) -> Vec<String> {
+        self.pass(None).await.unwrap();
+        Post::of(&self.world).once(Duration::from_secs(5)).await;
+        std::mem::take(&mut *recorder.taken.lock().unwrap())
+    }
+
+    fn outbox(&self) -> Vec<Waiting> {
+        History::read_only(&self.world.config.state_dir).unwrap().outbox().unwrap()
+    }
+}
+
+const ONE: &str = "[{name: ops, command: [unused]}]";
+
+#[tokio::test(start_paused = true)]
+async fn each_change_of_state_is_told_once() {
+    let (host, recorder) = Host::telling(ONE);
+    let nothing = [""; 0];
+    host.want("shop", "good:1", 0);
+    assert_eq!(host.tells(&recorder).await, ["ops deployed shop"]);
+    assert_eq!(host.tells(&recorder).await, nothing);
+    host.want("shop", "ends:1", 0);
+    assert_eq!(host.tells(&recorder).await, ["ops rolled-back shop"]);
+    for _ in 0..3 {
+        assert_eq!(host.tells(&recorder).await, nothing);
+    }
+    host.want("shop", "good:1", 1);
+    assert_eq!(host.tells(&recorder).await, ["ops recovered shop"]);
+    assert_eq!(host.tells(&recorder).await, nothing);
+    host.happen(&Act::Remove { stack: 1 });
+    assert_eq!(host.tells(&recorder).await, ["ops drift shop"]);
+    assert_eq!(host.tells(&recorder).await, nothing);
+    host.want("shop", "good:1\n    no-such-key: 1", 1);
+    assert_eq!(host.tells(&recorder).await, ["ops failed shop"]);
+    assert_eq!(host.tells(&recorder).await, nothing);
+    host.want("shop", "good:1", 1);
+    assert_eq!(host.tells(&recorder).await, ["ops recovered shop"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_hold_and_its_end_are_told() {
+    let (host, recorder) = Host::telling(ONE);
+    host.want("shop", "good:1", 0);
+    host.tells(&recorder).await;
+    let history = History::open(&host.world.config.state_dir, Timestamp::now()).unwrap().history;
+    let scope = HoldScope::Stack("shop".into());
+    let hold = Hold {
+        scope: scope.clone(),
+        by: HeldBy::Operator,
+        since: Timestamp::now(),
+        until: None,
+        reason: Some("the stocktaking".into()),
+        image: None,
+    };
+    history.hold(&hold).unwrap();
+    assert_eq!(host.tells(&recorder).await, ["ops held shop"]);
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    history.unhold(&scope, Timestamp::now()).unwrap();
+    assert_eq!(host.tells(&recorder).await, ["ops recovered shop"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn recipients_hear_what_they_asked_for() {
+    let (host, recorder) = Host::telling(
+        "[{name: bad, command: [x], events: [rolled-back, failed]},
+          {name: good, command: [x], events: [deployed]},
+          {name: blog, command: [x], stacks: [blog]}]",
+    );
+    host.want("shop", "good:1", 0);
+    assert_eq!(host.tells(&recorder).await, ["good deployed shop"]);
+    host.want("shop", "ends:1", 0);
+    assert_eq!(host.tells(&recorder).await, ["bad rolled-back shop"]);
+    host.want("shop", "good:1", 1);
+    assert_eq!(host.tells(&recorder).await, ["good deployed shop"]);
+    host.want("blog", "good:1", 1);
+    let mut both = host.tells(&recorder).await;
+    both.sort();
+    assert_eq!(both, ["blog deployed blog", "good deployed blog"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_message_waits_in_order_until_it_is_taken_and_no_pass_waits_for_it() {
+    let (host, recorder) = Host::telling(ONE);
+    recorder.refuses.store(true, Ordering::Relaxed);
+    host.want("shop", "good:1", 0);
+    let pass = host.pass(None).await.unwrap();
+    assert!(!pass.outcome.services.is_empty());
+    Post::of(&host.world).once(Duration::from_secs(5)).await;
+    host.want("blog", "good:1", 0);
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    let [first, second] = &host.outbox()[..] else { panic!() };
+    assert_eq!((first.tries, first.error.as_deref()), (1, Some("status 503")));
+    assert!(first.next_try > Timestamp::now(), "not at once");
+    assert_eq!(second.tries, 0, "the first is in front of it");
+    // The time has come, in a new process.
+    recorder.refuses.store(false, Ordering::Relaxed);
+    let history = History::open(&host.world.config.state_dir, Timestamp::now()).unwrap().history;
+    history.put_off(first.number, "", Timestamp::UNIX_EPOCH).unwrap();
+    assert_eq!(host.tells(&recorder).await, ["ops deployed shop", "ops deployed blog"]);
+    assert_eq!(host.outbox(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_recipient_that_hangs_holds_up_nothing_and_one_that_is_gone_is_forgotten() {
+    let (mut host, recorder) = Host::telling(ONE);
+    recorder.hangs.store(true, Ordering::Relaxed);
+    host.want("shop", "good:1", 0);
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    assert_eq!(host.outbox().len(), 1);
+    host.want("shop", "good:1", 1);
+    assert_eq!(host.pass(None).await.unwrap().outcome.services.len(), 1);
+    host.world.config.notify[0].name = "others".into();
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    assert_eq!(host.outbox(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_is_told_to_be_stale_only_when_that_lasts() {
+    let (host, recorder) = Host::telling("[{name: ops, command: [x], events: [stale, recovered]}]");
+    host.want("shop", "good:1", 0);
+    host.tells(&recorder).await;
+    let (git, away) = (host.directory.path().join("git"), host.directory.path().join("away"));
+    std::fs::rename(&git, &away).unwrap();
+    assert_eq!(host.tells(&recorder).await, [""; 0], "it was read a moment ago");
+    let history = History::open(&host.world.config.state_dir, Timestamp::now()).unwrap().history;
+    let (name, mut report) = history.sources().unwrap().remove(0);
+    report.fetched_at = Some(Timestamp::now() - Duration::from_secs(600));
+    history.record_source(&name, &report).unwrap();
+    assert_eq!(host.tells(&recorder).await, ["ops stale git"]);
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    std::fs::rename(&away, &git).unwrap();
+    assert_eq!(host.tells(&recorder).await, ["ops recovered git"]);
 }

@@ -11,6 +11,8 @@ use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::history::History;
+use crate::notify::Courier;
+use crate::notify::network::Network as Post;
 use crate::plan::{MostRemovals, Rules, Windows};
 use crate::probe::Prober;
 use crate::probe::network::Network;
@@ -29,6 +31,8 @@ pub struct World {
     pub prober: Arc<dyn Prober>,
     /// The registries.
     pub registry: Arc<dyn Registry>,
+    /// Who delivers messages.
+    pub courier: Arc<dyn Courier>,
     /// The repositories, in the order of the configuration.
     pub sources: Vec<Source>,
 }
@@ -49,6 +53,7 @@ impl World {
             engine,
             prober: Arc::new(Network::new()),
             registry: Arc::new(registry),
+            courier: Arc::new(Post::new()),
             sources,
             config,
         })

@@ -14,6 +14,7 @@ use crate::model::{
     CommitId, ContainerSpec, GenerationOutcome, PinnedImage, Problem, ServiceId, SourceName,
     StackContent, StackName, Trigger,
 };
+use crate::notify::network::Network;
 use crate::probe::{Answer, Prober};
 use crate::registry::fake::FakeRegistry;
 
@@ -58,6 +59,7 @@ impl Host {
             engine: Arc::new(bench.world.clone()),
             prober: Arc::new(Nobody),
             registry: Arc::new(FakeRegistry::default()),
+            courier: Arc::new(Network::new()),
             sources: Vec::new(),
         };
         let (history, stop) = (History::in_memory().unwrap(), CancellationToken::new());
