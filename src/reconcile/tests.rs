@@ -363,9 +363,10 @@ async fn a_message_waits_in_order_until_it_is_taken_and_no_pass_waits_for_it() {
     host.want("shop", "good:1", 0);
     let pass = host.pass(None).await.unwrap();
     assert!(!pass.outcome.services.is_empty());
-    Post::of(&host.world).once(Duration::from_secs(5)).await;
     host.want("blog", "good:1", 0);
-    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    for _ in 0..2 {
+        assert_eq!(host.tells(&recorder).await, [""; 0]);
+    }
     let [first, second] = &host.outbox()[..] else { panic!() };
     assert_eq!((first.tries, first.error.as_deref()), (1, Some("status 503")));
     assert!(first.next_try > Timestamp::now(), "not at once");
