@@ -56,8 +56,8 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Follows all sources until SIGTERM or SIGINT.
 ///
 /// SIGHUP, a change of a file that the world depends on, and an incident at the engine begin the next pass at once; any
-/// number of them during a pass ask for one more. `tell` hears how each pass went. A pass that fails does not end the loop. The configuration is looked at before each
-/// pass.
+/// number of them during a pass ask for one more. `tell` hears how each pass went. A pass that fails does not end the
+/// loop. The configuration is looked at before each pass.
 pub async fn run(
     world: World,
     company: &Company<'_>,
