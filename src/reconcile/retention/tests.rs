@@ -47,6 +47,8 @@ struct Host {
 
 impl Host {
     fn new(settings: &str) -> Self {
+        // The first one to install it wins.
+        let _ = rustls::crypto::ring::default_provider().install_default();
         let (bench, directory) = (Bench::new(), tempfile::tempdir().unwrap());
         let path = directory.path().display();
         let text = format!(
