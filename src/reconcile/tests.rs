@@ -232,7 +232,7 @@ proptest! {
     #![proptest_config(ProptestConfig { cases: 24, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn generations_grow_and_end_once_whatever_happens(acts in acts()) {
+    fn generations_grow_and_end_once_whatever_becomes_of_a_pass(acts in acts()) {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .start_paused(true)

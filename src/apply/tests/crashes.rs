@@ -4,8 +4,8 @@ use super::bench::*;
 use crate::engine::EngineError;
 use crate::engine::fake::{Fault, HealthStory, ImageBehaviour, Matcher, Process, Verb};
 use crate::model::spec::RestartPolicy;
-use crate::model::stack::{Condition, Order};
-use crate::model::{ContainerState, PinnedImage};
+use crate::model::stack::{Condition, FailureAction, Order};
+use crate::model::{ContainerState, PinnedImage, Service};
 use crate::plan::{PlannedStep, Step};
 
 /// Passes until stable, at most so many.
@@ -296,4 +296,26 @@ async fn what_never_ran_is_not_started_on_the_way_back() {
     assert_eq!(host.world.names(), ["shop-web-1"]);
     assert!(host.container("shop-web-1").is_running());
     assert!(host.container("shop-web-1").image.contains("app"));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_was_set_aside_and_started_again_by_hand_gives_way_to_what_replaces_it() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let wanted = |value: &str| {
+        let pauses = |service: &mut Service| service.rollout.failure_action = FailureAction::Pause;
+        service("web", &app).env("V", value).port("80").with(pauses)
+    };
+    host.want("shop", [wanted("1")]);
+    host.converge().await;
+    host.want("shop", [wanted("2")]);
+    // Created, restart policy, stopped, two names: it dies before the new one is started.
+    host.world.crash_after(5);
+    assert!(host.try_pass().await.is_none());
+    host.world.revive();
+    host.world.docker_start("shop-web-1.previous").unwrap();
+    settle(&host).await;
+    assert_eq!(host.world.names(), ["shop-web-1"]);
+    let new = host.container("shop-web-1");
+    assert_eq!((new.is_running(), new.spec()), (true, Some(&host.hash("shop/web"))));
 }

@@ -296,9 +296,16 @@ impl Emission<'_, '_> {
     ) -> WayBack {
         let because = "an earlier rollout did not end";
         let target = Target::Id(new.id.clone());
-        let after = self.ground.before_connect.clone();
+        let mut after = self.ground.before_connect.clone();
+        // Somebody started it again: where the two cannot run side by side, it has what the new one needs.
+        let is_in_the_way = previous.is_up() && !new.is_up() && self.order() == Order::StopFirst;
+        if is_in_the_way {
+            let stop = Step::StopContainer(Target::Id(previous.id.clone()));
+            let stopped = self.add_on_networks(stop, because, after.clone());
+            after.push(stopped);
+        }
         let started = self.start(target.clone(), because, after);
-        match previous.is_up() {
+        match previous.is_up() && !is_in_the_way {
             true => self.pass_beside(target, previous, started, because),
             false => self.pass(target, Target::Id(previous.id.clone()), started),
         }
