@@ -20,7 +20,7 @@ all *names:
 fuzz cases="1000000" *names:
     EVENKEEL_FUZZ_CASES={{cases}} cargo test --locked --release --test fuzz {{names}}
 
-# A hundred thousand made-up days on the host in memory; a minute and a half on two cores.
+# A hundred thousand made-up days on the host in memory; about a minute on two cores.
 simulate days="100000":
     EVENKEEL_SIMULATION_DAYS={{days}} cargo test --locked --release --lib whatever_happens -- --nocapture
 

@@ -8,6 +8,7 @@ use indexmap::IndexMap;
 
 use super::probe::Probe;
 use super::tree::SharedTree;
+use super::update::TagRule;
 use super::{
     CommitId, ContainerName, ContainerSpec, Hidden, ImageRef, Masks, PinnedImage, Place,
     PullPolicy, ServiceName, SourceName, StackName, Update, VolumeName, Window,
@@ -148,8 +149,13 @@ impl Service {
 
     /// Whether it follows its registry. Of a digest nobody is asked what it means.
     pub fn follows_its_registry(&self) -> bool {
-        let has_rule = self.update.as_ref().is_some_and(|update| update.rule.is_some());
+        let has_rule = self.tag_rule().is_some();
         self.image.digest().is_none() && (has_rule || self.pull_policy.follows_the_registry())
+    }
+
+    /// Which newer tags it follows; `None` where it follows none.
+    pub fn tag_rule(&self) -> Option<&TagRule> {
+        self.update.as_ref()?.rule.as_ref()
     }
 
     /// A tag of its image as people may see it: the written one may be a value of the server.

@@ -203,9 +203,8 @@ fn choice(stack: &Stack, service: &Service, context: &Context<'_>) -> Choice {
 /// The pin of the service's image line. A newer tag counts as long as git asks for newer tags.
 fn recorded<'a>(id: &ServiceId, service: &Service, context: &Context<'a>) -> Option<&'a Pin> {
     let pin = context.pins.0.get(&(id.clone(), pin_key(&service.image)))?;
-    let has_rule = service.update.as_ref().is_some_and(|update| update.rule.is_some());
     let is_written = pin.chosen.as_ref().is_none_or(|chosen| chosen.tag.is_none());
-    (has_rule || is_written).then_some(pin)
+    (service.tag_rule().is_some() || is_written).then_some(pin)
 }
 
 fn deployment(

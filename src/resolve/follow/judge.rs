@@ -89,7 +89,7 @@ impl Look<'_> {
     /// By the rule under `x-evenkeel.update`.
     fn newer_tag(&self) -> Result<Judgement, Question> {
         let service = self.follower.service;
-        let Some(rule) = service.update.as_ref().and_then(|update| update.rule.as_ref()) else {
+        let Some(rule) = service.tag_rule() else {
             return Ok(Judgement::Stays(None));
         };
         let list = self.polls.lists.get(&self.follower.repository);

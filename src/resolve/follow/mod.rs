@@ -105,9 +105,7 @@ pub(super) async fn follow(
     context: &Context<'_>,
     following: &Following<'_>,
 ) -> Followed {
-    let usable = stacks.iter().filter_map(|stack| stack.content.as_ref().ok());
-    let followers: Vec<Follower<'_>> = usable
-        .flat_map(|stack| stack.services.values().map(move |service| (stack, service)))
+    let followers: Vec<Follower<'_>> = super::services(stacks)
         .filter_map(|(stack, service)| follower(stack, service, context, following))
         .collect();
     let mut polls = following.polls.clone();
@@ -192,8 +190,7 @@ fn base(id: &ServiceId, service: &Service, context: &Context<'_>) -> Option<Base
     }
     // Where another line was pinned git has changed it, and git's word goes before what runs.
     let is_known = context.pins.0.keys().any(|(service, _)| service == id);
-    let rule = service.update.as_ref().and_then(|update| update.rule.as_ref());
-    let rule = rule.filter(|_| !is_known)?;
+    let rule = service.tag_rule().filter(|_| !is_known)?;
     let (tag, digest) = choose::running_by(rule, id, image, context.observed)?;
     Some(Base { tag, digest, origin, chosen: None })
 }
