@@ -1,6 +1,8 @@
 //! `evenkeel pin`, as people and CI run it: in a clone of the repository, without a server.
 #![expect(clippy::unwrap_used, reason = "a test that cannot go on fails")]
 
+#[path = "support/said.rs"]
+mod said;
 #[path = "source/upstream.rs"]
 #[expect(dead_code, reason = "tests of sources ask more of it")]
 mod upstream;
@@ -11,6 +13,7 @@ mod web_server;
 use std::path::PathBuf;
 use std::process::Command;
 
+use said::Said;
 use upstream::Upstream;
 use web_server::WebServer;
 
@@ -22,27 +25,6 @@ const AT: &str = "hosts/web-1/shop/compose.yaml";
 struct Clone {
     directory: tempfile::TempDir,
     upstream: Upstream,
-}
-
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
-    #[track_caller]
-    fn ends(&self, code: i32) -> &Self {
-        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    fn says(&self, text: &str) -> &Self {
-        let said = format!("{}{}", self.stdout, self.stderr);
-        assert!(said.contains(text), "nothing says {text:?}:\n{said}");
-        self
-    }
 }
 
 impl Clone {
@@ -93,18 +75,14 @@ impl Clone {
         String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
     }
 
-    fn pin_in(&self, directory: &str, words: &[&str]) -> Run {
+    fn pin_in(&self, directory: &str, words: &[&str]) -> Said {
         let mut command = self.command(env!("CARGO_BIN_EXE_evenkeel"));
         command.arg("pin").args(words).current_dir(self.root().join(directory));
         let output = command.output().unwrap();
-        Run {
-            code: output.status.code().unwrap(),
-            stdout: String::from_utf8(output.stdout).unwrap(),
-            stderr: String::from_utf8(output.stderr).unwrap(),
-        }
+        output.into()
     }
 
-    fn pin(&self, words: &[&str]) -> Run {
+    fn pin(&self, words: &[&str]) -> Said {
         self.pin_in("", words)
     }
 
@@ -131,7 +109,7 @@ fn the_image_is_written_into_the_file_and_nothing_else() {
     clone.pin(&API).ends(0).says("already, nothing is changed");
 
     let run = clone.pin(&["shop/web", "acme/web:2", "--output", "json"]);
-    let report: serde_json::Value = serde_json::from_str(&run.ends(0).stdout).unwrap();
+    let report = run.ends(0).json();
     assert_eq!(report["schema"], "evenkeel.pin/v1");
     assert_eq!(report["files"], serde_json::json!(["hosts/web-1/shop/.env"]));
     assert_eq!((&report["changed"], &report["commit"]), (&true.into(), &serde_json::Value::Null));
@@ -211,7 +189,7 @@ fn a_push_goes_on_top_of_what_others_have_pushed() {
     clone.write("mine", "not committed");
     clone.upstream.commit("main", &[("theirs", "new"), (AT, &SHOP.replace("# The", "# Their"))]);
     let run = clone.pin(&[&PUSH[..], &["--output", "json"]].concat());
-    let report: serde_json::Value = serde_json::from_str(&run.ends(0).stdout).unwrap();
+    let report = run.ends(0).json();
     assert_eq!((&report["here"], &report["pushed_to"]), (&false.into(), &"origin/main".into()));
     let expected = SHOP.replace("1.4.2", "1.4.7").replace("# The", "# Their");
     assert_eq!(clone.upstream_has(AT), expected.trim_end());

@@ -7,6 +7,8 @@
 mod gateway;
 #[path = "support/registry.rs"]
 mod registry;
+#[path = "support/said.rs"]
+mod said;
 #[path = "support/token_server.rs"]
 mod token_server;
 #[path = "support/versions.rs"]

@@ -7,9 +7,10 @@ use evenkeel::model::Needed;
 use evenkeel::plan::registry_retention::{Policy, Protect};
 use evenkeel::reconcile::registry_cleanup::{Cleaned, clean, look};
 use evenkeel::registry::{Repository, RepositoryError};
-use serde_json::{Value, json};
+use serde_json::json;
 use tokio_util::sync::CancellationToken;
 
+use super::said::Said;
 use super::token_server::TokenServer;
 use super::*;
 
@@ -19,31 +20,6 @@ const DAY: Duration = Duration::from_secs(24 * 3600);
 /// A CI job: no configuration, no engine, no state.
 struct Job {
     home: tempfile::TempDir,
-}
-
-struct Run {
-    code: i32,
-    stdout: String,
-    stderr: String,
-}
-
-impl Run {
-    #[track_caller]
-    fn ends(&self, code: i32) -> &Self {
-        assert_eq!(self.code, code, "{}{}", self.stdout, self.stderr);
-        self
-    }
-
-    #[track_caller]
-    fn says(&self, text: &str) -> &Self {
-        let said = format!("{}{}", self.stdout, self.stderr);
-        assert!(said.contains(text), "nothing says {text:?}:\n{said}");
-        self
-    }
-
-    fn json(&self) -> Value {
-        serde_json::from_str(&self.stdout).expect("JSON")
-    }
 }
 
 impl Job {
@@ -59,18 +35,14 @@ impl Job {
     }
 
     /// Runs it elsewhere, so that a gateway of this test can answer.
-    async fn prune(&self, host: &str, words: &[&str]) -> Run {
+    async fn prune(&self, host: &str, words: &[&str]) -> Said {
         let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
         command.env("HOME", self.home.path()).env_remove("DOCKER_HOST");
         let repository = format!("{host}/{WEB}");
         command.args(["prune", "--registry", &repository]).args(words);
         let output = tokio::task::spawn_blocking(move || command.output());
         let output = output.await.expect("no panic").expect("it runs");
-        Run {
-            code: output.status.code().expect("it was not killed"),
-            stdout: String::from_utf8(output.stdout).expect("text"),
-            stderr: String::from_utf8(output.stderr).expect("text"),
-        }
+        output.into()
     }
 }
 

@@ -85,6 +85,20 @@ struct Mutable {
     opened: bool,
 }
 
+/// Serves until what comes back is dropped.
+pub fn serve<L>(listener: L, service: Router) -> tokio::sync::oneshot::Sender<()>
+where
+    L: axum::serve::Listener,
+    L::Addr: std::fmt::Debug,
+{
+    let (end, ended) = tokio::sync::oneshot::channel();
+    tokio::spawn(async move {
+        let serving = axum::serve(listener, service);
+        tokio::select! { _ = async { serving.await } => {}, _ = ended => {} }
+    });
+    end
+}
+
 impl Gateway {
     /// A gateway to the registry at `behind` (host and port).
     pub async fn start(behind: &str, door: Door) -> Self {
@@ -96,17 +110,12 @@ impl Gateway {
         let (behind, state) = (behind.to_owned(), Mutex::default());
         let connections = AtomicUsize::new(0);
         let world = Arc::new(World { address, behind, door, client, connections, state });
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let counting = Arc::clone(&world);
         let listener = listener.tap_io(move |_| {
             counting.connections.fetch_add(1, Ordering::Relaxed);
         });
         let service = Router::new().fallback(answer).with_state(Arc::clone(&world));
-        tokio::spawn(async move {
-            let serving = axum::serve(listener, service);
-            tokio::select! { _ = async { serving.await } => {}, _ = ended => {} }
-        });
-        Self { address, world, _end: end }
+        Self { address, world, _end: serve(listener, service) }
     }
 
     /// Host and port, as image references name it.

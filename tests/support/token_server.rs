@@ -18,6 +18,7 @@ use base64::Engine as _;
 use base64::engine::general_purpose::{STANDARD, URL_SAFE_NO_PAD};
 use serde_json::{Value, json};
 
+use super::gateway::serve;
 use super::registry::{Certificate, PASSWORD, USER};
 
 /// How the server behaves.
@@ -53,13 +54,8 @@ impl TokenServer {
         let rules = Rules { life: 300, ..Rules::default() };
         let state = Mutex::new((rules, Vec::new()));
         let world = Arc::new(World { address, certificate: Certificate::make_rsa(), state });
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let service = Router::new().fallback(answer).with_state(Arc::clone(&world));
-        tokio::spawn(async move {
-            let serving = axum::serve(listener, service);
-            tokio::select! { _ = async { serving.await } => {}, _ = ended => {} }
-        });
-        Self { world, _end: end }
+        Self { world, _end: serve(listener, service) }
     }
 
     /// Where it gives out tokens.

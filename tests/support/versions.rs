@@ -14,6 +14,8 @@ use evenkeel::model::Digest;
 use serde_json::{Value, json};
 use tokio_util::sync::CancellationToken;
 
+use super::gateway::serve;
+
 /// The only token that is let in.
 pub const TOKEN: &str = "ghp_correct-horse";
 /// Whose package it is, and what it is called.
@@ -65,13 +67,8 @@ impl GithubVersions {
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let address = listener.local_addr().expect("an address");
         let world = Arc::new(World { address, state: Mutex::default() });
-        let (end, ended) = tokio::sync::oneshot::channel::<()>();
         let service = Router::new().fallback(answer).with_state(Arc::clone(&world));
-        tokio::spawn(async move {
-            let serving = axum::serve(listener, service);
-            tokio::select! { _ = async { serving.await } => {}, _ = ended => {} }
-        });
-        Self { world, _end: end }
+        Self { world, _end: serve(listener, service) }
     }
 
     /// Where it is asked.
