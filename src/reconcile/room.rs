@@ -4,30 +4,34 @@
 
 use std::collections::BTreeMap;
 
+use futures_util::StreamExt as _;
+
 use super::World;
 use super::view::View;
 use crate::model::{Digest, Disk, ImageRef, PinnedImage, Platform};
 use crate::plan::{Plan, Step, retention};
 
+/// Images asked about at a time.
+const AT_ONCE: usize = 8;
 /// Images of one repository on the host that a new one is compared with.
 const MOST_RELATIVES: usize = 3;
 
 /// The bytes that each image to be pulled takes on the way, for those that a registry tells of.
 pub async fn missing_layers(world: &World, plan: &Plan, view: &View) -> BTreeMap<PinnedImage, u64> {
-    let mut found = BTreeMap::new();
-    let Ok(Some(disk)) = world.engine.disk().await else { return found };
-    let Ok(engine) = world.engine.info().await else { return found };
-    for planned in &plan.steps {
-        let Step::PullImage { image, platform, .. } = &planned.step else { continue };
-        if found.contains_key(image) {
-            continue;
-        }
-        let platform = platform.clone().unwrap_or_else(|| engine.platform());
-        if let Some(bytes) = missing(world, view, image, &platform, &disk).await {
-            found.insert(image.clone(), bytes);
-        }
-    }
-    found
+    let pulls = plan.steps.iter().filter_map(|planned| {
+        let Step::PullImage { image, platform, .. } = &planned.step else { return None };
+        Some((image, platform))
+    });
+    let pulls: BTreeMap<&PinnedImage, &Option<Platform>> = pulls.collect();
+    let Ok(Some(disk)) = world.engine.disk().await else { return BTreeMap::new() };
+    let Ok(engine) = world.engine.info().await else { return BTreeMap::new() };
+    let (disk, engine) = (&disk, engine.platform());
+    let asking = pulls.into_iter().map(|(image, platform)| {
+        let platform = platform.clone().unwrap_or_else(|| engine.clone());
+        async move { Some((image.clone(), missing(world, view, image, &platform, disk).await?)) }
+    });
+    let asking = futures_util::stream::iter(asking).buffer_unordered(AT_ONCE);
+    asking.filter_map(std::future::ready).collect().await
 }
 
 async fn missing(
