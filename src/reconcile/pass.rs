@@ -136,7 +136,7 @@ pub async fn pass(
         read = sources::read(world, fetched, read.places).await;
         view = sight.look(&read, None, &mut memory).await?;
     }
-    let (pins, polls) = (history.pins()?, history.polls()?);
+    let (pins, polls) = (history.pins()?, view.polls.clone().unwrap_or_default());
     let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
     for ended in memory.end_rollbacks(&view.desired) {
         history.end_rollback(&ended.scope)?;
