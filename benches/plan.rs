@@ -172,6 +172,7 @@ fn planning(criterion: &mut Criterion) {
         allow_removals: false,
         deadline: Duration::from_secs(300),
         only: Vec::new(),
+        busy: std::collections::BTreeSet::new(),
         retries: evenkeel::plan::Retries::WhenDue,
     };
     let memory = Memory::default();

@@ -2,14 +2,25 @@
 //! stops shares it.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::{OwnedRwLockReadGuard, OwnedRwLockWriteGuard, RwLock};
 
 use crate::model::NetworkName;
 use crate::plan::{Change, Plan, PlannedStep};
 
-/// One lock per network.
+/// One lock per network, for all plans that are carried out at the same time.
+#[derive(Clone, Debug, Default)]
+pub struct Networks(Arc<Mutex<BTreeMap<NetworkName, Arc<RwLock<()>>>>>);
+
+impl Networks {
+    fn of(&self, name: &NetworkName) -> Arc<RwLock<()>> {
+        let mut locks = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        Arc::clone(locks.entry(name.clone()).or_default())
+    }
+}
+
+/// The locks of the networks that one plan is about.
 pub struct Addresses(BTreeMap<NetworkName, Arc<RwLock<()>>>);
 
 /// The locks that some steps need.
@@ -45,13 +56,13 @@ impl AddressLocks {
 }
 
 impl Addresses {
-    /// The locks of all networks that `plan` is about.
-    pub fn new(plan: &Plan) -> Self {
+    /// Those among `networks` that `plan` is about.
+    pub fn new(plan: &Plan, networks: &Networks) -> Self {
         let of_sections = plan.sections.iter().flat_map(|section| &section.networks);
         let of_steps = plan.steps.iter().flat_map(|planned| &planned.networks);
         let of_ways_back = plan.changes.iter().flat_map(|change| &change.way_back_networks);
         let names: BTreeSet<_> = of_sections.chain(of_steps).chain(of_ways_back).collect();
-        Self(names.into_iter().map(|name| (name.clone(), Arc::default())).collect())
+        Self(names.into_iter().map(|name| (name.clone(), networks.of(name))).collect())
     }
 
     /// Those that steps which run one after the other need.

@@ -32,6 +32,7 @@ use crate::model::{ContainerId, Masks, PinnedImage, ServiceId, StackName};
 use crate::plan::{Plan, PlannedStep, StepId};
 use crate::probe::Prober;
 
+pub use addresses::Networks;
 pub use outcome::{Failure, Outcome, ServiceResult};
 pub use superseded::Superseded;
 
@@ -57,6 +58,8 @@ pub struct Hands<'a> {
     pub stop: &'a CancellationToken,
     /// Services that a newer commit changes.
     pub superseded: &'a Superseded,
+    /// Who may take and free addresses on networks, where other plans are carried out at the same time.
+    pub networks: &'a Networks,
 }
 
 /// The record of what is under way: on disk before the engine is asked.

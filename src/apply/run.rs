@@ -16,7 +16,7 @@ use crate::plan::{Plan, PlannedStep, Step, Target};
 
 /// Runs all steps of `plan`.
 pub async fn run(plan: &Plan, hands: &Hands<'_>) -> Outcome {
-    let addresses = Addresses::new(plan);
+    let addresses = Addresses::new(plan, hands.networks);
     let mut schedule = Schedule::new(plan);
     let mut running = FuturesUnordered::new();
     loop {

@@ -51,7 +51,6 @@ async fn once(
         offline: args.offline,
         now: args.now,
         retries: Retries::AtOnce,
-        follows: false,
     };
     let done = pass::pass(world, &request, watcher, stop).await;
     watcher.finish();

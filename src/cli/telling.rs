@@ -83,7 +83,17 @@ impl<'a> Telling<'a> {
         let revisions = done.sources.iter().map(|seen| {
             (seen.name.as_str(), seen.report.commit.as_ref().map(|commit| commit.as_str()))
         });
-        self.show(&text::summary(&report, revisions));
+        let summary = text::summary(&report, revisions);
+        if !done.busy.is_empty() {
+            let busy: Vec<&str> = done.busy.iter().map(|stack| stack.as_str()).collect();
+            self.show(&format!("{summary} · {} under way", busy.join(", ")));
+            // What is wrong there was told before, or is when that pass ends.
+            if !done.plan.steps.is_empty() {
+                log(&report, self.verbose);
+            }
+            return;
+        }
+        self.show(&summary);
         let is_well = report.outcome == wire::PassOutcome::Converged;
         let trouble = (!is_well).then(|| without_times(&report, &done.plan));
         match self.news(trouble, !done.plan.steps.is_empty()) {

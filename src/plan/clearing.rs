@@ -179,6 +179,7 @@ fn remove_networks(
         };
         let (name, stack) = (NetworkName::new(&network.name), StackName::new(stack));
         if staying.contains(&stack)
+            || situation.rules.busy.contains(&stack)
             || !is_left_over(situation, &name, &stack, &SourceName::new(source))
         {
             continue;
@@ -219,14 +220,16 @@ fn is_left_over(
 
 /// Whether every container attached to the network belongs to a service that is removed. A service that is
 /// moved off the network in this pass leaves it to the next one.
-fn all_users_go(situation: &Situation<'_>, network: &NetworkName) -> bool {
+fn all_users_go(situation: &Survey<'_>, network: &NetworkName) -> bool {
     situation
         .observed
         .containers
         .iter()
         .filter(|container| container.attached.contains_key(network))
         .all(|container| match (container.service(), container.source()) {
-            (Some(id), Some(source)) => is_gone(situation, id, source),
+            (Some(id), Some(source)) => {
+                !situation.rules.busy.contains(&id.stack) && is_gone(situation, id, source)
+            }
             (Some(_) | None, None) | (None, Some(_)) => false,
         })
 }

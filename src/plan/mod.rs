@@ -38,9 +38,11 @@ use std::collections::BTreeSet;
 
 use jiff::Timestamp;
 
-use crate::model::memory::Memory;
+use crate::model::memory::{HoldScope, Memory};
 use crate::model::spec::ContainerSpec;
-use crate::model::{ContainerId, DesiredState, ImageId, ObservedState, ServiceId, SpecHash};
+use crate::model::{
+    ContainerId, DesiredState, ImageId, ObservedState, ServiceId, SpecHash, StackName,
+};
 
 pub use gate::Gate;
 pub use step::{PlannedStep, Section, SectionId, Step, StepId, Target};
@@ -124,7 +126,9 @@ pub struct Rules {
     /// When deployments may start.
     pub windows: Windows,
     /// Only these stacks or services are changed; empty for all.
-    pub only: Vec<crate::model::memory::HoldScope>,
+    pub only: Vec<HoldScope>,
+    /// Stacks that another pass has in hand: nothing is said of them.
+    pub busy: BTreeSet<StackName>,
     /// Whether what the world kept from being done is tried before its time.
     pub retries: Retries,
 }
@@ -173,7 +177,19 @@ impl std::fmt::Display for MostRemovals {
 impl Rules {
     /// Whether `service` may be changed in this pass.
     pub fn includes(&self, service: &ServiceId) -> bool {
-        self.only.is_empty() || self.only.iter().any(|scope| scope.covers(service))
+        let is_named = self.only.is_empty() || self.only.iter().any(|scope| scope.covers(service));
+        is_named && !self.busy.contains(&service.stack)
+    }
+
+    /// Whether anything of `stack` may be changed in this pass.
+    pub fn concerns(&self, stack: &StackName) -> bool {
+        let is_named = self.only.is_empty()
+            || self.only.iter().any(|scope| match scope {
+                HoldScope::Host => true,
+                HoldScope::Stack(named) => named == stack,
+                HoldScope::Service(named) => named.stack == *stack,
+            });
+        is_named && !self.busy.contains(stack)
     }
 }
 

@@ -116,6 +116,9 @@ fn remove_twins(builder: &mut Builder, situation: &Survey<'_>) {
         kept.insert(&stay.name, stay);
         let stack =
             StackName::new(spare.labels.get(labels::COMPOSE_PROJECT).map_or("", String::as_str));
+        if situation.rules.busy.contains(&stack) {
+            continue;
+        }
         let step = Step::RemoveNetwork(NetworkName::new(&spare.id));
         builder.add(
             &For { stack: &stack, service: None },

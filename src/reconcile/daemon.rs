@@ -1,19 +1,24 @@
-//! The loop: a pass, a pause, and again, until told to stop.
+//! The loop: a pass, a pause, and again, until told to stop; passes side by side where one waits for its containers.
 
 use std::convert::Infallible;
 use std::path::Path;
+use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::StreamExt as _;
+use futures_util::stream::FuturesUnordered;
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
 use tokio::task::JoinSet;
+use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::World;
+use super::lanes::Lanes;
 use super::lookout::{self, Known};
-use super::pass::{self, Pass, PassError, Request};
+use super::pass::{self, Pass, PassError, Prepared, Request};
 use super::post::Post;
 use super::pulse::Pulse;
 use super::watches::{self, Watches};
@@ -56,8 +61,9 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Follows all sources until SIGTERM or SIGINT.
 ///
 /// SIGHUP, a change of a file that the world depends on, and an incident at the engine begin the next pass at once; any
-/// number of them during a pass ask for one more. `tell` hears how each pass went. A pass that fails does not end the
-/// loop. The configuration is looked at before each pass.
+/// number of them while one is prepared ask for one more. While a pass carries out its plan, others may change other
+/// stacks. `tell` hears how each pass went. A pass that fails does not end the loop. The configuration is looked at
+/// before each pass.
 pub async fn run(
     world: World,
     company: &Company<'_>,
@@ -79,49 +85,133 @@ pub async fn run(
 }
 
 async fn follow(
-    mut world: World,
+    world: World,
     company: &Company<'_>,
-    mut hangup: Signal,
+    hangup: Signal,
     stop: &CancellationToken,
     tell: &mut dyn FnMut(News),
 ) {
+    let mut world = Arc::new(world);
     let pulse = Pulse::new(company.manager, company.watcher);
-    let wake = Arc::new(Notify::new());
-    let mut watches = Watches::new(Arc::clone(&wake));
-    let known = Known::default();
-    let look_out = |world: &World| {
-        lookout::look_out(Arc::clone(&world.engine), Arc::clone(&known), Arc::clone(&wake))
+    let (lanes, known) = (Lanes::default(), Known::default());
+    let mut alarm = Alarm { hangup, wake: Arc::new(Notify::new()), due: Instant::now() };
+    let mut watches = Watches::new(Arc::clone(&alarm.wake));
+    let look_out = |world: &World, wake: &Arc<Notify>| {
+        let (engine, known) = (Arc::clone(&world.engine), Arc::clone(&known));
+        lookout::look_out(engine, known, lanes.clone(), Arc::clone(wake))
     };
-    let mut _lookout = look_out(&world);
+    let mut _lookout = look_out(&world, &alarm.wake);
     let mut delivery = Delivery::of(&world);
+    let mut under_way = FuturesUnordered::new();
     watches.set(watches::places(&world, company.config_file).await);
-    while !stop.is_cancelled() {
+    loop {
+        let is_idle = under_way.is_empty();
+        let has_room = under_way.len() < world.config.limits.parallel as usize;
+        let next = async {
+            tokio::select! {
+                biased;
+                Some(ended) = under_way.next() => Some(ended),
+                () = alarm.rings(stop), if has_room => None,
+            }
+        };
+        let next = if is_idle { pulse.rest(next).await } else { pulse.attend(next).await };
+        if let Some(ended) = next {
+            alarm.set_after(&ended, &world);
+            tell(News::Pass(Box::new(ended)));
+            delivery.post.wake();
+            continue;
+        }
+        if stop.is_cancelled() {
+            break;
+        }
         match (company.reload)(&world.config) {
             Ok(None) => tell(News::Unchanged),
             Ok(Some(new)) => {
-                world = new;
-                _lookout = look_out(&world);
+                world = Arc::new(new);
+                _lookout = look_out(&world, &alarm.wake);
                 delivery = Delivery::of(&world);
                 tell(News::Reloaded);
             }
             Err(why) => tell(News::Refused(why)),
         }
-        let request = Request { follows: true, ..Request::default() };
-        let pass = pulse.attend(pass::pass(&world, &request, &pulse, stop)).await;
-        let is_due = pass.as_ref().is_ok_and(|pass| pass.superseded);
-        let next_try = pass.as_ref().ok().and_then(|pass| pass.next_try);
-        if let Ok(pass) = &pass {
-            lookout::know(&known, pass.view.desired.stacks.keys());
+        if is_idle {
+            pulse.begin();
         }
-        tell(News::Pass(Box::new(pass)));
-        delivery.post.wake();
-        if is_due {
-            continue;
+        let request = Request::default();
+        let preparing = pass::prepare(&world, &request, &pulse, stop, &lanes);
+        let (prepared, ended) = pulse.attend(beside(preparing, &mut under_way)).await;
+        alarm.due = Instant::now() + with_jitter(world.interval(), Timestamp::now());
+        for ended in ended {
+            alarm.set_after(&ended, &world);
+            tell(News::Pass(Box::new(ended)));
+        }
+        match prepared {
+            Ok(prepared) => {
+                lookout::know(&known, prepared.stacks());
+                under_way.push(carry_out(Arc::clone(&world), prepared, &pulse, stop));
+            }
+            Err(error) => tell(News::Pass(Box::new(Err(error)))),
         }
         watches.set(watches::places(&world, company.config_file).await);
-        let now = Timestamp::now();
-        let length = until_next(with_jitter(world.interval(), now), next_try, now);
-        pulse.rest(pause(length, &mut hangup, &wake, stop)).await;
+    }
+    // Each ends with the step that it is at.
+    while let Some(ended) = under_way.next().await {
+        tell(News::Pass(Box::new(ended)));
+    }
+}
+
+async fn carry_out(
+    world: Arc<World>,
+    prepared: Prepared,
+    pulse: &Pulse<'_>,
+    stop: &CancellationToken,
+) -> Result<Pass, PassError> {
+    prepared.carry_out(&world, pulse, stop).await
+}
+
+/// Does `work` while others go on; gives what of those ended meanwhile.
+async fn beside<T, F: Future>(
+    work: impl Future<Output = T>,
+    others: &mut FuturesUnordered<F>,
+) -> (T, Vec<F::Output>) {
+    let (mut work, mut ended) = (pin!(work), Vec::new());
+    loop {
+        tokio::select! {
+            biased;
+            done = &mut work => return (done, ended),
+            Some(one) = others.next() => ended.push(one),
+        }
+    }
+}
+
+/// When the next pass begins.
+struct Alarm {
+    hangup: Signal,
+    wake: Arc<Notify>,
+    due: Instant,
+}
+
+impl Alarm {
+    /// Waits until it is time, or something has happened.
+    async fn rings(&mut self, stop: &CancellationToken) {
+        tokio::select! {
+            () = tokio::time::sleep_until(self.due) => {}
+            () = self.wake.notified() => tracing::debug!("something has changed on this host"),
+            _ = self.hangup.recv() => tracing::info!("told to look at once"),
+            () = stop.cancelled() => {}
+        }
+    }
+
+    fn set_after(&mut self, ended: &Result<Pass, PassError>, world: &World) {
+        match ended {
+            Ok(pass) if pass.again => self.wake.notify_one(),
+            Ok(pass) => {
+                let now = Timestamp::now();
+                let interval = with_jitter(world.interval(), now);
+                self.due = Instant::now() + until_next(interval, pass.next_try, now);
+            }
+            Err(_) => {}
+        }
     }
 }
 
@@ -163,15 +253,6 @@ pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
         token.cancel();
     });
     Ok(stop)
-}
-
-async fn pause(length: Duration, hangup: &mut Signal, wake: &Notify, stop: &CancellationToken) {
-    tokio::select! {
-        () = tokio::time::sleep(length) => {}
-        () = wake.notified() => tracing::debug!("something has changed on this host"),
-        _ = hangup.recv() => tracing::info!("told to look at once"),
-        () = stop.cancelled() => {}
-    }
 }
 
 /// How long to pause: `interval`, or less where a service that the world was in the way of is to be tried again, or a

@@ -9,6 +9,9 @@ use std::time::Duration;
 use jiff::Timestamp;
 use tokio::time::Instant;
 
+/// How long a pass waits for another one to end.
+pub const PATIENCE: Duration = Duration::from_secs(30);
+
 /// Held for one pass; given back when dropped, and by the system when the process dies.
 #[derive(Debug)]
 pub struct Turn(#[expect(dead_code, reason = "closing the file gives the lock back")] File);

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
+use super::lanes::Lanes;
 use crate::engine::{Engine, EngineError, Incident};
 use crate::model::{ContainerId, StackName};
 
@@ -27,12 +28,20 @@ pub fn know<'a>(known: &Known, stacks: impl Iterator<Item = &'a StackName>) {
     *known.lock().unwrap_or_else(PoisonError::into_inner) = Some(stacks.cloned().collect());
 }
 
-/// Wakes at incidents of `known` stacks, and when the engine is back after it had gone. Ends with the handle.
-pub fn look_out(engine: Arc<dyn Engine>, known: Known, wake: Arc<Notify>) -> AbortOnDropHandle<()> {
-    AbortOnDropHandle::new(tokio::spawn(async move { follow(&*engine, &known, &wake).await }))
+/// Wakes at incidents of `known` stacks, and when the engine is back after it had gone. What befalls a stack that is in
+/// hand in one of the `lanes` is looked at afterwards. Ends with the handle.
+pub fn look_out(
+    engine: Arc<dyn Engine>,
+    known: Known,
+    lanes: Lanes,
+    wake: Arc<Notify>,
+) -> AbortOnDropHandle<()> {
+    AbortOnDropHandle::new(tokio::spawn(async move {
+        follow(&*engine, &known, &lanes, &wake).await;
+    }))
 }
 
-async fn follow(engine: &dyn Engine, known: &Known, wake: &Notify) {
+async fn follow(engine: &dyn Engine, known: &Known, lanes: &Lanes, wake: &Notify) {
     let bursts = Mutex::new(Bursts::default());
     let heard = |incident: Incident| {
         let known = known.lock().unwrap_or_else(PoisonError::into_inner);
@@ -40,7 +49,9 @@ async fn follow(engine: &dyn Engine, known: &Known, wake: &Notify) {
         let mut bursts = bursts.lock().unwrap_or_else(PoisonError::into_inner);
         if is_ours && bursts.is_due(&incident.container, Instant::now()) {
             tracing::debug!(container = %incident.container, stack = %incident.stack, "{:?}", incident.mishap);
-            wake.notify_one();
+            if !lanes.owe(&incident.stack) {
+                wake.notify_one();
+            }
         }
     };
     let mut since = Timestamp::now();
@@ -108,7 +119,12 @@ mod tests {
         }
         let wake = Arc::new(Notify::new());
         let begun = Instant::now();
-        let lookout = look_out(Arc::new(engine.clone()), Known::default(), Arc::clone(&wake));
+        let lookout = look_out(
+            Arc::new(engine.clone()),
+            Known::default(),
+            Lanes::default(),
+            Arc::clone(&wake),
+        );
         wake.notified().await;
         // After a second nobody answers, nor after two more; four seconds later somebody does.
         assert_eq!(begun.elapsed(), Duration::from_secs(7));
@@ -125,7 +141,8 @@ mod tests {
         for _ in 0..1_000 {
             engine.fail_next(Matcher::any(Verb::Watch), Fault::Refused(refused.clone()));
         }
-        let lookout = look_out(Arc::new(engine.clone()), Known::default(), Arc::default());
+        let lookout =
+            look_out(Arc::new(engine.clone()), Known::default(), Lanes::default(), Arc::default());
         tokio::time::sleep(Duration::from_secs(600)).await;
         let watches = engine.calls().iter().filter(|call| call.verb == Verb::Watch).count();
         assert!((20..=30).contains(&watches), "{watches}");

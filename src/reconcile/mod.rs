@@ -9,6 +9,7 @@ pub mod lock;
 pub mod places;
 pub mod sources;
 pub mod newer;
+pub mod lanes;
 pub mod view;
 pub mod record;
 pub mod leftovers;

@@ -14,6 +14,7 @@ use crate::apply::{Outcome, ServiceResult};
 use crate::config::Recipient;
 use crate::history::{Filter, GenerationRow, History, HistoryError, Letter, SourceState};
 use crate::model::desired::StackContent;
+use crate::model::event::Told;
 use crate::model::polls::{Polls, Repository};
 use crate::model::{DesiredStack, Event, Masks, ServiceOutcome, StackName, Subject, Trigger};
 use crate::notify::news::{Attempt, Condition, Ill, News, Seen, Sight, news};
@@ -39,9 +40,16 @@ pub struct Done<'a> {
     pub generations: &'a Generations,
 }
 
-/// Puts into the outbox what there is to tell. What goes wrong is only logged: the next pass tells it.
-pub fn record(world: &World, history: &History, done: &Done<'_>, now: Timestamp) {
-    if let Err(error) = try_record(world, history, done, now) {
+/// Puts into the outbox what there is to tell; of a pass that another one has passed, what it had in hand `only`. What
+/// goes wrong is only logged: the next pass tells it.
+pub fn record(
+    world: &World,
+    history: &History,
+    done: &Done<'_>,
+    only: Option<&BTreeSet<StackName>>,
+    now: Timestamp,
+) {
+    if let Err(error) = try_record(world, history, done, only, now) {
         tracing::warn!("what is to be told cannot be written down: {error}");
     }
 }
@@ -50,11 +58,19 @@ fn try_record(
     world: &World,
     history: &History,
     done: &Done<'_>,
+    only: Option<&BTreeSet<StackName>>,
     now: Timestamp,
 ) -> Result<(), HistoryError> {
+    let is_own = |subject: &Subject| {
+        only.is_none_or(|only| subject.stack().is_some_and(|stack| only.contains(stack)))
+    };
     let before = history.told()?;
-    let sight = sight(world, history, done, now)?;
-    let (after, found) = news(&before, &sight);
+    let (own, others): (Told, Told) =
+        before.clone().into_iter().partition(|(subject, _)| is_own(subject));
+    let mut sight = sight(world, history, done, now)?;
+    sight.seen.retain(|subject, _| is_own(subject));
+    let (mut after, found) = news(&own, &sight);
+    after.extend(others);
     if after == before && found.is_empty() {
         return Ok(());
     }

@@ -1,14 +1,14 @@
 //! One pass: read, look, repair, plan, apply, record.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::lock::{self, LockError};
-use super::newer;
+use super::lanes::{Lane, Lanes};
+use super::lock::LockError;
 use super::notices::{self, Done};
 use super::places::{Places, places};
 use super::record::{self, Generations, Record, Why};
@@ -21,19 +21,17 @@ use super::view::{self, Early, Scene, View};
 use super::world::World;
 use super::write_back;
 use super::{backoff, daemon};
-use crate::apply::{self, Hands, Outcome, Superseded, Watcher};
+use crate::apply::{self, Hands, Outcome, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
-use crate::model::ServiceId;
 use crate::model::desired::Pins;
 use crate::model::login::Login;
 use crate::model::memory::{HeldBy, HoldScope, Memory};
 use crate::model::polls::Polls;
+use crate::model::{ServiceId, StackName};
 use crate::plan::{self, Block, Change, Plan, Retries, Rules, Step, Verdict};
 use crate::resolve::Loaded;
 
-/// How long a pass waits for another one to end.
-pub(super) const PATIENCE: Duration = Duration::from_secs(30);
 /// How often what an earlier pass left is put in order before anything new is planned.
 const REPAIRS: usize = 3;
 
@@ -48,8 +46,6 @@ pub struct Request {
     pub offline: bool,
     /// Ignores windows.
     pub now: bool,
-    /// Looks for newer commits while it waits for containers to become good.
-    pub follows: bool,
     /// Whether what the world kept from being done is tried before its time.
     pub retries: Retries,
 }
@@ -66,8 +62,11 @@ pub struct Pass {
     pub outcome: Outcome,
     /// The generation of each stack that was changed.
     pub generations: Generations,
-    /// Whether a newer commit changed something meanwhile, so that the next pass is due.
-    pub superseded: bool,
+    /// Stacks that it left alone because another pass has them in hand.
+    pub busy: BTreeSet<StackName>,
+    /// Whether the next one is due at once: another one has begun meanwhile and left alone what this one had in hand, or
+    /// something befell that.
+    pub again: bool,
     /// When the first service is tried again that the world, or a window, kept from being changed, or a registry
     /// is to be asked.
     pub next_try: Option<Timestamp>,
@@ -111,9 +110,39 @@ pub async fn pass(
     watcher: &dyn Watcher,
     stop: &CancellationToken,
 ) -> Result<Pass, PassError> {
+    prepare(world, request, watcher, stop, &Lanes::default())
+        .await?
+        .carry_out(world, watcher, stop)
+        .await
+}
+
+/// A pass that has a plan, and the stacks that it changes in hand.
+pub struct Prepared {
+    begun: Instant,
+    lane: Lane,
+    history: History,
+    read: Read,
+    rules: Rules,
+    memory: Memory,
+    view: View,
+    plan: Plan,
+    generations: Generations,
+    lost: Vec<ServiceId>,
+    notices: Vec<String>,
+    now: Timestamp,
+}
+
+/// Begins a pass: reads, looks, puts in order and plans, beside those that `lanes` are busy with.
+pub async fn prepare(
+    world: &World,
+    request: &Request,
+    watcher: &dyn Watcher,
+    stop: &CancellationToken,
+    lanes: &Lanes,
+) -> Result<Prepared, PassError> {
     let begun = Instant::now();
     let now = Timestamp::now();
-    let _turn = lock::take(&world.config.state_dir, "reconcile", now, PATIENCE).await?;
+    let turn = lanes.turn(&world.config.state_dir, "reconcile", now).await?;
     // The database is opened and checked while sources and engine are asked.
     let state_dir = world.config.state_dir.clone();
     let opening = tokio::task::spawn_blocking(move || History::open(&state_dir, now));
@@ -123,8 +152,9 @@ pub async fn pass(
     let history = opened.history;
     let mut read = read(world, fetched, &early, history.places()?).await;
 
-    let rules = world.rules(request);
-    let mut memory = record::recall(&history, now)?;
+    let mut rules = world.rules(request);
+    rules.busy = lanes.meet(&read.loaded);
+    let mut memory = record::recall(&history, lanes, now)?;
     let sight = Sight { world, request, history: &history, rules: &rules, now };
     let mut view = sight.look(&read, Some(early), &mut memory).await?;
     let due = write_back::due(&view, &memory, &rules, now);
@@ -143,54 +173,86 @@ pub async fn pass(
         notices.push(format!("{} is no longer held: git asks for another image", ended.scope));
     }
 
-    let superseded = Superseded::default();
-    let crew = Crew { world, history: &history, watcher, stop, superseded: &superseded };
+    let lane = lanes.enter(&read.loaded, turn);
+    let crew = Crew { world, history: &history, watcher, stop, lane: &lane };
     notices.extend(crew.put_in_order(&scene, &mut memory, &mut view).await?);
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
     let generations = record::begin(&history, &view, Why::Sources(&read.sources), &mut plan, now)?;
-    let outcome = if request.follows && !plan.steps.is_empty() {
-        tokio::select! {
-            outcome = crew.carry_out(&plan, &view, &generations) => outcome,
-            never = newer::watch(world, &read, &superseded) => match never {},
-        }
-    } else {
-        crew.carry_out(&plan, &view, &generations).await
-    };
-    let ended = Timestamp::now();
-    record::finish(&history, &view, &plan, &outcome, &generations, ended)?;
-    record::chosen(&history, &view, &plan, &outcome, ended)?;
-    backoff::record(&history, &view, &plan, &outcome, &memory, ended)?;
-    record::deployed(&history, &view, &plan, &outcome, &memory)?;
-    standing::record(&history, &view, &plan, &outcome, &generations)?;
     let lost = lost(&plan, &view, &memory);
-    if !lost.is_empty() && !outcome.stopped {
-        notices.extend(rollback::restore(&crew, &lost, &read, &memory, request.retries).await?);
-    }
-    crew.keeper(&view, ended).after_pass(&outcome).await;
-    let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
-    record::registries(&history, &*world.registry, ended)?;
-    let done = Done {
-        sources: &read.sources,
-        view: &view,
-        plan: &plan,
-        outcome: &outcome,
-        generations: &generations,
-    };
-    notices::record(world, &history, &done, ended);
-    let asks = view.next_poll.map(|due| daemon::not_before(due, now, ended));
-    let next_try = backoff::next_try(&history, ended)?.into_iter().chain(opens).chain(asks).min();
-    Ok(Pass {
-        sources: read.sources,
+    let changed = generations.keys().chain(lost.iter().map(|id| &id.stack));
+    lane.claim(changed.cloned());
+    Ok(Prepared {
+        begun,
+        lane,
+        history,
+        read,
+        rules,
+        memory,
         view,
         plan,
-        outcome,
         generations,
-        superseded: !superseded.is_empty(),
-        next_try,
+        lost,
         notices,
-        took: begun.elapsed(),
+        now,
     })
+}
+
+impl Prepared {
+    /// The stacks that git has.
+    pub fn stacks(&self) -> impl Iterator<Item = &StackName> {
+        self.view.desired.stacks.keys()
+    }
+
+    /// Carries the plan out, and records how that went.
+    pub async fn carry_out(
+        self,
+        world: &World,
+        watcher: &dyn Watcher,
+        stop: &CancellationToken,
+    ) -> Result<Pass, PassError> {
+        let Self { begun, lane, history, read, rules, memory, view, plan, generations, .. } = self;
+        let (lost, mut notices) = (self.lost, self.notices);
+        let crew = Crew { world, history: &history, watcher, stop, lane: &lane };
+        let outcome = crew.carry_out(&plan, &view, &generations).await;
+        let ended = Timestamp::now();
+        record::finish(&history, &view, &plan, &outcome, &generations, ended)?;
+        record::chosen(&history, &view, &plan, &outcome, ended)?;
+        backoff::record(&history, &view, &plan, &outcome, &memory, ended)?;
+        record::deployed(&history, &view, &plan, &outcome, &memory)?;
+        let done = Done {
+            sources: &read.sources,
+            view: &view,
+            plan: &plan,
+            outcome: &outcome,
+            generations: &generations,
+        };
+        standing::record(&history, &done, &rules, lane.only().as_ref())?;
+        if !lost.is_empty() && !outcome.stopped {
+            notices.extend(rollback::restore(&crew, &lost, &read, &memory, rules.retries).await?);
+        }
+        if lane.is_alone() {
+            crew.keeper(&view, ended).after_pass(&outcome).await;
+        }
+        let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
+        record::registries(&history, &*world.registry, ended)?;
+        notices::record(world, &history, &done, lane.only().as_ref(), ended);
+        let asks = view.next_poll.map(|due| daemon::not_before(due, self.now, ended));
+        let next_try =
+            backoff::next_try(&history, ended)?.into_iter().chain(opens).chain(asks).min();
+        Ok(Pass {
+            busy: rules.busy,
+            again: lane.calls_for_another(),
+            sources: read.sources,
+            view,
+            plan,
+            outcome,
+            generations,
+            next_try,
+            notices,
+            took: begun.elapsed(),
+        })
+    }
 }
 
 /// What a pass would do. Takes no turn, changes nothing at the engine and nothing in the record.
@@ -303,7 +365,7 @@ pub(super) struct Crew<'a> {
     pub history: &'a History,
     pub watcher: &'a dyn Watcher,
     pub stop: &'a CancellationToken,
-    pub superseded: &'a Superseded,
+    pub lane: &'a Lane,
 }
 
 impl Crew<'_> {
@@ -334,9 +396,12 @@ impl Crew<'_> {
     pub async fn carry_out(&self, plan: &Plan, view: &View, generations: &Generations) -> Outcome {
         let mut layers = BTreeMap::new();
         if plan.steps.iter().any(|planned| matches!(planned.step, Step::PullImage { .. })) {
-            let made = self.keeper(view, Timestamp::now()).make_room().await;
-            if let Err(error) = made {
-                tracing::warn!("no room is made before images are pulled: {error}");
+            // Another pass may be about to use what this one knows no use for.
+            if self.lane.is_alone() {
+                let made = self.keeper(view, Timestamp::now()).make_room().await;
+                if let Err(error) = made {
+                    tracing::warn!("no room is made before images are pulled: {error}");
+                }
             }
             layers = room::missing_layers(self.world, plan, view).await;
         }
@@ -352,7 +417,8 @@ impl Crew<'_> {
             masks: &view.masks,
             parallel: self.world.config.limits.parallel as usize,
             stop: self.stop,
-            superseded: self.superseded,
+            superseded: self.lane.superseded(),
+            networks: &self.lane.networks(),
         };
         apply::apply(plan, &hands).await
     }

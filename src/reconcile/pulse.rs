@@ -38,10 +38,14 @@ impl<'a> Pulse<'a> {
         Self { manager, watcher, beat }
     }
 
-    /// Does a pass. The manager hears of it as long as it gets on.
-    pub async fn attend<T>(&self, pass: impl Future<Output = T>) -> T {
+    /// A pass begins, and no other one is under way.
+    pub fn begin(&self) {
         *self.beat() = Beat { last: Instant::now(), running: 0 };
-        self.feed(pass, |now| self.gets_on(now)).await
+    }
+
+    /// Works at passes. The manager hears of it as long as they get on.
+    pub async fn attend<T>(&self, work: impl Future<Output = T>) -> T {
+        self.feed(work, |now| self.gets_on(now)).await
     }
 
     /// Waits for something, however long that takes.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use jiff::Timestamp;
 
+use super::lanes::Lanes;
 use super::sources::{Read, SourceSeen};
 use super::view::View;
 use crate::apply::{Journal, Outcome, ServiceResult};
@@ -80,9 +81,9 @@ impl Journal for Record<'_> {
 }
 
 /// What the planner is told of the past. Attempts that a dead process left are closed: this process holds
-/// the lock, so nobody is at work on them.
-pub fn recall(history: &History, now: Timestamp) -> Result<Memory, HistoryError> {
-    for attempt in history.unfinished()? {
+/// the lock, so nobody is at work on them but its own `lanes`.
+pub fn recall(history: &History, lanes: &Lanes, now: Timestamp) -> Result<Memory, HistoryError> {
+    for attempt in history.unfinished()?.into_iter().filter(|one| !lanes.has(&one.stack)) {
         history.interrupt(attempt.number, now)?;
     }
     history.memory()

@@ -13,14 +13,15 @@ use tokio_util::sync::CancellationToken;
 
 use super::World;
 use super::backoff;
-use super::lock::{self, LockError};
-use super::pass::{self, Crew, PATIENCE, Pass, PassError, Request};
+use super::lanes::Lanes;
+use super::lock::LockError;
+use super::pass::{self, Crew, Pass, PassError, Request};
 use super::places::Places;
 use super::record::{self, Generations, Why};
 use super::sources::{self, Freshness, Read};
 use super::target::{self, Target, TargetError};
 use super::view::{self, Early, Scene, View};
-use crate::apply::{Outcome, Superseded, Watcher};
+use crate::apply::{Outcome, Watcher};
 use crate::engine::EngineError;
 use crate::history::{Filter, History, HistoryError};
 use crate::manifest::{self, ServerFiles};
@@ -102,11 +103,12 @@ pub async fn rollback(
 ) -> Result<RolledBack, RollbackError> {
     let (begun, now) = (Instant::now(), Timestamp::now());
     let state_dir = &world.config.state_dir;
-    let _turn = lock::take(state_dir, "rollback", now, PATIENCE).await?;
+    let lanes = Lanes::default();
+    let turn = lanes.turn(state_dir, "rollback", now).await?;
     let history = History::open(state_dir, now)?.history;
     let (fetched, early) = pass::gather(world, Freshness::Recorded, now).await?;
     let today = pass::read(world, fetched, &early, history.places()?).await;
-    let memory = record::recall(&history, now)?;
+    let memory = record::recall(&history, &lanes, now)?;
     let running = target::running(early.observed(), &memory);
     let target = target::choose(&history, &running, &wish.scope, wish.to)?;
     let number = target.row.number;
@@ -119,8 +121,8 @@ pub async fn rollback(
         let image = lines.get(&id.service).cloned().flatten();
         history.hold(&hold(&id, number, image, now))?;
     }
-    let superseded = Superseded::default();
-    let crew = Crew { world, history: &history, watcher, stop, superseded: &superseded };
+    let lane = lanes.enter(&today.loaded, turn);
+    let crew = Crew { world, history: &history, watcher, stop, lane: &lane };
     let today = Today { loaded: today.loaded, early: Some(early), memory };
     let deployed = deploy(&crew, &again, today, Retries::AtOnce).await;
     let held = match &deployed {
@@ -138,7 +140,8 @@ pub async fn rollback(
         plan,
         outcome,
         generations,
-        superseded: false,
+        busy: BTreeSet::new(),
+        again: false,
         next_try: None,
         notices,
         took: begun.elapsed(),

@@ -2,25 +2,27 @@
 
 use std::collections::BTreeSet;
 
-use super::record::{Generations, without_steps};
-use super::view::View;
+use super::notices::Done;
+use super::record::without_steps;
 use crate::apply::{Outcome, ServiceResult};
 use crate::history::{History, HistoryError, StackReport};
 use crate::model::desired::{DesiredStack, StackContent};
 use crate::model::{Masks, ServiceOutcome, StackName};
-use crate::plan::{Change, Plan, Verdict};
+use crate::plan::{Change, Plan, Rules, Verdict};
 
-/// Records how every stack stands, and forgets those that are gone. A stack of a source that was not read
-/// stands as it stood.
+/// Records how every stack stands that the pass concerned, and forgets those that are gone. A stack of a source that
+/// was not read stands as it stood; of a pass that another one has passed, only those count that it had in hand.
 pub fn record(
     history: &History,
-    view: &View,
-    plan: &Plan,
-    outcome: &Outcome,
-    generations: &Generations,
+    done: &Done<'_>,
+    rules: &Rules,
+    only: Option<&BTreeSet<StackName>>,
 ) -> Result<(), HistoryError> {
+    let Done { view, plan, outcome, generations, .. } = *done;
     let before = history.stacks()?;
-    for (name, desired) in &view.desired.stacks {
+    let is_seen =
+        |name: &StackName| rules.concerns(name) && only.is_none_or(|only| only.contains(name));
+    for (name, desired) in view.desired.stacks.iter().filter(|(name, _)| is_seen(name)) {
         let old = before.iter().find(|report| report.stack == *name);
         let (state, error) = state(desired, plan, outcome);
         history.record_stack(&StackReport {
@@ -32,7 +34,9 @@ pub fn record(
             generation: generations.get(name).copied().or(old.and_then(|old| old.generation)),
         })?;
     }
-    let unread = |report: &&StackReport| !view.desired.sources_read.contains(&report.source);
+    let unread = |report: &&StackReport| {
+        !is_seen(&report.stack) || !view.desired.sources_read.contains(&report.source)
+    };
     let unread = before.iter().filter(unread).map(|report| &report.stack);
     let kept: BTreeSet<StackName> = view.desired.stacks.keys().chain(unread).cloned().collect();
     history.forget_stacks(&kept)

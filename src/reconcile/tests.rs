@@ -1,6 +1,6 @@
 //! Whole passes with a real record, on a host in memory: whatever happens to them, the record tells one story.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
@@ -12,6 +12,8 @@ use proptest::prelude::*;
 use tempfile::TempDir;
 use tokio_util::sync::CancellationToken;
 
+use super::lanes::Lanes;
+use super::pass::Prepared;
 use super::post::Post;
 use super::{Pass, Request, World, pass};
 use crate::apply::{Event, Watcher};
@@ -22,6 +24,7 @@ use crate::history::{Filter, GenerationRow, History, Waiting};
 use crate::model::memory::{HeldBy, Hold, HoldScope};
 use crate::model::{Digest, GenerationNumber, GenerationOutcome, ImageRef};
 use crate::notify::{Courier, Message, Undelivered};
+use crate::plan::Change;
 use crate::registry::{FakeRegistry, Registry, digest};
 
 /// What can happen before a pass.
@@ -226,6 +229,157 @@ async fn what_is_on_the_host_already_needs_no_room() {
     assert!(refused.contains("6.0 GiB of layers"), "{refused}");
     host.happen(&Act::Drop { stack: 1 });
     assert_eq!(deploy("blog", "good:2", 88).await, None);
+}
+
+/// Passes side by side, as the daemon has them.
+struct Beside<'a> {
+    host: &'a Host,
+    lanes: Lanes,
+    stop: CancellationToken,
+}
+
+/// An image that is healthy after an hour, and patience with it.
+const SLOW: &str = "slower:1
+    healthcheck: {test: [CMD, 'true'], start_period: 2h}
+    x-evenkeel: {rollout: {deadline: 10000h}}";
+
+impl<'a> Beside<'a> {
+    fn new(host: &'a Host) -> Self {
+        let behaviour = ImageBehaviour {
+            health: HealthStory::HealthyAfter(Duration::from_secs(3_600)),
+            ..ImageBehaviour::default()
+        };
+        let digest = host.engine.add_image("registry.test/slower", "1", behaviour);
+        host.registry.put(&ImageRef::parse("registry.test/slower:1").unwrap(), digest);
+        Self { host, lanes: Lanes::default(), stop: CancellationToken::new() }
+    }
+
+    async fn prepare(&self) -> Prepared {
+        let (world, request) = (&self.host.world, Request::default());
+        pass::prepare(world, &request, &Quiet, &self.stop, &self.lanes).await.unwrap()
+    }
+
+    async fn carry_out(&self, prepared: Prepared) -> Pass {
+        prepared.carry_out(&self.host.world, &Quiet, &self.stop).await.unwrap()
+    }
+
+    async fn pass(&self) -> Pass {
+        self.carry_out(self.prepare().await).await
+    }
+}
+
+struct Quiet;
+
+impl Watcher for Quiet {
+    fn event(&self, _: &Event<'_>) {}
+}
+
+/// What a pass had to say of services, and how they ended.
+fn said(pass: &Pass) -> Vec<String> {
+    let ended = |change: &Change| {
+        let result = pass.outcome.services.get(&change.service);
+        let word = result.map_or("nothing done", |result| result.outcome.word());
+        format!("{} {}: {word}", change.service, change.verdict.word())
+    };
+    pass.plan.changes.iter().map(ended).collect()
+}
+
+/// Does `meanwhile` when `slow` has waited for its health for some time; then that goes on.
+async fn while_it_waits<T>(
+    slow: impl Future<Output = Pass>,
+    meanwhile: impl Future<Output = T>,
+) -> (T, Pass) {
+    let mut slow = std::pin::pin!(slow);
+    tokio::select! {
+        biased;
+        pass = &mut slow => panic!("it is done already: {:?}", said(&pass)),
+        () = tokio::time::sleep(Duration::from_secs(300)) => {}
+    }
+    (meanwhile.await, slow.await)
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_a_stack_waits_for_its_containers_another_one_is_changed() {
+    let (host, recorder) = Host::telling(ONE);
+    let beside = Beside::new(&host);
+    host.want("shop", SLOW, 0);
+    let first = beside.prepare().await;
+    host.want("blog", "good:1", 0);
+    let meanwhile = async {
+        let second = beside.pass().await;
+        let third = beside.pass().await;
+        (second, third, host.generations())
+    };
+    let ((second, third, rows), first) = while_it_waits(beside.carry_out(first), meanwhile).await;
+    assert_eq!(said(&second), ["blog/web create: done"]);
+    assert_eq!(said(&third), ["blog/web in-sync: nothing done"]);
+    assert_eq!(second.busy, BTreeSet::from(["shop".into()]));
+    assert!(!second.again);
+    let ended = rows.iter().map(|row| (row.stack.as_str(), row.outcome)).collect::<Vec<_>>();
+    assert_eq!(ended, [("shop", None), ("blog", Some(GenerationOutcome::Converged))]);
+    assert_eq!(said(&first), ["shop/web create: done"]);
+    assert!(first.again, "somebody left it alone");
+    let last = beside.pass().await;
+    assert_eq!(said(&last), ["blog/web in-sync: nothing done", "shop/web in-sync: nothing done"]);
+    assert!(!last.again);
+    let history = History::read_only(&host.world.config.state_dir).unwrap();
+    let stacks = history.stacks().unwrap();
+    let stands = stacks.iter().map(|it| (it.stack.as_str(), it.state.as_str())).collect::<Vec<_>>();
+    assert_eq!(stands, [("blog", "in-sync"), ("shop", "in-sync")]);
+    assert_eq!(host.tells(&recorder).await, ["ops deployed blog", "ops deployed shop"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_is_in_one_pass_s_hand_and_what_is_wanted_otherwise_by_then_ends_that() {
+    let host = Host::new();
+    let beside = Beside::new(&host);
+    host.want("shop", "good:1", 0);
+    beside.pass().await;
+    host.want("shop", SLOW, 1);
+    let first = beside.prepare().await;
+    host.want("shop", "good:1", 2);
+    let (second, first) = while_it_waits(beside.carry_out(first), beside.pass()).await;
+    assert_eq!(said(&second), [""; 0]);
+    assert_eq!(said(&first), ["shop/web update: rolled-back"]);
+    assert!(first.again);
+    assert_eq!(said(&beside.pass().await), ["shop/web update: done"]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stack_that_waits_for_one_in_hand_is_left_alone_and_one_that_is_gone_too() {
+    let host = Host::new();
+    let beside = Beside::new(&host);
+    host.want("blog", "good:1", 0);
+    beside.pass().await;
+    host.want("shop", SLOW, 0);
+    let first = beside.prepare().await;
+    host.want("blog", "good:1", 1);
+    let file = host.directory.path().join("git/blog/compose.yaml");
+    let text = std::fs::read_to_string(&file).unwrap();
+    std::fs::write(&file, text + "x-evenkeel: {after: [shop]}\n").unwrap();
+    let meanwhile = async {
+        let second = beside.pass().await;
+        host.happen(&Act::Drop { stack: 1 });
+        (second, beside.pass().await)
+    };
+    let ((second, third), first) = while_it_waits(beside.carry_out(first), meanwhile).await;
+    assert_eq!(said(&second), [""; 0]);
+    assert_eq!(said(&third), [""; 0], "who has it in hand is not robbed of it");
+    let first = said(&first);
+    assert_eq!(first.last().map(String::as_str), Some("shop/web create: done"), "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_befalls_a_stack_in_hand_is_looked_at_afterwards() {
+    let host = Host::new();
+    let beside = Beside::new(&host);
+    host.want("shop", SLOW, 0);
+    let first = beside.prepare().await;
+    let meanwhile = async { [beside.lanes.owe(&"blog".into()), beside.lanes.owe(&"shop".into())] };
+    let (is_owed, first) = while_it_waits(beside.carry_out(first), meanwhile).await;
+    assert_eq!(is_owed, [false, true]);
+    assert!(first.again);
+    assert!(!beside.lanes.owe(&"shop".into()), "nobody has it any more");
 }
 
 proptest! {

@@ -1,5 +1,6 @@
 //! All that a pass stands in: the configuration and the seams made from it.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -67,6 +68,7 @@ impl World {
             deadline: self.config.rollout.deadline,
             windows: self.windows(request.now),
             only: request.only.clone(),
+            busy: BTreeSet::new(),
             retries: request.retries,
         }
     }

@@ -118,6 +118,52 @@ fn a_newer_commit_supersedes_a_rollout_that_waits_at_its_gate() {
 }
 
 #[test]
+fn a_stack_that_waits_for_its_containers_keeps_no_other_one_waiting() {
+    let host = Host::new();
+    for tag in ["1", "2"] {
+        host.push("acme/web", tag, Kind::Web);
+    }
+    let blog = |tag: &str| ("blog-@ID@/compose.yaml", manifest(tag));
+    let both = |shop: &str, blog_tag: &str| {
+        let (path, blog) = blog(blog_tag);
+        host.commit(&[("shop-@ID@/compose.yaml", shop), (path, &blog)])
+    };
+    both(&manifest("1"), "1");
+    let mut daemon = Daemon::start(&host);
+    runs(&host, "1");
+    let check = "    healthcheck: {test: [CMD, 'false'], interval: 1s, start_period: 600s}\n";
+    both(&(manifest("2") + check), "1");
+    runs(&host, "2");
+    let blog_runs = |what: &str, image: &str, not: &str| {
+        eventually(LONG, what, || {
+            let format = "{{.ID}} {{.Image}}";
+            let name = "name=blog-@ID@-web-1";
+            let running = host.docker(&["ps", "--no-trunc", "--filter", name, "--format", format]);
+            let (id, found) = running.trim().split_once(' ')?;
+            (found.contains(image) && id != not).then(|| id.to_owned())
+        })
+    };
+    // Drift, and a newer commit: both are looked after while the shop still waits.
+    let before = blog_runs("it runs", "acme/web:1", "");
+    host.docker(&["rm", "-f", "blog-@ID@-web-1"]);
+    blog_runs("it runs again", "acme/web:1", &before);
+    both(&(manifest("2") + check), "2");
+    blog_runs("the newer one runs", "acme/web:2", "");
+    let shop = || host.docker(&["ps", "-q", "--filter", "name=shop-@ID@-web-1", "--no-trunc"]);
+    let waits = shop();
+    eventually(LONG, "the blog is recorded", || {
+        let blog = host.run(&["status", "--output", "json"]).stack("blog");
+        (blog["state"] == "in-sync").then_some(())
+    });
+    assert_eq!(shop(), waits, "nobody touched what waits");
+    both(&manifest("1"), "2");
+    runs(&host, "1");
+    assert_eq!(daemon.stop(), Some(0));
+    host.pass().ends(0);
+    host.is_settled();
+}
+
+#[test]
 fn commands_work_beside_the_daemon() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);

@@ -216,6 +216,7 @@ impl Bench {
             deadline: SECOND * 60,
             windows: plan::Windows::default(),
             only: Vec::new(),
+            busy: std::collections::BTreeSet::new(),
             retries: Retries::WhenDue,
         };
         let desired = DesiredState {
@@ -399,6 +400,7 @@ impl Bench {
             parallel: 4,
             stop: &CancellationToken::new(),
             superseded: &self.superseded,
+            networks: &apply::Networks::default(),
         };
         apply::apply(plan, &hands).await
     }
