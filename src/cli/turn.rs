@@ -1,16 +1,12 @@
 //! The turn of a command that writes.
 
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use super::Trouble;
 use crate::reconcile::PassError;
-use crate::reconcile::lock::{self, Turn};
-
-/// How long a command that writes waits for a pass to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::reconcile::lock::{self, PATIENCE, Turn};
 
 /// Waits for a turn; `command` is what others read who wait for this one.
 pub async fn take(state_dir: &Path, command: &str, now: Timestamp) -> Result<Turn, Trouble> {

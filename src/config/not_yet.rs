@@ -1,6 +1,6 @@
 //! Keys that are read and checked, and whose feature does not exist yet.
 
-use super::{Config, GitCredentials};
+use super::Config;
 
 impl Config {
     /// The keys that are set and have no effect in this version, for a warning: nothing that an operator
@@ -12,10 +12,6 @@ impl Config {
                 keys.push(key.to_owned());
             }
         };
-        for (index, source) in self.sources.iter().enumerate() {
-            let command = matches!(source.credentials, Some(GitCredentials::Command(_)));
-            add(command, &format!("sources[{index}].credentials.credential_command"));
-        }
         add(!self.policy.is_empty(), "policy");
         add(self.http.is_some(), "http");
         keys

@@ -5,6 +5,9 @@ use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
+use serde::Deserialize;
+use tokio::time::Instant;
+
 use crate::model::Hidden;
 use crate::source::{Credentials, Login};
 
@@ -12,11 +15,30 @@ use crate::source::{Credentials, Login};
 const PROGRAM: Duration = Duration::from_secs(30);
 /// The user's name where only a token is known; hosting services take any.
 const TOKEN_USER: &str = "x-access-token";
+/// How long before its end what a program printed is not used any more; a tenth of its life where that is less.
+const MARGIN: Duration = Duration::from_secs(60);
+/// The longest life believed, seconds.
+const LONGEST_LIFE: u64 = 30 * 24 * 3600;
 
-/// The credentials of a source. Files are read at each use; a program's answer is kept until refused.
+/// The credentials of a source. Files are read at each use; a program's answer is kept until it expires or is refused.
 pub struct Wallet {
     credentials: Credentials,
-    printed: Mutex<Option<Login>>,
+    printed: Mutex<Option<Printed>>,
+}
+
+/// What a program printed.
+#[derive(Clone, Debug)]
+struct Printed {
+    login: Login,
+    /// `None`: for as long as it is not refused.
+    life: Option<Duration>,
+    since: Instant,
+}
+
+impl Printed {
+    fn is_good(&self) -> bool {
+        self.life.is_none_or(|life| self.since.elapsed() < life)
+    }
 }
 
 impl Wallet {
@@ -41,8 +63,8 @@ impl Wallet {
             Credentials::SshKey { .. } => Err("an ssh key cannot be used over http".into()),
             Credentials::Command(command) => {
                 let kept = self.printed.lock().unwrap_or_else(PoisonError::into_inner).clone();
-                match kept {
-                    Some(login) => Ok(Some(login)),
+                match kept.filter(Printed::is_good) {
+                    Some(kept) => Ok(Some(kept.login)),
                     None => self.ask(command).await.map(Some),
                 }
             }
@@ -55,8 +77,9 @@ impl Wallet {
     }
 
     async fn ask(&self, command: &[String]) -> Result<Login, String> {
-        let login = run(command).await?;
-        *self.printed.lock().unwrap_or_else(PoisonError::into_inner) = Some(login.clone());
+        let printed = run(command).await?;
+        let login = printed.login.clone();
+        *self.printed.lock().unwrap_or_else(PoisonError::into_inner) = Some(printed);
         Ok(login)
     }
 }
@@ -71,7 +94,7 @@ async fn read_password(file: &Path) -> Result<Hidden, String> {
     }
 }
 
-async fn run(command: &[String]) -> Result<Login, String> {
+async fn run(command: &[String]) -> Result<Printed, String> {
     let Some((program, arguments)) = command.split_first() else {
         return Err("`credential_command` is empty".into());
     };
@@ -92,13 +115,32 @@ async fn run(command: &[String]) -> Result<Login, String> {
         .ok_or_else(|| format!("`{program}` printed no password"))
 }
 
-fn parse(printed: &str) -> Option<Login> {
-    let value = |key: &str| printed.lines().find_map(|line| line.strip_prefix(key));
-    let username = value("username=").unwrap_or(TOKEN_USER).trim_end();
+/// JSON with `password` (and `username`, and `expires_in`, seconds), lines as git's helpers print them
+/// (gitcredentials(7)), or a token on a line of its own.
+fn parse(printed: &str) -> Option<Printed> {
+    #[derive(Deserialize)]
+    struct Answer {
+        username: Option<String>,
+        password: String,
+        expires_in: Option<u64>,
+    }
+    let value = |key: &str| {
+        let line = printed.lines().find_map(|line| line.strip_prefix(key));
+        line.map(|value| value.trim().to_owned())
+    };
     let bare = || printed.lines().next().filter(|line| !line.starts_with("username="));
-    let password = value("password=").or_else(bare)?.trim();
-    let login = Login { username: username.to_owned(), password: Hidden::new(password) };
-    (!password.is_empty()).then_some(login)
+    let (username, password, life) = if printed.trim_start().starts_with('{') {
+        let answer: Answer = serde_json::from_str(printed).ok()?;
+        let life = answer.expires_in.map(|seconds| Duration::from_secs(seconds.min(LONGEST_LIFE)));
+        (answer.username, answer.password, life)
+    } else {
+        let password = value("password=").or_else(|| Some(bare()?.trim().to_owned()))?;
+        (value("username="), password, None)
+    };
+    let username = username.unwrap_or_else(|| TOKEN_USER.to_owned());
+    let life = life.map(|life| life.saturating_sub(MARGIN.min(life / 10)));
+    let login = Login { username, password: Hidden::new(&password) };
+    (!password.is_empty()).then(|| Printed { login, life, since: Instant::now() })
 }
 
 #[cfg(test)]
@@ -106,7 +148,7 @@ mod tests {
     use super::*;
 
     fn check(printed: &str, expected: Option<(&str, &str)>) {
-        let login = parse(printed);
+        let login = parse(printed).map(|printed| printed.login);
         let found = login.as_ref().map(|login| (login.username.as_str(), login.password.reveal()));
         assert_eq!(found, expected, "{printed:?}");
     }
@@ -116,8 +158,45 @@ mod tests {
         check("tok\n", Some(("x-access-token", "tok")));
         check("protocol=https\nusername=me\npassword=a=b\n", Some(("me", "a=b")));
         check("password=p\r\n", Some(("x-access-token", "p")));
+        check("{\"password\": \"tok\"}", Some(("x-access-token", "tok")));
+        check(
+            "{\"username\": \"me\", \"password\": \"p q\", \"expires_in\": 9}\n",
+            Some(("me", "p q")),
+        );
+        check("{\"password\": \"\"}", None);
+        check("{\"token\": \"tok\"}", None);
         check("username=me\n", None);
         check("\n", None);
         check("", None);
+    }
+
+    #[tokio::test]
+    async fn a_program_is_run_again_shortly_before_its_answer_expires_and_when_that_is_refused() {
+        let directory = tempfile::tempdir().unwrap();
+        let count = directory.path().join("count");
+        let asked = async |life: &str| {
+            let script = format!(
+                "echo x >>{0}; printf '{{\"password\": \"%s\"{life}}}' $(wc -l <{0})",
+                count.display()
+            );
+            let words = ["sh", "-c", &script].map(str::to_owned).to_vec();
+            let wallet = Wallet::new(Credentials::Command(words));
+            let password = async || {
+                let login = wallet.login().await.unwrap().unwrap();
+                login.password.reveal().to_owned()
+            };
+            let first = [password().await, password().await];
+            tokio::time::pause();
+            tokio::time::advance(Duration::from_secs(3541)).await;
+            tokio::time::resume();
+            let late = password().await;
+            assert!(wallet.refused());
+            (first, late, password().await)
+        };
+        let texts = |first: [&str; 2], late: &str, refused: &str| {
+            (first.map(str::to_owned), late.to_owned(), refused.to_owned())
+        };
+        assert_eq!(asked(", \"expires_in\": 3600").await, texts(["1", "1"], "2", "3"));
+        assert_eq!(asked("").await, texts(["4", "4"], "4", "5"));
     }
 }
