@@ -16,6 +16,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
         offline: args.offline,
         now: args.now,
         retries: Retries::AtOnce,
+        unhurried: false,
     };
     let freshness = if args.offline { Freshness::Recorded } else { Freshness::Latest };
     let preview = pass::preview(&world, &request, freshness).await?;

@@ -51,6 +51,7 @@ async fn once(
         offline: args.offline,
         now: args.now,
         retries: Retries::AtOnce,
+        unhurried: false,
     };
     let done = pass::pass(world, &request, watcher, stop).await;
     watcher.finish();

@@ -111,7 +111,7 @@ async fn follow(
             tokio::select! {
                 biased;
                 Some(ended) = under_way.next() => Some(ended),
-                () = alarm.rings(stop), if has_room => None,
+                () = alarm.rings(&world, stop), if has_room => None,
             }
         };
         let next = if is_idle { pulse.rest(next).await } else { pulse.attend(next).await };
@@ -137,10 +137,13 @@ async fn follow(
         if is_idle {
             pulse.begin();
         }
-        let request = Request::default();
+        let request = Request { unhurried: true, ..Request::default() };
         let preparing = pass::prepare(&world, &request, &pulse, stop, &lanes);
         let (prepared, ended) = pulse.attend(beside(preparing, &mut under_way)).await;
-        alarm.due = Instant::now() + with_jitter(world.interval(), Timestamp::now());
+        alarm.due = match &prepared {
+            Ok(_) => next_round(&world),
+            Err(_) => Instant::now() + with_jitter(world.interval(), Timestamp::now()),
+        };
         for ended in ended {
             alarm.set_after(&ended, &world);
             tell(News::Pass(Box::new(ended)));
@@ -184,6 +187,12 @@ async fn beside<T, F: Future>(
     }
 }
 
+/// When a source is to be asked again.
+fn next_round(world: &World) -> Instant {
+    let interval = || Instant::now() + with_jitter(world.interval(), Timestamp::now());
+    world.asked.next_due().unwrap_or_else(interval)
+}
+
 /// When the next pass begins.
 struct Alarm {
     hangup: Signal,
@@ -193,11 +202,14 @@ struct Alarm {
 
 impl Alarm {
     /// Waits until it is time, or something has happened.
-    async fn rings(&mut self, stop: &CancellationToken) {
+    async fn rings(&mut self, world: &World, stop: &CancellationToken) {
         tokio::select! {
             () = tokio::time::sleep_until(self.due) => {}
             () = self.wake.notified() => tracing::debug!("something has changed on this host"),
-            _ = self.hangup.recv() => tracing::info!("told to look at once"),
+            _ = self.hangup.recv() => {
+                tracing::info!("told to look at once");
+                world.asked.forget_all();
+            }
             () = stop.cancelled() => {}
         }
     }
@@ -206,9 +218,8 @@ impl Alarm {
         match ended {
             Ok(pass) if pass.again => self.wake.notify_one(),
             Ok(pass) => {
-                let now = Timestamp::now();
-                let interval = with_jitter(world.interval(), now);
-                self.due = Instant::now() + until_next(interval, pass.next_try, now);
+                let round = next_round(world).saturating_duration_since(Instant::now());
+                self.due = Instant::now() + until_next(round, pass.next_try, Timestamp::now());
             }
             Err(_) => {}
         }
@@ -255,15 +266,15 @@ pub fn stop_on_signal() -> std::io::Result<CancellationToken> {
     Ok(stop)
 }
 
-/// How long to pause: `interval`, or less where a service that the world was in the way of is to be tried again, or a
+/// How long to pause: until the next `round`, or less where a service that the world was in the way of is to be tried again, or a
 /// registry to be asked. What fell due while the pass was brought to its end comes soon, and not only with the next
 /// interval.
-fn until_next(interval: Duration, next_try: Option<Timestamp>, now: Timestamp) -> Duration {
+fn until_next(round: Duration, next_try: Option<Timestamp>, now: Timestamp) -> Duration {
     let wait = next_try.map(|time| match time > now {
         true => time.duration_since(now).unsigned_abs(),
         false => SHORTEST,
     });
-    wait.map_or(interval, |wait| wait.min(interval))
+    wait.map_or(round, |wait| wait.min(round))
 }
 
 /// When a registry is asked that a pass from `begun` to `ended` found to be due at `due`: up to a fifth of the wait

@@ -48,6 +48,8 @@ pub struct Request {
     pub now: bool,
     /// Whether what the world kept from being done is tried before its time.
     pub retries: Retries,
+    /// Asks only those sources whose interval is over.
+    pub unhurried: bool,
 }
 
 /// How a pass went.
@@ -146,7 +148,8 @@ pub async fn prepare(
     // The database is opened and checked while sources and engine are asked.
     let state_dir = world.config.state_dir.clone();
     let opening = tokio::task::spawn_blocking(move || History::open(&state_dir, now));
-    let (fetched, early) = gather(world, Freshness::Latest, now).await?;
+    let freshness = if request.unhurried { Freshness::Due } else { Freshness::Latest };
+    let (fetched, early) = gather(world, freshness, now).await?;
     let opened = opening.await.map_err(|error| PassError::Broken(error.to_string()))??;
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;

@@ -4,8 +4,11 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
 
 use jiff::Timestamp;
+use tokio::time::Instant;
 
 use super::World;
+use super::asked::Asked;
+use super::daemon::with_jitter;
 use super::places::Places;
 use crate::config::{self, Config};
 use crate::history::{SourceReport, SourceState};
@@ -24,6 +27,8 @@ use crate::source::{Source, SourceError};
 pub enum Freshness {
     /// The newest at the repository.
     Latest,
+    /// The newest at the repository where its interval is over; else what it was when it was asked last.
+    Due,
     /// The newest that was fetched before; no network.
     Recorded,
 }
@@ -80,8 +85,36 @@ impl Fetched {
 /// Fetches all sources at once.
 pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<Fetched> {
     let all = world.sources.iter().zip(&world.config.sources);
-    let fetching = all.map(|(source, settings)| fetch_one(source, settings, freshness, now));
+    let fetching = all.map(|(source, settings)| async move {
+        if freshness == Freshness::Due
+            && let Some(known) = known(&world.asked, source, settings).await
+        {
+            return known;
+        }
+        let begun = Instant::now();
+        let fetched = fetch_one(source, settings, freshness, now).await;
+        if freshness != Freshness::Recorded {
+            world.asked.note(&fetched.seen, begun + with_jitter(settings.interval, now));
+        }
+        fetched
+    });
     futures_util::future::join_all(fetching).await
+}
+
+/// What a repository was when it was asked last, as long as that holds. A plain directory is always looked at.
+async fn known(asked: &Asked, source: &Source, settings: &config::Source) -> Option<Fetched> {
+    let seen = asked.holds(&settings.name, Instant::now())?;
+    if source.plain_directory().await.is_some() {
+        return None;
+    }
+    match &seen.report {
+        SourceReport { state: SourceState::Ok, commit: Some(commit), .. } => {
+            let revision = source.at(commit).await.ok()?;
+            Some(Fetched { seen, revision: Some(revision) })
+        }
+        // It is asked again when it is time, and until then it is as out of reach as it was.
+        SourceReport { .. } => Some(Fetched { seen, revision: None }),
+    }
 }
 
 /// Reads the stacks of all sources; those that Compose ran before have their files in `places`.
@@ -195,7 +228,7 @@ async fn revision(
 ) -> Result<Revision, SourceError> {
     match freshness {
         Freshness::Recorded => source.recorded().await,
-        Freshness::Latest => {
+        Freshness::Latest | Freshness::Due => {
             let fetched = source.latest().await?;
             seen.words = fetched.words;
             let mut say =

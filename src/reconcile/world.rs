@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
+use super::asked::Asked;
 use super::mirrored::Mirrored;
 use super::pass::Request;
 use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
@@ -36,6 +37,8 @@ pub struct World {
     pub courier: Arc<dyn Courier>,
     /// The repositories, in the order of the configuration.
     pub sources: Vec<Source>,
+    /// When they were asked.
+    pub asked: Asked,
 }
 
 impl World {
@@ -56,6 +59,7 @@ impl World {
             registry: Arc::new(registry),
             courier: Arc::new(Post::new()),
             sources,
+            asked: Asked::default(),
             config,
         })
     }

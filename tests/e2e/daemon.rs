@@ -213,7 +213,7 @@ fn passes(host: &Host, count: usize) {
 }
 
 #[test]
-fn a_daemon_looks_at_once_when_told_to() {
+fn a_source_is_asked_in_its_own_time_and_at_once_when_the_daemon_is_told_to() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);
     host.push("acme/web", "2", Kind::Web);
@@ -223,6 +223,12 @@ fn a_daemon_looks_at_once_when_told_to() {
     let mut daemon = Daemon::start(&host);
     runs(&host, "1");
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
+    let id = || host.docker(&["ps", "-q", "--no-trunc", "--filter", "name=shop-@ID@-web-1"]);
+    let before = id();
+    host.docker(&["rm", "-f", "shop-@ID@-web-1"]);
+    eventually(LONG, "it runs again", || Some(id()).filter(|id| *id != before && !id.is_empty()));
+    // A pass for another reason: git was asked a moment ago.
+    runs(&host, "1");
     daemon.signal(Signal::HUP);
     runs(&host, "2");
     assert_eq!(daemon.stop(), Some(0));
