@@ -190,7 +190,7 @@ async fn beside<T, F: Future>(
 /// When a source is to be asked again.
 fn next_round(world: &World) -> Instant {
     let interval = || Instant::now() + with_jitter(world.interval(), Timestamp::now());
-    world.asked.next_due().unwrap_or_else(interval)
+    world.rounds.next_due().unwrap_or_else(interval)
 }
 
 /// When the next pass begins.
@@ -208,7 +208,7 @@ impl Alarm {
             () = self.wake.notified() => tracing::debug!("something has changed on this host"),
             _ = self.hangup.recv() => {
                 tracing::info!("told to look at once");
-                world.asked.forget_all();
+                world.rounds.forget_all();
             }
             () = stop.cancelled() => {}
         }

@@ -17,9 +17,9 @@ const MIRRORED: &str = "docker.io";
 
 /// A registry behind which an engine stands.
 pub struct Mirrored {
-    /// Asked first.
+    /// Rounds first.
     pub registry: Arc<dyn Registry>,
-    /// Asked where that does not answer.
+    /// Rounds where that does not answer.
     pub engine: Arc<dyn Engine>,
 }
 

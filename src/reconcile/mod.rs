@@ -7,7 +7,7 @@ pub mod world;
 pub mod mirrored;
 pub mod lock;
 pub mod places;
-pub mod asked;
+pub mod rounds;
 pub mod sources;
 pub mod newer;
 pub mod lanes;

@@ -7,9 +7,9 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 
 use super::World;
-use super::asked::Asked;
 use super::daemon::with_jitter;
 use super::places::Places;
+use super::rounds::Rounds;
 use crate::config::{self, Config};
 use crate::history::{SourceReport, SourceState};
 use crate::manifest::interpolate::Unset;
@@ -87,14 +87,14 @@ pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<F
     let all = world.sources.iter().zip(&world.config.sources);
     let fetching = all.map(|(source, settings)| async move {
         if freshness == Freshness::Due
-            && let Some(known) = known(&world.asked, source, settings).await
+            && let Some(known) = known(&world.rounds, source, settings).await
         {
             return known;
         }
         let begun = Instant::now();
         let fetched = fetch_one(source, settings, freshness, now).await;
         if freshness != Freshness::Recorded {
-            world.asked.note(&fetched.seen, begun + with_jitter(settings.interval, now));
+            world.rounds.note(&fetched.seen, begun + with_jitter(settings.interval, now));
         }
         fetched
     });
@@ -102,8 +102,8 @@ pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<F
 }
 
 /// What a repository was when it was asked last, as long as that holds. A plain directory is always looked at.
-async fn known(asked: &Asked, source: &Source, settings: &config::Source) -> Option<Fetched> {
-    let seen = asked.holds(&settings.name, Instant::now())?;
+async fn known(rounds: &Rounds, source: &Source, settings: &config::Source) -> Option<Fetched> {
+    let seen = rounds.holds(&settings.name, Instant::now())?;
     if source.plain_directory().await.is_some() {
         return None;
     }

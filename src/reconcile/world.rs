@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use jiff::tz::TimeZone;
 
-use super::asked::Asked;
 use super::mirrored::Mirrored;
 use super::pass::Request;
+use super::rounds::Rounds;
 use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
@@ -37,8 +37,8 @@ pub struct World {
     pub courier: Arc<dyn Courier>,
     /// The repositories, in the order of the configuration.
     pub sources: Vec<Source>,
-    /// When they were asked.
-    pub asked: Asked,
+    /// When they were asked, and what they said.
+    pub rounds: Rounds,
 }
 
 impl World {
@@ -59,7 +59,7 @@ impl World {
             registry: Arc::new(registry),
             courier: Arc::new(Post::new()),
             sources,
-            asked: Asked::default(),
+            rounds: Rounds::default(),
             config,
         })
     }

@@ -16,7 +16,7 @@ use crate::model::{
 };
 use crate::notify::network::Network;
 use crate::probe::{Answer, Prober};
-use crate::reconcile::asked::Asked;
+use crate::reconcile::rounds::Rounds;
 use crate::registry::fake::FakeRegistry;
 
 /// Nothing is asked of containers here.
@@ -64,7 +64,7 @@ impl Host {
             registry: Arc::new(FakeRegistry::default()),
             courier: Arc::new(Network::new()),
             sources: Vec::new(),
-            asked: Asked::default(),
+            rounds: Rounds::default(),
         };
         let (history, stop) = (History::in_memory().unwrap(), CancellationToken::new());
         let now = bench.now;

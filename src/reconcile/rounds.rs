@@ -11,14 +11,14 @@ use crate::model::SourceName;
 
 /// What sources said last, and when to ask them again.
 #[derive(Default)]
-pub struct Asked(Mutex<BTreeMap<SourceName, Answer>>);
+pub struct Rounds(Mutex<BTreeMap<SourceName, Answer>>);
 
 struct Answer {
     seen: SourceSeen,
     due: Instant,
 }
 
-impl Asked {
+impl Rounds {
     /// What `source` said, as long as that holds.
     pub fn holds(&self, source: &SourceName, now: Instant) -> Option<SourceSeen> {
         let answers = self.answers();
