@@ -56,6 +56,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         place: Place::file("compose.yaml"),
         image: image.reference(),
         image_shown: "registry.test/app:1".into(),
+        image_place: Place::file("compose.yaml"),
         pull_policy: Default::default(),
         settings: settings(stack, name),
         sensitive: BTreeSet::new(),
@@ -70,6 +71,7 @@ fn service(stack: &str, name: &str) -> DesiredService {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        server_files: Default::default(),
         keep: None,
     };
     let hash = service.settings.hash(&image);

@@ -84,6 +84,8 @@ pub enum Command {
     Config(Config),
     /// Where everything stands
     Status(Status),
+    /// All that is known of a stack or a service: what git says, what runs, why, what comes, what there is to go back to
+    Explain(Explain),
     /// What was changed, when, why, and how it ended
     History(History),
     /// Leave a service, a stack or this host as it is
@@ -217,6 +219,18 @@ pub struct Status {
     /// Only this stack or service
     #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
     pub scope: Option<HoldScope>,
+    /// How the report looks
+    #[arg(long, value_name = "FORMAT", default_value = "text")]
+    pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Explain {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// The stack or service
+    #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
+    pub scope: HoldScope,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,

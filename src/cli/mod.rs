@@ -8,6 +8,7 @@ mod setting;
 mod here;
 mod config;
 mod doctor;
+mod explain;
 mod failure;
 mod history;
 mod hold;
@@ -80,6 +81,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Validate(args) => validate::run(global, args),
         Command::Config(args) => config::run(global, args),
         Command::Status(args) => status::run(global, args).await,
+        Command::Explain(args) => explain::run(global, args).await,
         Command::History(args) => history::run(global, args),
         Command::Hold(args) => hold::hold(global, args).await,
         Command::Unhold(args) => hold::unhold(global, args).await,

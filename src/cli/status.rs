@@ -73,7 +73,9 @@ async fn is_too_full(world: &World) -> bool {
 }
 
 /// The last attempt at each stack.
-fn generations(history: &History) -> Result<BTreeMap<StackName, GenerationNumber>, Trouble> {
+pub(super) fn generations(
+    history: &History,
+) -> Result<BTreeMap<StackName, GenerationNumber>, Trouble> {
     let mut newest = BTreeMap::new();
     for row in history.generations(&Filter::default())? {
         newest.entry(row.stack).or_insert(row.number);

@@ -1,6 +1,7 @@
 //! What the readers of one stack look around in, and what they leave behind for its record.
 
 use std::cell::RefCell;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::sync::Arc;
 
@@ -11,7 +12,7 @@ use super::node::Node;
 use super::options::Options;
 use super::project::files::TopFile;
 use super::server::Server;
-use super::variables::Variables;
+use super::variables::{Setting, Variables};
 use crate::model::stack::{Network, Remark, StackRecord, Volume};
 use crate::model::tree::Revision;
 use crate::model::{Masks, ServiceName, StackName};
@@ -59,6 +60,8 @@ pub struct Traces {
     pub masks: Masks,
     /// Whether anything lies in the stack's directory on the server.
     pub uses_working_dir: bool,
+    /// The env files of the server that each service reads, and the names it takes from each.
+    pub server_files: BTreeMap<ServiceName, BTreeMap<String, BTreeSet<String>>>,
 }
 
 impl Scene<'_> {
@@ -89,6 +92,27 @@ impl Scene<'_> {
             );
             Remark { place: None, service: None, text }
         })
+    }
+
+    /// Notes that `service` takes `names` from an env file of the server.
+    pub fn note_server_file<'n>(
+        &self,
+        service: &ServiceName,
+        file: &str,
+        names: impl IntoIterator<Item = &'n str>,
+    ) {
+        let mut traces = self.traces.borrow_mut();
+        let files = traces.server_files.entry(service.clone()).or_default();
+        files.entry(file.to_owned()).or_default().extend(names.into_iter().map(str::to_owned));
+    }
+
+    /// Notes that `service` takes what `name` stands for in `node`, where that is a value of the server's.
+    pub fn note_name(&self, service: &ServiceName, name: &str, node: &Node) {
+        let own = node.origin.as_ref().and_then(|origin| origin.variables.as_deref());
+        let setting = own.unwrap_or(&self.variables).setting(name);
+        if let Some(Setting::Server { file, .. }) = setting {
+            self.note_server_file(service, file, [name]);
+        }
     }
 
     /// Adds a value of the server, to be masked.

@@ -89,6 +89,8 @@ pub struct Followed {
     pub waits: Option<String>,
     /// What is to be written into git before it is deployed from there.
     pub to_write: Option<ImageRef>,
+    /// When a registry is asked again, or an image is old enough; `None` where that is due.
+    pub again: Option<jiff::Timestamp>,
 }
 
 /// What a digest was taken from.

@@ -87,6 +87,15 @@ impl HoldScope {
         }
     }
 
+    /// The stack it is of; `None` for the host.
+    pub fn stack(&self) -> Option<&StackName> {
+        match self {
+            Self::Host => None,
+            Self::Stack(stack) => Some(stack),
+            Self::Service(service) => Some(&service.stack),
+        }
+    }
+
     /// As it is given on the command line.
     pub fn argument(&self) -> String {
         match self {

@@ -54,6 +54,12 @@ pub struct EngineDefaults {
     pub host_name: String,
     /// The directory of its host in which it keeps images and containers.
     pub root: Option<String>,
+    /// How it stores layers: `overlay2`.
+    pub storage_driver: Option<String>,
+    /// Which cgroups its host has: `1`, `2`.
+    pub cgroup_version: Option<String>,
+    /// Whether containers go on while it restarts.
+    pub live_restore: bool,
 }
 
 impl EngineDefaults {
@@ -257,6 +263,8 @@ pub struct ForeignContainer {
     pub names: Vec<ContainerName>,
     /// The image it runs.
     pub image_id: String,
+    /// The name it was created from; the image may have lost it since.
+    pub image: String,
     /// Networks it is attached to.
     pub networks: BTreeSet<NetworkName>,
     /// Host paths and volume names that it mounts.
@@ -318,6 +326,8 @@ pub struct ObservedImage {
     pub digests: Vec<String>,
     /// Bytes on disk, layers shared with others included.
     pub size: u64,
+    /// When it says that it was built; reproducible builds name some day of long ago.
+    pub created_at: Option<Timestamp>,
 }
 
 impl ObservedState {

@@ -94,6 +94,8 @@ pub struct Service {
     pub place: Place,
     /// The image, interpolated.
     pub image: ImageRef,
+    /// Where the image line stands: in an extended or included file, it may be another one than the service's.
+    pub image_place: Place,
     /// The image as people may see it: interpolated, unless a server value is part of it; then as written.
     pub image_shown: String,
     /// `pull_policy`
@@ -127,6 +129,8 @@ pub struct Service {
     pub secret_files: Vec<SecretFile>,
     /// Directories of the server that it mounts, to be made first where they are missing.
     pub directories: Vec<PathBuf>,
+    /// Env files of the server that it reads, and the names it takes from each; never a value.
+    pub server_files: BTreeMap<String, BTreeSet<String>>,
 }
 
 impl Service {

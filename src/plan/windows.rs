@@ -36,7 +36,8 @@ impl Default for Windows {
 }
 
 impl Windows {
-    fn of_operator(&self, stack: &StackName) -> Option<(Owner, &Window)> {
+    /// The operator's window for `stack`, and where it stands.
+    pub fn of_operator(&self, stack: &StackName) -> Option<(Owner, &Window)> {
         match self.stacks.get(stack) {
             Some(window) => Some((Owner::Settings, window)),
             None => self.host.as_ref().map(|window| (Owner::Host, window)),

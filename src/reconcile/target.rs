@@ -140,6 +140,21 @@ pub fn choose(
     }
 }
 
+/// The generations among `rows` that left the whole of `stack` well and ran something else of it than what runs now.
+pub fn candidates(
+    rows: &[GenerationRow],
+    running: &Running,
+    stack: &StackName,
+) -> Vec<GenerationNumber> {
+    let scope = HoldScope::Stack(stack.clone());
+    let is_other = |row: &&GenerationRow| {
+        let id = |service: &ServiceRow| ServiceId::new(stack, &service.service);
+        row.services.iter().any(|service| differs(running, &id(service), service))
+    };
+    let well = rows.iter().filter(|row| row.stack == *stack && left_well(row, &scope));
+    well.filter(is_other).map(|row| row.number).collect()
+}
+
 /// What `service` was last well with, whatever runs now; `None` where that is nothing.
 pub fn last_good(history: &History, id: &ServiceId) -> Result<Option<Target>, HistoryError> {
     let Some(good) = history.last_good(id)? else { return Ok(None) };

@@ -4,6 +4,7 @@ mod world;
 mod plans;
 mod passes;
 mod standings;
+mod explaining;
 mod pasts;
 mod images;
 mod registry;

@@ -31,7 +31,7 @@ use crate::model::{
 use crate::registry::{self, Registry, RegistryError};
 use choose::Choice;
 pub use follow::Following;
-use follow::{Base, Followed, Judgement};
+use follow::{Base, Followed, Follows, Judgement};
 
 /// Questions at all registries at a time.
 const AT_ONCE: usize = 32;
@@ -159,7 +159,7 @@ fn questions(
         let heard = context.following.and_then(|it| followed.heard(&service.image, it.now));
         let found = followed.services.get(&id);
         let takes = |it: &Judgement| matches!(it, Judgement::Takes { .. }) && !writes_back(service);
-        let is_at_one = found.is_some_and(|(it, base)| base.is_some() || takes(it));
+        let is_at_one = found.is_some_and(|it| it.base.is_some() || takes(&it.judgement));
         heard.is_some() || is_at_one
     };
     services(stacks)
@@ -218,8 +218,9 @@ fn deployment(
     for (name, service) in &stack.services {
         let id = ServiceId::new(&stack.name, name);
         let image = match followed.services.get(&id) {
-            Some((judgement, base)) => {
+            Some(Follows { judgement, base, again }) => {
                 let (pinned, followed) = follow_pinned(service, judgement, base.as_ref());
+                let followed = FollowedImage { again: *again, ..followed };
                 let pinned = pinned.map_or_else(|| pin(&stack, service, answers, context), Ok);
                 pinned.map(|pinned| Pinned { followed: Some(followed), ..pinned })
             }

@@ -56,6 +56,7 @@ impl World {
             tags: tags.iter().map(|&tag| tag.to_owned()).collect(),
             digests: digests.to_vec(),
             size: 1,
+            created_at: None,
         });
         self
     }
@@ -156,6 +157,7 @@ pub(super) fn named(name: &str, image: &str) -> Service {
         place: Place::file("compose.yaml"),
         image: reference(image),
         image_shown: image.to_owned(),
+        image_place: Place::file("compose.yaml"),
         pull_policy: crate::model::PullPolicy::default(),
         settings: ContainerSpec::default(),
         sensitive: BTreeSet::new(),
@@ -170,6 +172,7 @@ pub(super) fn named(name: &str, image: &str) -> Service {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        server_files: Default::default(),
         keep: None,
     }
 }

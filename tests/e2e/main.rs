@@ -36,6 +36,7 @@ mod interrupted;
 mod killed;
 mod labels;
 mod logins;
+mod look;
 mod notifications;
 mod outages;
 mod relations;

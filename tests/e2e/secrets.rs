@@ -66,13 +66,15 @@ const VALUES: [&str; 7] = [
 ];
 
 /// Every command that reports, as loud as it can.
-const COMMANDS: [&[&str]; 12] = [
+const COMMANDS: [&[&str]; 14] = [
     &["plan", "-vv"],
     &["plan", "--output", "json"],
     &["reconcile", "--once", "-vv"],
     &["reconcile", "--once", "-vv", "--log-format", "json", "--output", "json"],
     &["status", "-vv"],
     &["status", "--output", "json"],
+    &["explain", "shop-@ID@/web"],
+    &["explain", "talk-@ID@", "--output", "json"],
     &["history", "--output", "json"],
     &["history", "-vv"],
     &["doctor", "-vv"],

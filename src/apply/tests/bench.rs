@@ -90,6 +90,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         place: Place { file: "compose.yaml".into(), line: 1, column: 1 },
         image: image.reference(),
         image_shown: image.reference().without_digest().to_string(),
+        image_place: Place { file: "compose.yaml".into(), line: 1, column: 1 },
         pull_policy: crate::model::PullPolicy::default(),
         settings: ContainerSpec {
             restart: RestartPolicy::UnlessStopped,
@@ -107,6 +108,7 @@ pub fn service(name: &str, image: &PinnedImage) -> Wanted {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        server_files: Default::default(),
         keep: None,
     };
     Wanted { service, image: image.clone(), networks: vec!["default".into()] }

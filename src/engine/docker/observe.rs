@@ -102,6 +102,7 @@ fn foreign_container(listed: ContainerSummary) -> ForeignContainer {
         id: listed.id.unwrap_or_default(),
         names: listed.names.into_iter().flatten().filter_map(|name| own_name(&name)).collect(),
         image_id: listed.image_id.unwrap_or_default(),
+        image: listed.image.unwrap_or_default(),
         networks: networks.into_iter().flatten().map(|(name, _)| NetworkName::new(name)).collect(),
         mounts: mounts
             .filter_map(|mount| mount.name.filter(|name| !name.is_empty()).or(mount.source))
@@ -188,5 +189,9 @@ fn observed_image(listed: ImageSummary) -> ObservedImage {
         tags: named(listed.repo_tags),
         digests: named(listed.repo_digests),
         size: u64::try_from(listed.size).unwrap_or(0),
+        // 0 stands for an image that does not say.
+        created_at: Some(listed.created)
+            .filter(|second| *second > 0)
+            .and_then(|second| jiff::Timestamp::from_second(second).ok()),
     }
 }

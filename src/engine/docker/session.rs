@@ -104,6 +104,9 @@ impl Session {
     pub(super) async fn defaults(&self) -> Result<EngineDefaults, Error> {
         let info = self.client.info().await?;
         Ok(EngineDefaults {
+            storage_driver: info.driver,
+            cgroup_version: info.cgroup_version.map(|version| version.to_string()),
+            live_restore: info.live_restore_enabled.unwrap_or(false),
             log_driver: info.logging_driver.unwrap_or_default(),
             runtime: info.default_runtime,
             cgroup: info.cgroup_version.and_then(usual_cgroup).map(str::to_owned),

@@ -101,6 +101,7 @@ impl Host {
                 tags: image.tags.clone(),
                 digests: image.digests.clone(),
                 size: image.behaviour.size,
+                created_at: None,
             })
             .collect()
     }
@@ -210,6 +211,7 @@ impl Container {
             id: self.id.to_string(),
             names: vec![self.name.clone()],
             image_id: self.image_id.to_string(),
+            image: self.image.clone(),
             networks: self.attached.keys().cloned().collect(),
             mounts,
             running: self.life.has_process(),

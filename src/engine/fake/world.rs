@@ -139,7 +139,7 @@ impl Host {
                 runtime: Some("runc".into()),
                 cgroup: Some("private".into()),
                 host_name: "fake".into(),
-                root: None,
+                ..EngineDefaults::default()
             },
             registry: BTreeMap::new(),
             registry_down: false,

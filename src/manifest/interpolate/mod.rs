@@ -72,6 +72,11 @@ pub fn variables(tree: &Node) -> BTreeMap<String, Usage> {
     found
 }
 
+/// Adds the variables that `text` uses, defaults within defaults included.
+pub fn variables_of(text: &str, found: &mut BTreeMap<String, Usage>) {
+    template::collect(text, found);
+}
+
 fn collect(node: &Node, found: &mut BTreeMap<String, Usage>) {
     match &node.value {
         Value::Null => {}

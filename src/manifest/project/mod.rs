@@ -189,7 +189,11 @@ fn assemble(
     files: Vec<String>,
 ) -> Stack {
     let masks = scene.masks();
-    let traces = scene.traces.into_inner();
+    let mut traces = scene.traces.into_inner();
+    let mut services = used.services;
+    for (name, service) in &mut services {
+        service.server_files = traces.server_files.remove(name).unwrap_or_default();
+    }
     let mut networks = scene.networks;
     networks.retain(|key, _| used.networks.contains(key));
     let mut volumes = scene.volumes;
@@ -201,7 +205,7 @@ fn assemble(
         directory: scene.directory.to_owned(),
         files,
         working_dir: scene.working_dir,
-        services: used.services,
+        services,
         networks,
         volumes,
         after: settings.after.iter().map(|(name, _)| name.clone()).collect(),

@@ -10,8 +10,8 @@ use super::environment::{self, EnvFile};
 use super::networks::Joined;
 use super::sharing::{Link, Shared};
 use super::{
-    evenkeel, health, label_file, limits, mac_address, networks, ports, probe, rollout, sensitive,
-    update,
+    evenkeel, from_server, health, label_file, limits, mac_address, networks, ports, probe,
+    rollout, sensitive, update,
 };
 use crate::manifest::keys;
 use crate::manifest::read::At;
@@ -27,8 +27,8 @@ pub struct Draft<'a> {
     pub name: ServiceName,
     /// Its place, and the way to say what is wrong with it.
     pub at: At<'a>,
-    /// The image, and how it may be shown.
-    pub image: Option<(ImageRef, String)>,
+    /// The image, how it may be shown, and where it stands.
+    pub image: Option<(ImageRef, String, Place)>,
     /// `build:`, where it stands.
     pub build: Option<Place>,
     /// `pull_policy`
@@ -136,6 +136,7 @@ impl<'a> Draft<'a> {
             let needed = check.map_or(Duration::ZERO, health::time_to_fail);
             scene.options.defaults.deadline.map(|usual| usual.max(needed))
         });
+        from_server::note(self, scene);
         self.settings.environment = environment::merged(self, scene);
         evenkeel::settle(self);
         label_file::settle(self, scene);
@@ -172,7 +173,7 @@ impl<'a> Draft<'a> {
 
     /// The finished service; `None` where it has no image, which is then a problem.
     pub fn finish(self) -> Option<Service> {
-        let Some((image, image_shown)) = self.image.clone() else {
+        let Some((image, image_shown, image_place)) = self.image.clone() else {
             self.complain_of_no_image();
             return None;
         };
@@ -184,6 +185,7 @@ impl<'a> Draft<'a> {
             name: self.name,
             image,
             image_shown,
+            image_place,
             pull_policy: self.pull_policy,
             settings: self.settings,
             container_name: self.container_name,
@@ -202,6 +204,7 @@ impl<'a> Draft<'a> {
             exports: self.exports,
             secret_files: self.secret_files,
             directories: self.directories,
+            server_files: BTreeMap::new(),
         })
     }
 

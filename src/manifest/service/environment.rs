@@ -42,7 +42,9 @@ pub fn environment(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
         match pair.key.contains('\0') || pair.value.as_ref().is_some_and(|v| v.contains('\0')) {
             true => pair.at.problem("wrong-value", format!("`{}` holds a NUL", pair.key)),
             false => {
-                let value = pair.value.or_else(|| of_included_file(&pair.key, &pair.at, scene));
+                let value = pair
+                    .value
+                    .or_else(|| of_included_file(&pair.key, &pair.at, &draft.name, scene));
                 draft.environment.insert(pair.key, value);
             }
         }
@@ -50,8 +52,14 @@ pub fn environment(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
 }
 
 /// What a bare name stands for in an included file, which has variables of its own.
-fn of_included_file(name: &str, at: &At<'_>, scene: &Scene<'_>) -> Option<String> {
+fn of_included_file(
+    name: &str,
+    at: &At<'_>,
+    service: &ServiceName,
+    scene: &Scene<'_>,
+) -> Option<String> {
     at.node.origin.as_ref()?;
+    scene.note_name(service, name, at.node);
     Some(scene.variable(name, at.node)?.value.reveal().to_owned())
 }
 
@@ -81,6 +89,9 @@ pub fn merged(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Option<H
     let mut merged: BTreeMap<_, _> = files.map(|(name, value)| (name, Some(value))).collect();
     for (name, value) in &draft.environment {
         let value = value.as_deref().map(Hidden::new);
+        if value.is_none() {
+            scene.note_name(&draft.name, name, draft.at.node);
+        }
         merged.insert(name.clone(), value.or_else(|| passed_through(scene, name)));
     }
     merged
@@ -106,6 +117,9 @@ fn from_files(draft: &Draft<'_>, scene: &Scene<'_>) -> BTreeMap<String, Hidden> 
     let mut merged = BTreeMap::new();
     for file in &draft.env_files {
         for (name, value) in entries(file, draft, scene) {
+            if value.is_none() {
+                scene.note_name(&draft.name, &name, file.at.node);
+            }
             match value.or_else(|| passed_through(scene, &name)) {
                 Some(value) => drop(merged.insert(name, value)),
                 None => drop(merged.remove(&name)),
@@ -174,6 +188,7 @@ fn parsed(
     if found.from_server {
         let values = entries.iter().filter_map(|(_, value)| value.as_ref());
         values.for_each(|value| scene.mask(value.reveal()));
+        scene.note_server_file(&draft.name, name, entries.iter().map(|(key, _)| key.as_str()));
     }
     entries
 }

@@ -15,7 +15,7 @@ pub fn image(at: &At<'_>, draft: &mut Draft<'_>, _scene: &Scene<'_>) {
         true => at.node.written.as_deref().unwrap_or("•••").to_owned(),
         false => image.to_string(),
     };
-    draft.image = Some((image, shown));
+    draft.image = Some((image, shown, at.place().clone()));
 }
 
 /// `build` is left alone beside an image; without one it is a problem, told when all keys are read.

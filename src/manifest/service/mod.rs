@@ -11,6 +11,7 @@ mod draft;
 mod environment;
 mod evenkeel;
 mod files;
+mod from_server;
 mod health;
 mod hooks;
 mod hosts;

@@ -149,7 +149,7 @@ fn container(draft: &Draft<'_>, at: &At<'_>) -> Option<ProbeHost> {
 
 /// Which tag it is, is known when the image is pinned: it may be a newer one than is written.
 fn has_tag(draft: &Draft<'_>, at: &At<'_>) -> Option<()> {
-    let (image, _) = draft.image.as_ref()?;
+    let (image, ..) = draft.image.as_ref()?;
     if image.tag().is_none() && image.digest().is_some() {
         let message =
             format!("`{IMAGE_TAG}` is the tag of the image, and this one is named without");

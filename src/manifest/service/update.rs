@@ -121,7 +121,8 @@ fn refuse(at: &At<'_>, message: &str, hint: &str) {
 
 /// Whether there is something to follow, once image and pull policy are known.
 pub fn settle(draft: &Draft<'_>) {
-    let (Some(Written { at, update, is_broken }), Some((image, _))) = (&draft.update, &draft.image)
+    let (Some(Written { at, update, is_broken }), Some((image, ..))) =
+        (&draft.update, &draft.image)
     else {
         return;
     };

@@ -5,6 +5,7 @@ use std::os::unix::fs::PermissionsExt as _;
 use super::super::ServerFiles;
 use super::super::interpolate::Unset;
 use super::{World, manifest, remarks, web};
+use crate::model::Place;
 
 /// Loads `keys` of a service with the server's and git's values; what `A` is in the container.
 fn check(world: World, expected: Option<&str>) {
@@ -208,6 +209,42 @@ fn fields_with_a_servers_value_are_named_and_masked() {
     assert!(!format!("{stack:?}").contains("hunter2"), "{stack:?}");
     let sensitive: Vec<String> = web(stack).sensitive.into_iter().collect();
     assert_eq!(sensitive, ["command", "labels.team"]);
+}
+
+#[test]
+fn a_service_says_which_names_it_takes_from_which_file_of_the_server() {
+    let keys = "env_file: [own.env, git.env]\ncommand: ['${SECRET:-${FALLBACK}}', $HARMLESS]\nenvironment: [PASSED, UNSET]";
+    let world = World::shop(&manifest(keys))
+        .with_server_file("shop.env", "SECRET=hunter2\nUNUSED=hunter3\nPASSED=hunter4")
+        .with_server_file("common.env", "BARE=hunter5\nFALLBACK=hunter6")
+        .with_server_file("shop/own.env", "ONE=hunter7\nBARE")
+        .with_file("shop/git.env", "TWO=2")
+        .with_file("shop/.env", "HARMLESS=me");
+    let env_dir = world.env_dir.path().display().to_string();
+    let found = web(world.stack()).server_files.into_iter();
+    let named = |(file, names): (String, std::collections::BTreeSet<String>)| {
+        format!("{}: {}", file.replace(&env_dir, "/env"), Vec::from_iter(names).join(" "))
+    };
+    let found: Vec<String> = found.map(named).collect();
+    assert_eq!(
+        found,
+        [
+            "/env/common.env: BARE FALLBACK",
+            "/env/shop.env: PASSED SECRET",
+            "/env/shop/own.env: BARE ONE",
+        ]
+    );
+}
+
+#[test]
+fn the_image_line_is_where_it_is_written_and_the_service_where_it_stands() {
+    let text = "services:\n  web:\n    extends: {file: base.yaml, service: app}\n    init: true\n";
+    let base = "services:\n  app:\n    init: true\n    image: a:1\n";
+    let world = World::shop(text).with_file("shop/base.yaml", base);
+    let service = web(world.stack());
+    let line = |place: &Place| format!("{}:{}", place.file, place.line);
+    assert_eq!(line(&service.place), "shop/compose.yaml:2");
+    assert_eq!(line(&service.image_place), "shop/base.yaml:4");
 }
 
 #[test]

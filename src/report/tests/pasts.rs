@@ -3,7 +3,7 @@ use crate::history::{GenerationRow, Reason, ServiceRow};
 use crate::model::{CommitWords, GenerationNumber, GenerationOutcome, ServiceOutcome, Trigger};
 use crate::report::{Style, text, wire};
 
-fn row(number: u64, outcome: Option<GenerationOutcome>, error: Option<&str>) -> GenerationRow {
+pub fn row(number: u64, outcome: Option<GenerationOutcome>, error: Option<&str>) -> GenerationRow {
     let service = ServiceRow {
         service: "api".into(),
         verdict: "update".to_owned(),

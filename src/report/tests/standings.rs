@@ -14,7 +14,7 @@ use crate::report::state::State;
 use crate::report::wire::{Standing, StatusReport};
 use crate::report::{ExitCode, Style, text, wire};
 
-fn sources() -> Vec<(SourceName, SourceReport)> {
+pub fn sources() -> Vec<(SourceName, SourceReport)> {
     let report = SourceReport {
         repo: "https://git.example/acme/infra.git".to_owned(),
         branch: "main".to_owned(),

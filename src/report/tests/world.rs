@@ -124,6 +124,7 @@ fn service(name: &ServiceName) -> DesiredService {
         place: Place { file: "compose.yaml".into(), line: 2, column: 3 },
         image,
         image_shown: "ghcr.io/acme/app:${TAG}".to_owned(),
+        image_place: Place { file: "compose.yaml".into(), line: 3, column: 12 },
         pull_policy: crate::model::PullPolicy::default(),
         settings: ContainerSpec::default(),
         sensitive: BTreeSet::new(),
@@ -138,6 +139,7 @@ fn service(name: &ServiceName) -> DesiredService {
         exports: Vec::new(),
         secret_files: Vec::new(),
         directories: Vec::new(),
+        server_files: Default::default(),
         keep: None,
     };
     let pinned = Pinned {

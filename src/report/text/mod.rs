@@ -6,6 +6,7 @@ mod plan;
 mod pass;
 mod summary;
 mod status;
+mod explain;
 mod history;
 mod images;
 mod registry_prune;
@@ -13,6 +14,7 @@ mod validate;
 mod import;
 mod yaml;
 
+pub use explain::explain;
 pub use history::history;
 pub use images::{images, prune};
 pub use import::{WrittenFile, import_page, import_remarks, import_written};

@@ -92,7 +92,7 @@ fn stack(
     for found in &stack.services {
         service(out, found, report, (name, state), style)?;
         for container in &found.containers {
-            writeln!(out, "{INDENT}{}", one_container(container, report, style))?;
+            writeln!(out, "{INDENT}{}", style.faint(&one_container(container, report.at)))?;
         }
     }
     write!(out, "{}", problems::render_remarks(&stack.remarks, style))
@@ -138,17 +138,21 @@ fn held(service: &StatusService) -> String {
     format!("held by {by}{}{}:", time("since", service.since), time("until", service.until))
 }
 
-/// The image with a short digest, however it is written.
 fn image(service: &StatusService) -> String {
-    let name = service.image.as_deref().unwrap_or_default();
+    image_at(service.image.as_deref().unwrap_or_default(), service.digest.as_deref())
+}
+
+/// The image with a short digest, however it is written.
+pub(super) fn image_at(name: &str, digest: Option<&str>) -> String {
     let name = name.split_once('@').map_or(name, |(name, _)| name);
-    match service.digest.as_deref().and_then(Digest::parse) {
+    match digest.and_then(Digest::parse) {
         Some(digest) => format!("{name}@{}", digest.short()),
         None => name.to_owned(),
     }
 }
 
-fn one_container(container: &StatusContainer, report: &StatusReport, style: Style) -> String {
+/// `shop-api-1  running, healthy, started 3 h ago`
+pub(super) fn one_container(container: &StatusContainer, now: jiff::Timestamp) -> String {
     let mut words = vec![container.state.to_owned()];
     if let Some(code) = container.exit_code {
         words.push(format!("exit code {code}"));
@@ -160,7 +164,7 @@ fn one_container(container: &StatusContainer, report: &StatusReport, style: Styl
         words.push(lines::count(container.restarts as usize, "restart"));
     }
     if let Some(started) = container.started_at {
-        words.push(format!("started {}", span::since(started, report.at)));
+        words.push(format!("started {}", span::since(started, now)));
     }
-    style.faint(&format!("{}  {}", container.name, words.join(", ")))
+    format!("{}  {}", container.name, words.join(", "))
 }

@@ -7,6 +7,8 @@ mod plan;
 mod pass;
 mod status;
 mod standing;
+mod explain;
+mod explaining;
 mod containers;
 mod history;
 mod images;
@@ -16,6 +18,11 @@ mod validate;
 mod import;
 mod pin;
 
+pub use explain::{
+    ExplainBack, ExplainFollowing, ExplainKept, ExplainNext, ExplainPlace, ExplainReport,
+    ExplainRunning, ExplainService, ExplainStack, ExplainSuspension, ExplainWindow, ExplainWritten,
+};
+pub use explaining::{Explained, Next, explain};
 pub use history::{HistoryGeneration, HistoryReport, HistoryService, history};
 pub use images::{
     ImagesReport, NeededImage, PruneFate, PruneImage, PruneReport, Pruned, WireDisk, images, prune,

@@ -80,11 +80,19 @@ enum Answer {
     Nothing(Unknown),
 }
 
+/// What came of following for one service.
+pub(super) struct Follows {
+    pub judgement: Judgement,
+    pub base: Option<Base>,
+    /// When something is to be asked again, or an image is old enough.
+    pub again: Option<Timestamp>,
+}
+
 /// What came of following.
 #[derive(Default)]
 pub(super) struct Followed {
     pub polls: Polls,
-    pub services: BTreeMap<ServiceId, (Judgement, Option<Base>)>,
+    pub services: BTreeMap<ServiceId, Follows>,
     /// When something is to be asked again, or an image is old enough.
     pub next: Option<Timestamp>,
 }
@@ -123,7 +131,8 @@ pub(super) async fn follow(
                 }
                 Ok((judgement, again)) => {
                     next = next.into_iter().chain(again).min();
-                    services.insert(follower.id.clone(), (judgement, follower.base.clone()));
+                    let base = follower.base.clone();
+                    services.insert(follower.id.clone(), Follows { judgement, base, again });
                 }
             }
         }
