@@ -89,6 +89,20 @@ impl History {
         }
     }
 
+    /// Looks whether the database in `state_dir` is sound, without changing anything; `false` where there is none.
+    ///
+    /// # Errors
+    /// It is damaged, cannot be read, or is of another version.
+    pub fn is_sound(state_dir: &Path) -> Result<bool, HistoryError> {
+        let path = state_dir.join(FILE);
+        if !path.exists() {
+            return Ok(false);
+        }
+        let history = Self::read_only(state_dir)?;
+        check(&history.connection()).map_err(|error| explain(&path, error))?;
+        Ok(true)
+    }
+
     fn empty() -> Result<Self, HistoryError> {
         let history = Self::in_memory()?;
         history.connection().pragma_update(None, "query_only", true)?;

@@ -84,6 +84,23 @@ pub async fn take(
     Ok(Turn(file))
 }
 
+/// Who holds the lock in `state_dir`, without waiting; `None` where nobody does.
+///
+/// # Errors
+/// The file cannot be opened or locked.
+pub fn held_by(state_dir: &Path) -> io::Result<Option<String>> {
+    let mut file = match File::open(state_dir.join("lock")) {
+        Ok(file) => file,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
+        Err(error) => return Err(error),
+    };
+    match file.try_lock_shared() {
+        Ok(()) => Ok(None),
+        Err(TryLockError::WouldBlock) => Ok(Some(holder(&mut file))),
+        Err(TryLockError::Error(error)) => Err(error),
+    }
+}
+
 fn holder(file: &mut File) -> String {
     let mut text = String::new();
     let read = file.rewind().and_then(|()| file.read_to_string(&mut text));

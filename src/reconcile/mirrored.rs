@@ -10,7 +10,7 @@ use jiff::Timestamp;
 use crate::engine::Engine;
 use crate::model::login::Login;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
-use crate::registry::{Etag, Memory, Polled, Registry, RegistryError, TagList};
+use crate::registry::{Etag, Left, Memory, Polled, Registry, RegistryError, TagList};
 
 /// The one registry that the engine has mirrors for (`registry-mirrors` of the Docker daemon).
 const MIRRORED: &str = "docker.io";
@@ -72,6 +72,10 @@ impl Registry for Mirrored {
 
     fn memory(&self) -> Memory {
         self.registry.memory()
+    }
+
+    fn left(&self, image: &ImageRef) -> Option<Left> {
+        self.registry.left(image)
     }
 }
 

@@ -2,6 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::Arc;
+use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::time::Instant;
@@ -117,6 +118,26 @@ async fn known(rounds: &Rounds, source: &Source, settings: &config::Source) -> O
     }
 }
 
+/// The same, each of them for no longer than `limit`: one that is silent is told as such, and holds up no other.
+pub async fn fetch_within(
+    world: &World,
+    freshness: Freshness,
+    now: Timestamp,
+    limit: Duration,
+) -> Vec<Fetched> {
+    let all = world.sources.iter().zip(&world.config.sources);
+    let fetching = all.map(async |(source, settings)| {
+        let fetched = tokio::time::timeout(limit, fetch_one(source, settings, freshness, now));
+        fetched.await.unwrap_or_else(|_| {
+            let mut seen = unread(source, settings);
+            seen.report.error = Some(format!("no answer within {} s", limit.as_secs()));
+            seen.hint = Some("see whether this host reaches its server".to_owned());
+            Fetched { seen, revision: None }
+        })
+    });
+    futures_util::future::join_all(fetching).await
+}
+
 /// Reads the stacks of all sources; those that Compose ran before have their files in `places`.
 pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read {
     let (config, shared) = (Arc::new(world.config.clone()), Arc::new(places));
@@ -154,7 +175,24 @@ async fn fetch_one(
     freshness: Freshness,
     now: Timestamp,
 ) -> Fetched {
-    let mut seen = SourceSeen {
+    let mut seen = unread(source, settings);
+    let revision = match revision(source, freshness, &mut seen).await {
+        Ok(revision) => revision,
+        Err(error) => {
+            seen.report.error = Some(error.to_string());
+            seen.hint = Some(error.hint());
+            return Fetched { seen, revision: None };
+        }
+    };
+    seen.report.commit = Some(revision.commit.clone());
+    seen.report.fetched_at = Some(now);
+    seen.report.state = SourceState::Ok;
+    Fetched { seen, revision: Some(revision) }
+}
+
+/// A source before it was read.
+fn unread(source: &Source, settings: &config::Source) -> SourceSeen {
+    SourceSeen {
         name: settings.name.clone(),
         report: SourceReport {
             repo: settings.repo.shown(),
@@ -168,19 +206,7 @@ async fn fetch_one(
         hint: None,
         problems: Vec::new(),
         remarks: Vec::new(),
-    };
-    let revision = match revision(source, freshness, &mut seen).await {
-        Ok(revision) => revision,
-        Err(error) => {
-            seen.report.error = Some(error.to_string());
-            seen.hint = Some(error.hint());
-            return Fetched { seen, revision: None };
-        }
-    };
-    seen.report.commit = Some(revision.commit.clone());
-    seen.report.fetched_at = Some(now);
-    seen.report.state = SourceState::Ok;
-    Fetched { seen, revision: Some(revision) }
+    }
 }
 
 async fn read_one(

@@ -22,7 +22,7 @@ use super::exchange::{
 use super::host::{HostSettings, canonical};
 use super::manners::Trouble;
 use super::token::{self, Request, Token, TokenError};
-use super::{Etag, Memory, Polled, Registry, RegistryError, TagList, manifest};
+use super::{Etag, Left, Memory, Polled, Registry, RegistryError, TagList, manifest};
 use crate::model::fingerprint::hex;
 use crate::model::login::Login;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
@@ -343,6 +343,12 @@ impl Registry for Distribution {
         let registry = canonical(image.registry());
         let settings = self.settings.get(registry).cloned().unwrap_or_default();
         self.credentials.of(registry, &settings).await
+    }
+
+    fn left(&self, image: &ImageRef) -> Option<Left> {
+        let host = lock(&self.hosts).get(canonical(image.registry())).cloned()?;
+        let level = host.level()?;
+        Some(Left { remaining: level.remaining, limit: level.limit, window: level.window })
     }
 
     fn memory(&self) -> Memory {

@@ -209,6 +209,11 @@ impl Host {
         Ok(())
     }
 
+    /// What it said last of what is left of what it allows.
+    pub fn level(&self) -> Option<Level> {
+        lock(&self.manners).level()
+    }
+
     /// Takes note that no usable answer came.
     pub fn troubled(&self, trouble: Trouble, asked: Option<Duration>) {
         lock(&self.manners).troubled(Instant::now(), trouble, asked, luck());

@@ -6,7 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Etag, Memory, Polled, Registry, RegistryError, TagList};
+use super::{Etag, Left, Memory, Polled, Registry, RegistryError, TagList};
 use crate::model::login::Login;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
 
@@ -150,6 +150,10 @@ impl Registry for FakeRegistry {
 
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {
         Ok(self.world().logins.get(image.registry()).cloned())
+    }
+
+    fn left(&self, _image: &ImageRef) -> Option<Left> {
+        None
     }
 
     fn memory(&self) -> Memory {

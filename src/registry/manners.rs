@@ -40,6 +40,8 @@ pub(super) struct Manners {
     rest: Option<Rest>,
     /// Until when the question that found the rest over is waited for.
     trial: Option<Instant>,
+    /// What it said last of what is left.
+    level: Option<Level>,
 }
 
 #[derive(Debug)]
@@ -78,7 +80,7 @@ pub(super) struct Level {
 impl Manners {
     /// Of a registry that nothing is known of.
     pub fn new(now: Instant) -> Self {
-        Self { budget: BURST, counted: now, failures: 0, rest: None, trial: None }
+        Self { budget: BURST, counted: now, failures: 0, rest: None, trial: None, level: None }
     }
 
     /// How long the next request has to wait, or why it is not to be made at all.
@@ -102,9 +104,15 @@ impl Manners {
         Ok(wait)
     }
 
+    /// What it said last of what is left.
+    pub fn level(&self) -> Option<Level> {
+        self.level
+    }
+
     /// An answer came. Those that were under way when the registry asked for rest do not end it.
     pub fn answered(&mut self, now: Instant, level: Option<Level>) {
         self.failures = 0;
+        self.level = level.or(self.level);
         if self.rest.as_ref().is_some_and(|rest| now < rest.until) {
             return;
         }

@@ -76,6 +76,20 @@ pub trait Registry: Send + Sync {
 
     /// What is worth keeping over a restart.
     fn memory(&self) -> Memory;
+
+    /// What the registry of `image` said last of how much it still allows; `None` where it did not say.
+    fn left(&self, image: &ImageRef) -> Option<Left>;
+}
+
+/// How much a registry still allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Left {
+    /// Requests, or pulls, that are left.
+    pub remaining: u64,
+    /// How many it allows in all.
+    pub limit: Option<u64>,
+    /// The time in which it allows them.
+    pub window: Option<Duration>,
 }
 
 /// What a registry answers about a tag.

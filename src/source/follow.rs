@@ -5,14 +5,16 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use git2::{Oid, Repository, RepositoryOpenFlags};
+use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::fetch::{self, Outcome};
 use super::location::Location;
 use super::mirror::Mirror;
-use super::transport::{Client, Session, Wallet};
+use super::transport::{Client, Heard, Session, Wallet};
 use super::tree::{DirectoryTree, GitTree};
 use super::{Fetched, Reference, SourceError, SourceSpec, libgit2};
+use crate::model::login::expiry;
 use crate::model::tree::{EntryKind, Revision, SharedTree, Tree};
 use crate::model::{CommitId, CommitWords};
 
@@ -55,6 +57,26 @@ impl Source {
             Ok(Place::Directory(path)) => Some(path),
             Ok(Place::Repository(_)) | Err(_) => None,
         }
+    }
+
+    /// What the server said last beside its answers; `None` where it is none that speaks http, or was not asked.
+    pub fn heard(&self) -> Option<Heard> {
+        self.client.heard()
+    }
+
+    /// When the token expires that the source is followed with, where that can be known: the token says so itself
+    /// (a JWT), the server has, or GitHub is asked.
+    pub async fn expires(&self) -> Option<Timestamp> {
+        let Ok(Location::Http { url, login }) = &self.location else { return None };
+        let login = self.wallet.login().await.ok()?.or_else(|| login.clone())?;
+        let said = || self.heard().and_then(|heard| heard.expires);
+        if let Some(at) = expiry(login.password.reveal()).or_else(said) {
+            return Some(at);
+        }
+        // A repository's own address does not tell; of GitHub's interface this question costs nothing.
+        let is_github = url.scheme() == "https" && url.host_str() == Some("github.com");
+        let asked = url::Url::parse("https://api.github.com/rate_limit").ok();
+        self.client.expiry(&asked.filter(|_| is_github)?, &login.password).await
     }
 
     /// The newest revision: one listing of refs, and a fetch if it is new.

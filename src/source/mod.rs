@@ -23,6 +23,7 @@ use std::path::PathBuf;
 
 pub use error::SourceError;
 pub use follow::Source;
+pub use transport::Heard;
 
 use crate::model::tree::Revision;
 use crate::model::{CommitWords, Hidden, SourceName};

@@ -24,6 +24,7 @@ mod bad_input;
 mod bad_release;
 mod command_line;
 mod daemon;
+mod doctor;
 mod service;
 mod drift;
 mod failed_update;

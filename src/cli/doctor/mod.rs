@@ -1,17 +1,30 @@
 //! `doctor`: looks at everything a pass needs, and says what to do where something is missing.
+//!
+//! All is looked at side by side, and nothing is waited for longer than [`WITHIN`].
 
+mod containers;
 mod disk;
 mod engine;
+mod expiry;
 mod permissions;
+mod registries;
 mod sources;
+mod state;
+mod unit;
 
 use std::io::{self, Write};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
 
+use jiff::Timestamp;
 use serde::Serialize;
 
 use super::arguments::{Doctor, Global, Output};
 use super::{Trouble, print, setting, style};
+use crate::config::Config;
 use crate::report::Style;
+use crate::report::style::one_line;
 
 #[derive(Serialize)]
 struct Report {
@@ -30,12 +43,17 @@ struct Finding {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "lowercase")]
 enum State {
+    #[serde(rename = "ok")]
     Ok,
+    #[serde(rename = "warn")]
     Warning,
+    #[serde(rename = "fail")]
     Failed,
 }
+
+/// How long anything is looked at.
+const WITHIN: Duration = Duration::from_secs(10);
 
 impl Finding {
     fn ok(what: impl Into<String>, says: impl Into<String>) -> Self {
@@ -59,10 +77,22 @@ impl Finding {
 /// Checks engine, sources, registries, disk and permissions.
 pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
-    let mut findings = engine::look(&world).await;
-    findings.extend(sources::look(&world).await);
-    findings.extend(disk::look(&world.config));
-    findings.extend(permissions::look(&world.config));
+    let now = Timestamp::now();
+    let config = Arc::new(world.config.clone());
+    let (engine, containers, sources, state, disk, permissions, unit) = tokio::join!(
+        within("engine", engine::look(&world)),
+        within("containers", containers::look(&world)),
+        // Each source and each registry has its own limit.
+        sources::look(&world, now),
+        aside("state_dir", &config, |config| state::look(&config.state_dir)),
+        aside("disk", &config, disk::look),
+        aside("env_dir", &config, permissions::look),
+        aside("unit file", &config, |config| unit::look(Path::new("/"), config)),
+    );
+    let findings: Vec<Finding> = [engine, containers, sources, disk, state, permissions, unit]
+        .into_iter()
+        .flatten()
+        .collect();
     let well = findings.iter().all(|finding| finding.state != State::Failed);
     let report = Report { schema: "evenkeel.doctor/v1", well, findings };
     let colors = style(global, &io::stdout());
@@ -70,16 +100,44 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
     Ok(u8::from(!well))
 }
 
+/// Looks for no longer than [`WITHIN`].
+async fn within(what: &str, looking: impl Future<Output = Vec<Finding>>) -> Vec<Finding> {
+    tokio::time::timeout(WITHIN, looking).await.unwrap_or_else(|_| vec![silent(what)])
+}
+
+/// The same for what blocks: a dead disk holds up nothing else.
+async fn aside(
+    what: &str,
+    config: &Arc<Config>,
+    look: impl FnOnce(&Config) -> Vec<Finding> + Send + 'static,
+) -> Vec<Finding> {
+    let config = Arc::clone(config);
+    let looking = tokio::task::spawn_blocking(move || look(&config));
+    match tokio::time::timeout(WITHIN, looking).await {
+        Ok(Ok(findings)) => findings,
+        Ok(Err(error)) => {
+            let remedy = "please report this: it is a fault of evenkeel";
+            vec![Finding::failed(what, format!("the check itself failed: {error}"), remedy)]
+        }
+        Err(_) => vec![silent(what)],
+    }
+}
+
+fn silent(what: &str) -> Finding {
+    let says = format!("no answer within {} s", WITHIN.as_secs());
+    Finding::failed(what, says, "look at what is slow there, and run this again")
+}
+
 fn text(report: &Report, style: Style, out: &mut dyn Write) -> io::Result<()> {
     for finding in &report.findings {
         let mark = match finding.state {
-            State::Ok => style.good("ok     "),
-            State::Warning => style.warn("warning"),
-            State::Failed => style.bad("failed "),
+            State::Ok => style.good("ok  "),
+            State::Warning => style.warn("warn"),
+            State::Failed => style.bad("fail"),
         };
-        writeln!(out, "{mark}  {}: {}", finding.what, finding.says)?;
+        writeln!(out, "{mark}  {}: {}", finding.what, one_line(&finding.says))?;
         if let Some(remedy) = &finding.remedy {
-            writeln!(out, "         → {remedy}")?;
+            writeln!(out, "      → {}", one_line(remedy))?;
         }
     }
     let count = |state| report.findings.iter().filter(|finding| finding.state == state).count();

@@ -1,17 +1,37 @@
-//! Whether every source can be read, its stacks make sense, and its registries let us in.
+//! Whether every source can be read, its stacks make sense, its server has the same time, and its token lasts.
 
-use super::Finding;
+use std::time::Duration;
+
+use jiff::Timestamp;
+
+use super::{Finding, WITHIN, expiry, registries};
 use crate::model::{ImageRef, Problem};
 use crate::reconcile::World;
 use crate::reconcile::places::Places;
 use crate::reconcile::sources::{self, Freshness, SourceSeen};
-use crate::registry::{self, RegistryError};
+use crate::report::span;
+use crate::source::Heard;
+
+/// A clock that is off by more makes tokens and certificates look expired, or not yet valid.
+const SKEW: Duration = Duration::from_secs(60);
 
 /// The sources, what is wrong with their stacks, and the registries these name.
-pub(super) async fn look(world: &World) -> Vec<Finding> {
-    let fetched = sources::fetch(world, Freshness::Latest, jiff::Timestamp::now()).await;
+pub(super) async fn look(world: &World, now: Timestamp) -> Vec<Finding> {
+    let fetched = sources::fetch_within(world, Freshness::Latest, now, WITHIN).await;
     let read = sources::read(world, fetched, Places::new()).await;
     let mut findings: Vec<Finding> = read.sources.iter().flat_map(source).collect();
+    let heard = world.sources.iter().map(async |source| {
+        let what = format!("source {}", source.spec().name);
+        let expires = tokio::time::timeout(WITHIN, source.expires()).await.ok().flatten();
+        let of_token = expires.and_then(|at| expiry::judged(&what, at, now));
+        source
+            .heard()
+            .and_then(|heard| clock(&heard))
+            .into_iter()
+            .chain(of_token)
+            .collect::<Vec<_>>()
+    });
+    findings.extend(futures_util::future::join_all(heard).await.into_iter().flatten());
     let mut images: Vec<&ImageRef> = Vec::new();
     for stack in &read.loaded.stacks {
         match &stack.content {
@@ -21,11 +41,19 @@ pub(super) async fn look(world: &World) -> Vec<Finding> {
             }
         }
     }
-    images.sort_by(|a, b| a.registry().cmp(b.registry()));
-    images.dedup_by(|a, b| a.registry() == b.registry());
-    let asked = images.into_iter().map(|image| registry_of(world, image));
-    findings.extend(futures_util::future::join_all(asked).await);
+    findings.extend(registries::look(world, images, now).await);
     findings
+}
+
+/// This host's clock, held against that of a server.
+fn clock(heard: &Heard) -> Option<Finding> {
+    let skew = heard.at.duration_since(heard.date?);
+    let (off, word) = (skew.unsigned_abs(), if skew.is_negative() { "behind" } else { "ahead of" });
+    if off <= SKEW {
+        return Some(Finding::ok("clock", "agrees with that of the source's server"));
+    }
+    let says = format!("this host is {} {word} the source's server", span::took(off));
+    Some(Finding::warning("clock", says, "set it: `timedatectl set-ntp true`"))
 }
 
 fn source(seen: &SourceSeen) -> Vec<Finding> {
@@ -64,29 +92,25 @@ fn unusable(what: String, problems: &[Problem]) -> Finding {
     Finding::failed(what, format!("{first}{more}"), remedy)
 }
 
-async fn registry_of(world: &World, image: &ImageRef) -> Finding {
-    let what = format!("registry {}", image.registry());
-    match registry::digest(&*world.registry, image).await {
-        Ok(_) => Finding::ok(what, "answers, and lets us in"),
-        Err(RegistryError::NoSuchImage { .. } | RegistryError::NotForPlatform { .. }) => {
-            Finding::ok(what, "answers")
-        }
-        Err(RegistryError::Denied { why, .. }) => Finding::failed(
-            what,
-            format!("refuses access: {why}"),
-            "log in with `docker login`, or set `registry.hosts` in the configuration",
-        ),
-        Err(RegistryError::Credentials { why, .. }) => Finding::failed(
-            what,
-            format!("credentials cannot be used: {why}"),
-            "see `registry.docker_config` and `registry.hosts` in the configuration",
-        ),
-        Err(RegistryError::Unknown { why, .. } | RegistryError::NotAsked { why, .. }) => {
-            Finding::warning(
-                what,
-                format!("gives no answer: {why}"),
-                "what runs goes on; new images cannot be pulled until it answers",
-            )
-        }
+#[cfg(test)]
+mod tests {
+    use super::super::State;
+    use super::*;
+
+    #[test]
+    fn a_clock_that_is_off_is_a_warning_that_says_by_how_much() {
+        let at: Timestamp = "2026-11-21T12:00:00Z".parse().unwrap();
+        let check = |date: Option<&str>, expected: Option<(State, &str)>| {
+            let date = date.map(|text| text.parse().unwrap());
+            let found = clock(&Heard { date, at, expires: None });
+            assert_eq!(found.as_ref().map(|found| found.state), expected.map(|(state, _)| state));
+            if let (Some(found), Some((_, part))) = (found, expected) {
+                assert!(found.says.contains(part), "{}", found.says);
+            }
+        };
+        check(None, None);
+        check(Some("2026-11-21T11:59:00Z"), Some((State::Ok, "agrees")));
+        check(Some("2026-11-21T11:57:00Z"), Some((State::Warning, "3m ahead of")));
+        check(Some("2026-11-21T14:00:00Z"), Some((State::Warning, "2h behind")));
     }
 }

@@ -9,8 +9,10 @@ use reqwest::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue, LOCATION
 use reqwest::{Method, Response, StatusCode};
 use url::Url;
 
+use super::heard::Heard;
 use super::trust::{is_loopback, redirected, same_host};
 use super::{CONNECT, Conversation, IDLE, Session};
+use crate::model::Hidden;
 use crate::source::location::Location;
 use crate::source::{Credentials, Login, SourceError};
 
@@ -18,11 +20,34 @@ const REDIRECTS: usize = 5;
 
 /// An http client, made at its first use and shared by its clones.
 #[derive(Clone, Default)]
-pub struct Client(Arc<OnceLock<reqwest::Client>>);
+pub struct Client(Arc<Shared>);
+
+#[derive(Default)]
+struct Shared {
+    client: OnceLock<reqwest::Client>,
+    heard: Mutex<Option<Heard>>,
+}
 
 impl Client {
+    /// What the server said last beside its answer.
+    pub fn heard(&self) -> Option<Heard> {
+        *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn hear(&self, response: &Response) {
+        let heard = Heard::of(response.headers(), jiff::Timestamp::now());
+        *self.0.heard.lock().unwrap_or_else(PoisonError::into_inner) = Some(heard);
+    }
+
+    /// When GitHub says that `token` expires, asked at `address`; `None` where it does not say.
+    pub async fn expiry(&self, address: &Url, token: &Hidden) -> Option<jiff::Timestamp> {
+        let request = self.get(address).ok()?.get(address.clone()).header(ACCEPT, "*/*");
+        let response = request.bearer_auth(token.reveal()).send().await.ok()?;
+        Heard::of(response.headers(), jiff::Timestamp::now()).expires
+    }
+
     fn get(&self, base: &Url) -> Result<&reqwest::Client, reqwest::Error> {
-        if let Some(client) = self.0.get() {
+        if let Some(client) = self.0.client.get() {
             return Ok(client);
         }
         // Fails where a provider is installed already, as it should be.
@@ -34,7 +59,7 @@ impl Client {
             .user_agent(concat!("git/2.0 (evenkeel ", env!("CARGO_PKG_VERSION"), ")"));
         let builder = if is_loopback(base) { builder.no_proxy() } else { builder };
         let client = builder.build()?;
-        Ok(self.0.get_or_init(|| client))
+        Ok(self.0.client.get_or_init(|| client))
     }
 }
 
@@ -163,7 +188,9 @@ impl HttpStream {
         if let Some(login) = self.login_for(base).await? {
             request = request.header(AUTHORIZATION, basic(&login));
         }
-        request.send().await.map_err(|error| self.unreachable(causes(&error)))
+        let response = request.send().await.map_err(|error| self.unreachable(causes(&error)))?;
+        self.session.client.hear(&response);
+        Ok(response)
     }
 
     /// The credentials to send to `base`: none to another host than the configured one, and none in the

@@ -5,6 +5,7 @@
 //! how to prove access, and takes down what went wrong, which libgit2 would flatten into a text.
 
 mod http;
+mod heard;
 mod trust;
 mod ssh;
 mod credentials;
@@ -23,6 +24,7 @@ use super::SourceError;
 use super::location::Location;
 
 pub use credentials::Wallet;
+pub use heard::Heard;
 pub use http::Client;
 
 /// The address that libgit2 is given for every remote; the true one is the session's.
