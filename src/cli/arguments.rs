@@ -104,6 +104,8 @@ pub enum Command {
     Prune(Prune),
     /// The digests that this host needs, for whoever cleans up a registry
     Images(Images),
+    /// A CycloneDX document of what runs here
+    Sbom(Sbom),
     /// Write an image into a checkout of the repository, and nothing else; offline without --push
     Pin(Pin),
     /// Turn a plain Compose file, or a running project, into a manifest
@@ -381,6 +383,15 @@ pub struct Images {
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Sbom {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// Only this stack (repeatable)
+    #[arg(long, value_name = "STACK")]
+    pub stack: Vec<String>,
 }
 
 /// What a hold covers.

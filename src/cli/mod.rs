@@ -22,6 +22,7 @@ mod reconcile;
 mod registry_prune;
 mod release;
 mod rollback;
+mod sbom;
 mod schema;
 mod sources;
 mod status;
@@ -91,6 +92,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Notify(args) => notify::run(global, args).await,
         Command::Prune(args) => prune::run(global, args).await,
         Command::Images(args) => images::run(global, args).await,
+        Command::Sbom(args) => sbom::run(global, args).await,
         Command::Pin(args) => pin::run(global, args),
         Command::Import(args) => import::run(global, args).await,
         Command::Schema(args) => schema::run(args),

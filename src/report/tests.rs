@@ -5,6 +5,7 @@ mod plans;
 mod passes;
 mod standings;
 mod explaining;
+mod sbom;
 mod pasts;
 mod images;
 mod registry;

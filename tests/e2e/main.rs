@@ -44,6 +44,7 @@ mod relations;
 mod removal;
 mod retention;
 mod rollback;
+mod sbom;
 mod secrets;
 mod seed;
 mod stamp;

@@ -17,6 +17,7 @@ mod rollout;
 mod validate;
 mod import;
 mod pin;
+mod sbom;
 
 pub use explain::{
     ExplainBack, ExplainFollowing, ExplainKept, ExplainNext, ExplainPlace, ExplainReport,
@@ -37,6 +38,10 @@ pub use registry_prune::{
     RegistryFate, RegistryManifest, RegistryPruneReport, RegistryPruned, registry_prune,
 };
 pub use rollout::ValidateRollout;
+pub use sbom::{
+    SbomComponent, SbomDependency, SbomHash, SbomMetadata, SbomProperty, SbomReport, SbomService,
+    SbomTools, sbom,
+};
 pub use shared::{WireProblem, WireReason, WireRemark};
 pub use standing::{Standing, status};
 pub use status::{
