@@ -9,13 +9,13 @@ use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
 use super::probe::{self, Mismatch};
-use super::{Hands, hooks};
+use super::{Event, Hands, hooks};
 use crate::engine::{ContainerRef, Engine, EngineError};
+use crate::model::ObservedContainer;
 use crate::model::observed::{ContainerState, Health};
 use crate::model::spec::RestartPolicy;
-use crate::model::{ObservedContainer, ServiceId};
-use crate::plan::Gate;
 use crate::plan::gate::Until;
+use crate::plan::{Gate, PlannedStep};
 
 /// Lines of log that a failure brings along.
 pub const LOG_LINES: u32 = 50;
@@ -139,22 +139,26 @@ fn last_time(ending: Option<Ending>) -> String {
     }
 }
 
-/// Waits until `container` passes `gate`, or a newer commit changes `service`; a job is waited for even then.
+/// Waits until `container` passes `gate`, or a newer commit changes the service of `planned`; a job is waited for even then.
 ///
 /// Does not stop or remove anything on failure; the caller decides.
 pub async fn pass(
     hands: &Hands<'_>,
-    service: Option<&ServiceId>,
+    planned: Option<&PlannedStep>,
     container: &ContainerRef,
     gate: &Gate,
 ) -> Result<Passed, Stuck> {
     let engine = hands.engine;
+    let service = planned.and_then(|planned| planned.service.as_ref());
     let service = service.filter(|_| gate.until != Until::Completed);
     let begun = Instant::now();
     let mut history = Runs::default();
     let mut is_started = !gate.started;
     loop {
         let seen = engine.inspect(container).await?.ok_or(Stuck::Gone)?;
+        if let Some(planned) = planned {
+            hands.watcher.event(&Event::Seen(planned.id, &seen));
+        }
         let deadline = gate.deadline_with(seen.settings.healthcheck.as_ref());
         if !is_started && seen.is_running() {
             is_started = true;

@@ -28,7 +28,7 @@ use tokio_util::sync::CancellationToken;
 use crate::engine::{Engine, PullProgress};
 use crate::model::login::Login;
 use crate::model::spec::RestartPolicy;
-use crate::model::{ContainerId, Masks, PinnedImage, ServiceId, StackName};
+use crate::model::{ContainerId, Masks, ObservedContainer, PinnedImage, ServiceId, StackName};
 use crate::plan::{Plan, PlannedStep, StepId};
 use crate::probe::Prober;
 
@@ -97,6 +97,8 @@ pub enum Event<'a> {
     StepFailed(&'a PlannedStep, &'a str),
     /// An image comes in.
     Pulling(StepId, PullProgress),
+    /// A container that is waited for was looked at.
+    Seen(StepId, &'a ObservedContainer),
     /// A hook before a stop has failed, and the stop goes on; the text is masked.
     HookFailed(&'a str),
     /// A service goes back to what ran before.

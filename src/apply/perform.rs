@@ -13,8 +13,7 @@ use super::{Event, Hands};
 use crate::engine::{ContainerRef, ContainerRequest, ContainerUpdate, EngineError};
 use crate::model::spec::RestartPolicy;
 use crate::model::{
-    ContainerId, ContainerName, ContainerState, ObservedContainer, PinnedImage, ServiceId,
-    StackName, labels,
+    ContainerId, ContainerName, ContainerState, ObservedContainer, PinnedImage, StackName, labels,
 };
 use crate::plan::{Gate, PlannedStep, Step, StepId, Target, retention};
 
@@ -48,8 +47,7 @@ pub async fn step(
     crash::point();
     let result = match step {
         Step::AwaitGate { container, gate } => {
-            let service = planned.and_then(|planned| planned.service.as_ref());
-            return await_gate(hands, service, container, gate).await;
+            return await_gate(hands, planned, container, gate).await;
         }
         Step::Monitor { container, lasting, gate } => {
             return monitor(hands, container, gate, *lasting).await;
@@ -364,12 +362,12 @@ async fn pause(hands: &Hands<'_>, lasting: Duration) -> Result<Done, Failure> {
 
 async fn await_gate(
     hands: &Hands<'_>,
-    service: Option<&ServiceId>,
+    planned: Option<&PlannedStep>,
     container: &Target,
     gate: &Gate,
 ) -> Result<Done, Failure> {
     let container = reference(container);
-    match gate::pass(hands, service, &container, gate).await {
+    match gate::pass(hands, planned, &container, gate).await {
         Ok(Passed::Running) => Ok(Done::Well),
         Ok(Passed::Completed) => Ok(Done::Completed),
         Err(stuck) => Err(failing::of_gate(hands, &container, gate, &stuck).await),

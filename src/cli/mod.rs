@@ -31,6 +31,7 @@ mod turn;
 mod validate;
 
 use std::io::{self, IsTerminal as _, Write};
+use std::os::fd::AsFd;
 use std::process::ExitCode;
 
 use clap::Parser as _;
@@ -137,7 +138,7 @@ impl std::fmt::Display for Trouble {
     /// For a log: problems with their places, without colours.
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
-            Self::Problems(found) => f.write_str(&problems::render(found, Style { color: false })),
+            Self::Problems(found) => f.write_str(&problems::render(found, Style::PLAIN)),
             Self::Message { text, hint: Some(hint) } => write!(f, "{text} ({hint})"),
             Self::Message { text, hint: None } => f.write_str(text),
             Self::Output(error) => error.fmt(f),
@@ -175,14 +176,16 @@ fn complain(global: &Global, text: &str, hint: Option<&str>) {
     let _ = write!(io::stderr(), "{}", problems::render(&[problem], style(global, &io::stderr())));
 }
 
-/// Colours, as `--color`, `NO_COLOR` and the terminal have it.
-fn style(global: &Global, stream: &impl io::IsTerminal) -> Style {
+/// Colours, as `--color`, `NO_COLOR` and the terminal have it, and the terminal's width.
+fn style(global: &Global, stream: &(impl io::IsTerminal + AsFd)) -> Style {
     let wanted = match global.color {
         Color::Always => true,
         Color::Never => false,
         Color::Auto => stream.is_terminal() && !setting::is_set("NO_COLOR"),
     };
-    Style { color: wanted }
+    let size = stream.is_terminal().then(|| rustix::termios::tcgetwinsize(stream).ok()).flatten();
+    let width = size.map(|size| size.ws_col).filter(|columns| *columns > 0);
+    Style { color: wanted, width }
 }
 
 /// Prints a report as JSON or as text.
@@ -218,7 +221,8 @@ fn set_up_logging(global: &Global) {
     let filter = EnvFilter::new(format!("off,evenkeel={level}"));
     let logs = |filter| {
         let logs = tracing_subscriber::fmt().with_env_filter(filter);
-        logs.with_writer(io::stderr).with_target(false)
+        // Whoever reads the log may have gone; to say so would only fail again.
+        logs.with_writer(io::stderr).with_target(false).log_internal_errors(false)
     };
     let colors = style(global, &io::stderr()).color;
     // A second subscriber cannot be there: this runs once.

@@ -155,12 +155,12 @@ fn log(report: &wire::PassReport, verbose: bool) {
     for stack in &report.stacks {
         let mut lines = Vec::new();
         // Nothing can fail while it is written to memory.
-        let _ = text::pass_of_stack(&mut lines, stack, Style { color: false }, verbose);
+        let _ = text::pass_of_stack(&mut lines, stack, Style::PLAIN, verbose);
         log_lines(&lines, report.outcome, Some((&stack.stack, stack.generation)));
     }
     let mut lines = Vec::new();
     let rest = wire::PassReport { stacks: Vec::new(), ..report.clone() };
-    let _ = text::pass(&mut lines, &rest, Style { color: false }, verbose);
+    let _ = text::pass(&mut lines, &rest, Style::PLAIN, verbose);
     log_lines(&lines, report.outcome, None);
 }
 

@@ -90,7 +90,10 @@ impl Watcher for Pulse<'_> {
                 Event::StepDone(_) | Event::StepFailed(..) => {
                     beat.running = beat.running.saturating_sub(1);
                 }
-                Event::Pulling(..) | Event::HookFailed(_) | Event::GoingBack(_) => {}
+                Event::Pulling(..)
+                | Event::Seen(..)
+                | Event::HookFailed(_)
+                | Event::GoingBack(_) => {}
             }
         }
         self.watcher.event(event);

@@ -11,8 +11,13 @@ use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, Prog
 use super::style::one_line;
 use crate::apply::{Event, Watcher};
 use crate::engine::PullProgress;
-use crate::model::ServiceId;
+use crate::model::{ContainerState, Health, ObservedContainer, ServiceId};
 use crate::plan::{PlannedStep, Step, StepId};
+
+/// A pull.
+const BAR: &str = "{spinner} {msg} [{wide_bar}] {bytes} of {total_bytes}, {bytes_per_sec}";
+/// Any other step.
+const LINE: &str = "{spinner} {wide_msg} {elapsed}";
 
 /// Shows a pass at work on stderr.
 pub struct Progress {
@@ -20,7 +25,8 @@ pub struct Progress {
 }
 
 impl Progress {
-    /// On a terminal, one line per running step; else one log line per step done or failed.
+    /// On a terminal, one line per running step, a bar while an image comes in; else one log line per step done or
+    /// failed.
     pub fn new(is_terminal: bool) -> Self {
         Self { screen: is_terminal.then(|| Screen::on(ProgressDrawTarget::stderr())) }
     }
@@ -57,7 +63,7 @@ fn log(event: &Event<'_>) {
             tracing::error!(stack, service, step = planned.id.0, "{}: {why}", named(planned));
         }
         // Several a second: nothing for a log.
-        Event::Pulling(..) => {}
+        Event::Pulling(..) | Event::Seen(..) => {}
         Event::HookFailed(why) => tracing::warn!("{}", one_line(why)),
         Event::GoingBack(id) => {
             let (stack, service) = (id.stack.as_str(), id.service.as_str());
@@ -108,6 +114,7 @@ impl Screen {
                 self.say(&format!("{}: {}", named(planned), one_line(why)));
             }
             Event::Pulling(id, progress) => self.pulling(*id, *progress),
+            Event::Seen(id, container) => self.seen(*id, container),
             Event::HookFailed(why) => self.say(&one_line(why)),
             Event::GoingBack(service) => self.say(&going_back(service)),
         }
@@ -115,7 +122,7 @@ impl Screen {
 
     fn begin(&self, planned: &PlannedStep) {
         let line = self.lines.add(ProgressBar::new_spinner());
-        if let Ok(style) = ProgressStyle::with_template("{spinner} {wide_msg} {elapsed}") {
+        if let Ok(style) = ProgressStyle::with_template(LINE) {
             line.set_style(style);
         }
         let name = named(planned);
@@ -130,9 +137,27 @@ impl Screen {
         }
     }
 
+    /// A bar with bytes and speed, once it is known how many bytes there are.
     fn pulling(&self, id: StepId, progress: PullProgress) {
+        let running = self.running();
+        let Some((name, line)) = running.get(&id) else { return };
+        if progress.total == 0 {
+            return line.set_message(format!("{name} {}", HumanBytes(progress.current)));
+        }
+        if line.length().is_none() {
+            line.set_message(name.clone());
+            if let Ok(style) = ProgressStyle::with_template(BAR) {
+                line.set_style(style.progress_chars("=> "));
+            }
+        }
+        line.set_length(progress.total.max(progress.current));
+        line.set_position(progress.current);
+    }
+
+    /// What the container does that is waited for; for how long, the line itself tells.
+    fn seen(&self, id: StepId, container: &ObservedContainer) {
         if let Some((name, line)) = self.running().get(&id) {
-            line.set_message(format!("{name} {}", bytes(progress)));
+            line.set_message(format!("{name} {}", how(container)));
         }
     }
 
@@ -153,11 +178,21 @@ impl Screen {
     }
 }
 
-/// `12.00 MiB of 40.00 MiB`; the total is unknown at first.
-fn bytes(progress: PullProgress) -> String {
-    match progress.total {
-        0 => HumanBytes(progress.current).to_string(),
-        total => format!("{} of {}", HumanBytes(progress.current), HumanBytes(total)),
+/// `running, starting`, `running, healthy`, `restarting`: what it does, and what its health check says.
+fn how(container: &ObservedContainer) -> String {
+    let state = match container.state {
+        ContainerState::Created => "created",
+        ContainerState::Running => "running",
+        ContainerState::Paused => "paused",
+        ContainerState::Restarting { .. } => "restarting",
+        ContainerState::Exited { .. } => "ended",
+        ContainerState::Dead => "dead",
+    };
+    match container.health {
+        Health::None => state.to_owned(),
+        Health::Starting => format!("{state}, starting"),
+        Health::Healthy => format!("{state}, healthy"),
+        Health::Unhealthy => format!("{state}, unhealthy"),
     }
 }
 
@@ -182,6 +217,101 @@ mod tests {
         }
     }
 
+    fn container() -> ObservedContainer {
+        ObservedContainer {
+            id: "c1".into(),
+            name: "shop-web-1".into(),
+            image: "acme/web:1".to_owned(),
+            image_id: crate::model::ImageId::new("i1"),
+            labels: std::collections::BTreeMap::<String, String>::new().into(),
+            created_at: None,
+            state: ContainerState::Running,
+            health: Health::Starting,
+            restarts: 0,
+            started_at: None,
+            settings: Default::default(),
+            attached: BTreeMap::new(),
+            anonymous_volumes: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn a_container_that_is_waited_for_is_told_with_its_health() {
+        assert_eq!(how(&container()), "running, starting");
+        let ended = ContainerState::Exited { code: 1, oom_killed: false };
+        let ended = ObservedContainer { state: ended, health: Health::None, ..container() };
+        assert_eq!(how(&ended), "ended");
+    }
+
+    /// A terminal that keeps what is written to it.
+    #[derive(Clone, Debug, Default)]
+    struct Paper(std::sync::Arc<Mutex<String>>);
+
+    impl Paper {
+        fn text(&self) -> String {
+            self.0.lock().unwrap().clone()
+        }
+    }
+
+    impl indicatif::TermLike for Paper {
+        fn width(&self) -> u16 {
+            100
+        }
+
+        fn move_cursor_up(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_down(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_right(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn move_cursor_left(&self, _: usize) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn write_line(&self, text: &str) -> std::io::Result<()> {
+            self.write_str(text)
+        }
+
+        fn write_str(&self, text: &str) -> std::io::Result<()> {
+            self.0.lock().unwrap().push_str(text);
+            Ok(())
+        }
+
+        fn clear_line(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+
+        fn flush(&self) -> std::io::Result<()> {
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn a_pull_has_a_bar_with_bytes_and_speed_and_what_is_waited_for_its_health() {
+        let paper = Paper::default();
+        let target = ProgressDrawTarget::term_like(Box::new(paper.clone()));
+        let progress = Progress { screen: Some(Screen::on(target)) };
+        let mib = |many: u64| many << 20;
+        progress.event(&Event::StepStarted(&planned(1)));
+        let half = PullProgress { current: mib(12), total: mib(40) };
+        progress.event(&Event::Pulling(StepId(1), half));
+        progress.event(&Event::StepStarted(&planned(2)));
+        progress.event(&Event::Seen(StepId(2), &container()));
+        progress.finish();
+        let text = paper.text();
+        for part in
+            ["shop: start-container [=", "12.00 MiB of 40.00 MiB, ", "/s", "running, starting"]
+        {
+            assert!(text.contains(part), "no `{part}` in {text:?}");
+        }
+    }
+
     #[test]
     fn events_in_any_order_are_borne() {
         let hidden = Progress { screen: Some(Screen::on(ProgressDrawTarget::hidden())) };
@@ -192,6 +322,9 @@ mod tests {
             progress.event(&Event::StepStarted(&one));
             progress.event(&Event::StepStarted(&one));
             progress.event(&Event::Pulling(StepId(1), PullProgress { current: 9, total: 3 }));
+            progress.event(&Event::Pulling(StepId(1), PullProgress { current: 9, total: 30 }));
+            progress.event(&Event::Seen(StepId(1), &container()));
+            progress.event(&Event::Seen(StepId(9), &container()));
             progress.event(&Event::StepFailed(&two, "no\nroom"));
             progress.finish();
             progress.event(&Event::StepDone(&one));

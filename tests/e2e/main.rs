@@ -51,6 +51,7 @@ mod stamp;
 mod start_first;
 mod state;
 mod takeover;
+mod terminal;
 mod tour;
 mod turns;
 mod vocabulary;

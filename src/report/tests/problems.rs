@@ -55,7 +55,9 @@ fn a_remark_is_a_note() {
 
 #[test]
 fn colours_come_only_when_asked_for() {
-    assert!(problems::render(&[problem()], Style { color: true }).contains('\u{1b}'));
+    assert!(
+        problems::render(&[problem()], Style { color: true, ..Style::PLAIN }).contains('\u{1b}')
+    );
     assert!(!problems::render(&[problem()], Style::PLAIN).contains('\u{1b}'));
 }
 

@@ -39,9 +39,9 @@ pub fn history(
     let widths = std::array::from_fn(|column| {
         widest(rows.iter().chain([&head]).map(|row| row[column].as_str()))
     });
-    writeln!(out, "{}", style.strong(&line(&head, &widths)))?;
+    writeln!(out, "{}", style.strong(&style.fit(&line(&head, &widths))))?;
     for (generation, row) in report.generations.iter().zip(&rows) {
-        writeln!(out, "{}", painted(generation, &line(row, &widths), style))?;
+        writeln!(out, "{}", painted(generation, &style.fit(&line(row, &widths)), style))?;
         for service in &generation.services {
             if let Some(error) = &service.error {
                 writeln!(out, "{INDENT}{}: {}", service.service, one_line(error))?;

@@ -2,6 +2,8 @@
 
 use std::io;
 
+use unicode_width::UnicodeWidthStr;
+
 use crate::report::Style;
 use crate::report::state::State;
 use crate::report::style::one_line;
@@ -10,14 +12,14 @@ use crate::report::wire::WireReason;
 /// How far what belongs to a service is indented.
 pub const INDENT: &str = "      ";
 
-/// `text`, filled up with blanks to `width` characters.
+/// `text`, filled up with blanks to `width` columns.
 pub fn pad(text: &str, width: usize) -> String {
-    format!("{text:width$}")
+    format!("{text}{}", " ".repeat(width.saturating_sub(text.width())))
 }
 
-/// The longest of `texts`, in characters.
+/// The widest of `texts`, in columns: some characters take two.
 pub fn widest<'a>(texts: impl IntoIterator<Item = &'a str>) -> usize {
-    texts.into_iter().map(|text| text.chars().count()).max().unwrap_or(0)
+    texts.into_iter().map(UnicodeWidthStr::width).max().unwrap_or(0)
 }
 
 /// `1 service`, `2 services`.
