@@ -7,6 +7,7 @@ pub mod cli;
 pub mod config;
 pub mod engine;
 pub mod history;
+pub mod http;
 pub mod import;
 pub mod manifest;
 pub mod model;

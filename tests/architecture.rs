@@ -29,6 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["model", "import", "plan", "apply", "history", "engine"]),
+    ("http", &["model", "config", "source"]),
 ];
 
 /// Crates that belong to one room, or to two.

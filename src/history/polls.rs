@@ -57,6 +57,23 @@ impl History {
         })
     }
 
+    /// Records that something is another in these repositories: of `None` with any tag. Whether any of it is
+    /// remembered, and so followed.
+    pub fn record_moved(
+        &self,
+        moved: &[(Repository, Option<TagKey>)],
+        now: Timestamp,
+    ) -> Result<bool, HistoryError> {
+        let before = self.polls()?;
+        let mut after = before.clone();
+        let mut is_any = false;
+        for (repository, tag) in moved {
+            is_any |= after.make_due(repository, tag.as_ref());
+        }
+        self.record_polls(&before, &after, now)?;
+        Ok(is_any)
+    }
+
     /// Records what differs between `before` and `after`.
     pub fn record_polls(
         &self,

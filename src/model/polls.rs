@@ -78,7 +78,7 @@ pub struct Polls {
 pub struct Heard<T> {
     /// The last answer. It stands until there is another.
     pub answer: Option<T>,
-    /// When it was asked last.
+    /// When it was asked last; the epoch where it is due before its time.
     pub asked_at: Timestamp,
     /// Why that brought no answer, if it did not.
     pub unknown: Option<Unknown>,
@@ -152,6 +152,14 @@ impl<T> Heard<T> {
         Self { asked_at: now, unknown: None, ..self }
     }
 
+    /// To be asked again at once, however long ago that was done and whatever came of it.
+    fn make_due(&mut self) {
+        self.asked_at = Timestamp::UNIX_EPOCH;
+        if let Some(unknown) = &mut self.unknown {
+            unknown.again = Timestamp::UNIX_EPOCH;
+        }
+    }
+
     /// After a question without an answer; `before` is what was heard until then.
     pub fn failed(before: Option<Self>, unknown: Unknown, now: Timestamp) -> Self {
         let (answer, earlier) =
@@ -192,6 +200,23 @@ impl Polls {
             unknown.why = masks.mask(&unknown.why);
         }
         self
+    }
+
+    /// Makes what is remembered of `tag` (of each tag where it is `None`), and which tags there are, due: something
+    /// is another there. The answers stand until there are others. Whether any was known.
+    pub fn make_due(&mut self, repository: &Repository, tag: Option<&TagKey>) -> bool {
+        let is_meant =
+            |(of, its): &(Repository, TagKey)| of == repository && tag.is_none_or(|tag| tag == its);
+        let mut is_any = false;
+        for (_, heard) in self.tags.iter_mut().filter(|(key, _)| is_meant(key)) {
+            heard.make_due();
+            is_any = true;
+        }
+        if let Some(heard) = self.lists.get_mut(repository) {
+            heard.make_due();
+            is_any = true;
+        }
+        is_any
     }
 
     /// The facts about an image; it was seen now, if not before.
@@ -249,5 +274,42 @@ mod tests {
         let wait = Some(Duration::from_secs(900));
         let unknown = Unknown::new("too many".into(), wait, Duration::from_secs(60), at(0));
         assert_eq!(unknown.again, at(900));
+    }
+
+    #[test]
+    fn what_moved_is_due_and_nothing_else() {
+        let (now, every) = (at(1_700_000_000), Duration::from_secs(300));
+        let key = |text: &str| {
+            let image = ImageRef::parse(text).unwrap();
+            (Repository::from(&image), TagKey::of(image.tag_or_latest()))
+        };
+        let digest = Digest::parse(&format!("sha256:{}", "0".repeat(64))).unwrap();
+        let state = || TagState { digest: digest.clone(), etag: None };
+        let mut polls = Polls::default();
+        polls.tags.insert(key("r.lan/a:1"), Heard::answered(state(), now));
+        let unknown = Unknown::new("no".into(), Some(Duration::from_secs(900)), every, now);
+        let failed = Heard::failed(Some(Heard::answered(state(), now)), unknown, now);
+        polls.tags.insert(key("r.lan/a:2"), failed);
+        polls.tags.insert(key("r.lan/b:1"), Heard::answered(state(), now));
+        polls.lists.insert(key("r.lan/a").0, Heard::answered(Vec::new(), now));
+        let due = |polls: &Polls| {
+            let is_due = |text: &str| polls.tags[&key(text)].is_due(every, now);
+            [is_due("r.lan/a:1"), is_due("r.lan/a:2"), is_due("r.lan/b:1")]
+        };
+
+        let (repository, tag) = key("r.lan/a:1");
+        let mut one = polls.clone();
+        assert!(one.make_due(&repository, Some(&tag)));
+        assert_eq!(due(&one), [true, false, false]);
+        assert!(one.lists[&repository].is_due(every, now), "there may be a new tag");
+        assert_eq!(one.tags[&key("r.lan/a:1")].answer, Some(state()), "it stands until then");
+
+        let mut any = polls.clone();
+        assert!(any.make_due(&repository, None));
+        assert_eq!(due(&any), [true, true, false], "a failed question does not wait either");
+
+        let mut none = polls.clone();
+        assert!(!none.make_due(&key("r.lan/c").0, None));
+        assert_eq!(none, polls);
     }
 }

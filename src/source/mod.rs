@@ -24,6 +24,7 @@ use std::path::PathBuf;
 pub use error::SourceError;
 pub use follow::Source;
 pub use transport::Heard;
+pub use location::{Location, SshAddress};
 
 use crate::model::tree::Revision;
 use crate::model::{CommitWords, Hidden, SourceName};
@@ -122,7 +123,7 @@ pub struct Fetched {
 
 /// A name and a password.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Login {
+pub struct Login {
     username: String,
     password: Hidden,
 }

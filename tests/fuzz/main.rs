@@ -7,6 +7,7 @@
 
 mod commands;
 mod env_files;
+mod hooks;
 mod images;
 mod merging;
 mod short_forms;
