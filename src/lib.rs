@@ -10,6 +10,7 @@ pub mod history;
 pub mod http;
 pub mod import;
 pub mod manifest;
+pub mod metrics;
 pub mod model;
 pub mod notify;
 pub mod plan;

@@ -1,6 +1,7 @@
 //! `reconcile`: one pass, or passes until stopped.
 
 use std::io::IsTerminal as _;
+use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
@@ -25,8 +26,10 @@ pub async fn run(global: &Global, args: &Reconcile) -> Result<u8, Trouble> {
     }
     let manager = setting::manager();
     let mut telling = Telling::new(&manager, global.verbose > 0);
+    let metrics = Arc::clone(&world.metrics);
     let reload = |known: &Config| {
-        setting::world_anew(global, &args.repo, known).map_err(|trouble| trouble.to_string())
+        setting::world_anew(global, &args.repo, known, &metrics)
+            .map_err(|trouble| trouble.to_string())
     };
     let company = daemon::Company {
         watcher: &watcher,

@@ -1,11 +1,13 @@
 //! The surroundings of the program: configuration, environment, host.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Trouble;
 use super::arguments::{Global, Repo};
 use crate::config::{Ambient, Config};
+use crate::metrics::Metrics;
 use crate::reconcile::{PassError, World};
 use crate::registry::Distribution;
 use crate::systemd::Manager;
@@ -52,20 +54,26 @@ pub fn registries(global: &Global) -> Result<Distribution, Trouble> {
 
 /// The world that the arguments name.
 pub fn world(global: &Global, repo: &Repo) -> Result<World, Trouble> {
-    made_of(config(global, repo)?)
+    made_of(config(global, repo)?, Arc::default())
 }
 
-/// The world that the arguments name now, where it is another than that of `known`; or why it cannot be had.
-pub fn world_anew(global: &Global, repo: &Repo, known: &Config) -> Result<Option<World>, Trouble> {
+/// The world that the arguments name now, where it is another than that of `known`; or why it cannot be had. It is
+/// counted in the same `metrics`.
+pub fn world_anew(
+    global: &Global,
+    repo: &Repo,
+    known: &Config,
+    metrics: &Arc<Metrics>,
+) -> Result<Option<World>, Trouble> {
     let config = config(global, repo)?;
-    if config == *known { Ok(None) } else { made_of(config).map(Some) }
+    if config == *known { Ok(None) } else { made_of(config, Arc::clone(metrics)).map(Some) }
 }
 
-fn made_of(config: Config) -> Result<World, Trouble> {
+fn made_of(config: Config, metrics: Arc<Metrics>) -> Result<World, Trouble> {
     for setting in config.not_yet() {
         tracing::warn!("`{setting}` is understood, but this version does not act on it yet");
     }
-    World::new(config).map_err(|error| PassError::from(error).into())
+    World::counted(config, metrics).map_err(|error| PassError::from(error).into())
 }
 
 /// Who started this program as a service; nobody where it was not, or cannot be told.

@@ -15,13 +15,13 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::World;
 use super::lanes::Lanes;
 use super::lookout::{self, Known};
 use super::pass::{self, Pass, PassError, Prepared, Request};
 use super::post::Post;
 use super::pulse::Pulse;
 use super::watches::{self, Watches};
+use super::{World, figures};
 use crate::apply::Watcher;
 use crate::config::Config;
 use crate::systemd::Manager;
@@ -117,7 +117,7 @@ async fn follow(
         let next = if is_idle { pulse.rest(next).await } else { pulse.attend(next).await };
         if let Some(ended) = next {
             alarm.set_after(&ended, &world);
-            tell(News::Pass(Box::new(ended)));
+            told(ended, &world, tell);
             delivery.post.wake();
             continue;
         }
@@ -146,20 +146,20 @@ async fn follow(
         };
         for ended in ended {
             alarm.set_after(&ended, &world);
-            tell(News::Pass(Box::new(ended)));
+            told(ended, &world, tell);
         }
         match prepared {
             Ok(prepared) => {
                 lookout::know(&known, prepared.stacks());
                 under_way.push(carry_out(Arc::clone(&world), prepared, &pulse, stop));
             }
-            Err(error) => tell(News::Pass(Box::new(Err(error)))),
+            Err(error) => told(Err(error), &world, tell),
         }
         watches.set(watches::places(&world, company.config_file).await);
     }
     // Each ends with the step that it is at.
     while let Some(ended) = under_way.next().await {
-        tell(News::Pass(Box::new(ended)));
+        told(ended, &world, tell);
     }
 }
 
@@ -170,6 +170,11 @@ async fn carry_out(
     stop: &CancellationToken,
 ) -> Result<Pass, PassError> {
     prepared.carry_out(&world, pulse, stop).await
+}
+
+fn told(ended: Result<Pass, PassError>, world: &World, tell: &mut dyn FnMut(News)) {
+    figures::count(&world.metrics, &ended);
+    tell(News::Pass(Box::new(ended)));
 }
 
 /// Does `work` while others go on; gives what of those ended meanwhile.

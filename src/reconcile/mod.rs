@@ -19,6 +19,7 @@ pub mod room;
 pub mod registry_cleanup;
 pub mod backoff;
 pub mod standing;
+pub mod figures;
 pub mod notices;
 pub mod post;
 pub mod pass;

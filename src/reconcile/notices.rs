@@ -18,13 +18,13 @@ use crate::model::event::Told;
 use crate::model::polls::{Polls, Repository};
 use crate::model::{DesiredStack, Event, Masks, ServiceOutcome, StackName, Subject, Trigger};
 use crate::notify::news::{Attempt, Condition, Ill, News, Seen, Sight, news};
-use crate::plan::{Block, Change, Plan, Verdict};
+use crate::plan::{Block, Change, Plan, Rules, Verdict};
 
 /// Sources and registries may be out of reach for so long before anybody is told.
 const PATIENCE: Duration = Duration::from_secs(300);
 
 /// A question that was to be asked again so many seconds ago, and was not, is nobody's any more.
-const FORGOTTEN: i64 = 3600;
+pub(super) const FORGOTTEN: i64 = 3600;
 
 /// What a pass did and found.
 pub struct Done<'a> {
@@ -38,18 +38,24 @@ pub struct Done<'a> {
     pub outcome: &'a Outcome,
     /// The generation of each stack that was changed.
     pub generations: &'a Generations,
+    /// What it was to keep to.
+    pub rules: &'a Rules,
+    /// Where another pass has passed it, the stacks that it had in hand: of all the rest that one knows more.
+    pub only: Option<BTreeSet<StackName>>,
 }
 
-/// Puts into the outbox what there is to tell; of a pass that another one has passed, what it had in hand `only`. What
+impl Done<'_> {
+    /// Whether the pass can tell how `stack` stands.
+    pub fn sees(&self, stack: &StackName) -> bool {
+        let has = |only: &BTreeSet<StackName>| only.contains(stack);
+        self.rules.concerns(stack) && self.only.as_ref().is_none_or(has)
+    }
+}
+
+/// Puts into the outbox what there is to tell; of a pass that another one has passed, only what it had in hand. What
 /// goes wrong is only logged: the next pass tells it.
-pub fn record(
-    world: &World,
-    history: &History,
-    done: &Done<'_>,
-    only: Option<&BTreeSet<StackName>>,
-    now: Timestamp,
-) {
-    if let Err(error) = try_record(world, history, done, only, now) {
+pub fn record(world: &World, history: &History, done: &Done<'_>, now: Timestamp) {
+    if let Err(error) = try_record(world, history, done, now) {
         tracing::warn!("what is to be told cannot be written down: {error}");
     }
 }
@@ -58,11 +64,12 @@ fn try_record(
     world: &World,
     history: &History,
     done: &Done<'_>,
-    only: Option<&BTreeSet<StackName>>,
     now: Timestamp,
 ) -> Result<(), HistoryError> {
     let is_own = |subject: &Subject| {
-        only.is_none_or(|only| subject.stack().is_some_and(|stack| only.contains(stack)))
+        done.only
+            .as_ref()
+            .is_none_or(|only| subject.stack().is_some_and(|stack| only.contains(stack)))
     };
     let before = history.told()?;
     let (own, others): (Told, Told) =
@@ -127,7 +134,7 @@ fn sight(
     Ok(Sight { host: world.config.host.clone(), at: now, seen, unseen })
 }
 
-fn last_generation(
+pub(super) fn last_generation(
     history: &History,
     stack: &StackName,
 ) -> Result<Option<GenerationRow>, HistoryError> {
@@ -162,13 +169,13 @@ fn source(history: &History, seen: &SourceSeen, now: Timestamp) -> Result<Condit
 
 /// A repository as people may see it.
 #[derive(Clone, Debug, PartialEq, Eq)]
-struct Named {
-    registry: String,
-    path: String,
+pub(super) struct Named {
+    pub registry: String,
+    pub path: String,
 }
 
 /// The repositories that git names.
-fn named(view: &View) -> BTreeMap<Repository, Named> {
+pub(super) fn named(view: &View) -> BTreeMap<Repository, Named> {
     let services = view.desired.deployments().flat_map(|deployment| deployment.services.values());
     let images = services.map(|desired| &desired.service.image);
     let named = images.map(|image| {

@@ -20,7 +20,7 @@ use super::standing;
 use super::view::{self, Early, Scene, View};
 use super::world::World;
 use super::write_back;
-use super::{backoff, daemon};
+use super::{backoff, daemon, figures};
 use crate::apply::{self, Hands, Outcome, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
@@ -229,8 +229,10 @@ impl Prepared {
             plan: &plan,
             outcome: &outcome,
             generations: &generations,
+            rules: &rules,
+            only: lane.only(),
         };
-        standing::record(&history, &done, &rules, lane.only().as_ref())?;
+        standing::record(&history, &done)?;
         if !lost.is_empty() && !outcome.stopped {
             notices.extend(rollback::restore(&crew, &lost, &read, &memory, rules.retries).await?);
         }
@@ -239,7 +241,9 @@ impl Prepared {
         }
         let opens = plan.changes.iter().filter_map(|change| change.verdict.waiting()?.until);
         record::registries(&history, &*world.registry, ended)?;
-        notices::record(world, &history, &done, lane.only().as_ref(), ended);
+        let done = Done { only: lane.only(), ..done };
+        notices::record(world, &history, &done, ended);
+        figures::record(world, &history, &done, begun.elapsed(), ended);
         let asks = view.next_poll.map(|due| daemon::not_before(due, self.now, ended));
         let next_try =
             backoff::next_try(&history, ended)?.into_iter().chain(opens).chain(asks).min();

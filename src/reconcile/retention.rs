@@ -19,6 +19,7 @@ use super::world::World;
 use crate::apply::Outcome;
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
+use crate::metrics::ImageFigures;
 use crate::model::disk::shown;
 use crate::model::retention::{GivenNames, Past, PulledImages, pull_key};
 use crate::model::{
@@ -146,6 +147,7 @@ impl Keeper<'_> {
             freed.pressure = Some(retention::pressure(&judged, disk, high));
         }
         self.history.record_retained(self.now, freed.pressure.as_deref())?;
+        self.count(&freed, Some(look.judged.len()));
         Ok(freed)
     }
 
@@ -161,6 +163,8 @@ impl Keeper<'_> {
         let mut freed = Freed::default();
         self.drop_all(retention::going(&look.judged), &mut freed).await?;
         self.shrink(&mut freed).await?;
+        freed.disk = self.disk().await;
+        self.count(&freed, None);
         tell(&freed);
         Ok(())
     }
@@ -181,6 +185,20 @@ impl Keeper<'_> {
             Ok(freed) => tell(&freed),
             Err(error) => tracing::warn!("no image is removed: {error}"),
         }
+    }
+
+    /// Counts what went; of `looked_at` images, where that was all of them, the others stayed.
+    fn count(&self, freed: &Freed, looked_at: Option<usize>) {
+        let is_gone = |gone: &&Gone| gone.error.is_none() && !gone.stays;
+        let gone: Vec<&Gone> = freed.gone.iter().filter(is_gone).collect();
+        let kept = looked_at.map(|many| many.saturating_sub(gone.len()));
+        self.world.metrics.looked_through(&ImageFigures {
+            kept: kept.map(|many| many as u64),
+            removed: gone.len() as u64,
+            removed_bytes: gone.iter().map(|gone| gone.size).sum(),
+            build_cache_bytes: freed.build_cache,
+            disk: freed.disk.clone(),
+        });
     }
 
     fn is_due(&self) -> Result<bool, HistoryError> {

@@ -8,21 +8,14 @@ use crate::apply::{Outcome, ServiceResult};
 use crate::history::{History, HistoryError, StackReport};
 use crate::model::desired::{DesiredStack, StackContent};
 use crate::model::{Masks, ServiceOutcome, StackName};
-use crate::plan::{Change, Plan, Rules, Verdict};
+use crate::plan::{Change, Plan, Verdict};
 
 /// Records how every stack stands that the pass concerned, and forgets those that are gone. A stack of a source that
 /// was not read stands as it stood; of a pass that another one has passed, only those count that it had in hand.
-pub fn record(
-    history: &History,
-    done: &Done<'_>,
-    rules: &Rules,
-    only: Option<&BTreeSet<StackName>>,
-) -> Result<(), HistoryError> {
-    let Done { view, plan, outcome, generations, .. } = *done;
+pub fn record(history: &History, done: &Done<'_>) -> Result<(), HistoryError> {
+    let Done { view, plan, outcome, generations, .. } = done;
     let before = history.stacks()?;
-    let is_seen =
-        |name: &StackName| rules.concerns(name) && only.is_none_or(|only| only.contains(name));
-    for (name, desired) in view.desired.stacks.iter().filter(|(name, _)| is_seen(name)) {
+    for (name, desired) in view.desired.stacks.iter().filter(|(name, _)| done.sees(name)) {
         let old = before.iter().find(|report| report.stack == *name);
         let (state, error) = state(desired, plan, outcome);
         history.record_stack(&StackReport {
@@ -35,7 +28,7 @@ pub fn record(
         })?;
     }
     let unread = |report: &&StackReport| {
-        !is_seen(&report.stack) || !view.desired.sources_read.contains(&report.source)
+        !done.sees(&report.stack) || !view.desired.sources_read.contains(&report.source)
     };
     let unread = before.iter().filter(unread).map(|report| &report.stack);
     let kept: BTreeSet<StackName> = view.desired.stacks.keys().chain(unread).cloned().collect();
@@ -60,7 +53,7 @@ fn state(desired: &DesiredStack, plan: &Plan, outcome: &Outcome) -> (&'static st
 
 const BEST_FIRST: [&str; 5] = ["in-sync", "pending", "held", "failed", "rejected"];
 
-fn standing(
+pub(super) fn standing(
     change: &Change,
     result: Option<&ServiceResult>,
     masks: &Masks,

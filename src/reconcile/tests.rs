@@ -568,3 +568,49 @@ async fn a_source_is_told_to_be_stale_only_when_that_lasts() {
     std::fs::rename(&away, &git).unwrap();
     assert_eq!(host.tells(&recorder).await, ["ops recovered git"]);
 }
+
+#[tokio::test(start_paused = true)]
+async fn what_a_pass_found_and_did_is_counted() {
+    let host = Host::new();
+    let shown = || host.world.metrics.text(Timestamp::now());
+    let check = |lines: &[&str]| {
+        let text = shown();
+        for line in lines {
+            assert!(text.lines().any(|one| one == *line), "{line} in\n{text}");
+        }
+    };
+    host.want("shop", "good:1", 0);
+    host.want("blog", "good:1", 0);
+    host.pass(None).await.unwrap();
+    check(&[
+        "evenkeel_passes_total{outcome=\"ended\"} 1",
+        "evenkeel_rollouts_total{stack=\"shop\",outcome=\"done\"} 1",
+        "evenkeel_services{stack=\"shop\",state=\"in-sync\"} 1",
+        "evenkeel_generations_total{stack=\"shop\"} 1",
+        "evenkeel_source_failing{source=\"git\"} 0",
+        "evenkeel_images_kept 1",
+    ]);
+    assert!(!shown().contains("drift_found_total{"), "nothing has drifted");
+    host.happen(&Act::Remove { stack: 0 });
+    host.pass(None).await.unwrap();
+    check(&["evenkeel_drift_found_total{stack=\"blog\"} 1"]);
+    assert!(!shown().contains("drift_found_total{stack=\"shop\""), "{}", shown());
+    host.want("shop", "ends:1", 0);
+    host.pass(None).await.unwrap();
+    check(&[
+        "evenkeel_rollouts_total{stack=\"shop\",outcome=\"rolled-back\"} 1",
+        "evenkeel_services{stack=\"shop\",state=\"rejected\"} 1",
+        "evenkeel_services{stack=\"shop\",state=\"in-sync\"} 0",
+    ]);
+    host.want("shop", "good:1\n    no-such-key: 1", 1);
+    host.happen(&Act::Drop { stack: 0 });
+    host.pass(None).await.unwrap();
+    check(&["evenkeel_stack_invalid{stack=\"shop\"} 1"]);
+    assert!(!shown().contains("services{stack=\"blog\""), "it is gone");
+    std::fs::rename(host.directory.path().join("git"), host.directory.path().join("away")).unwrap();
+    host.pass(None).await.unwrap();
+    check(&[
+        "evenkeel_source_failing{source=\"git\"} 1",
+        "evenkeel_stack_invalid{stack=\"shop\"} 1",
+    ]);
+}

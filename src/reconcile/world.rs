@@ -13,6 +13,7 @@ use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::history::History;
+use crate::metrics::Metrics;
 use crate::notify::Courier;
 use crate::notify::network::Network as Post;
 use crate::plan::{MostRemovals, Rules, Windows};
@@ -35,6 +36,8 @@ pub struct World {
     pub registry: Arc<dyn Registry>,
     /// Who delivers messages.
     pub courier: Arc<dyn Courier>,
+    /// Where it is counted what happens.
+    pub metrics: Arc<Metrics>,
     /// The repositories, in the order of the configuration.
     pub sources: Vec<Source>,
     /// When they were asked, and what they said.
@@ -44,8 +47,16 @@ pub struct World {
 impl World {
     /// Makes the seams that `config` describes. Nothing is connected yet.
     pub fn new(config: Config) -> Result<Self, EngineError> {
+        Self::counted(config, Arc::default())
+    }
+
+    /// The same, counted in `metrics`, which outlives a configuration.
+    pub fn counted(config: Config, metrics: Arc<Metrics>) -> Result<Self, EngineError> {
         let engine = Docker::connect(&config.docker_host)?;
-        let registry = registries(&config).with_memory(remembered(&config).unwrap_or_default());
+        let counting = Arc::clone(&metrics);
+        let registry = registries(&config)
+            .with_memory(remembered(&config).unwrap_or_default())
+            .heard_by(Arc::new(move |it| counting.asked(it.registry, it.status, it.remaining)));
         let engine: Arc<dyn Engine> = Arc::new(engine);
         let registry = Mirrored { registry: Arc::new(registry), engine: Arc::clone(&engine) };
         let sources = config
@@ -58,6 +69,7 @@ impl World {
             prober: Arc::new(Network::new()),
             registry: Arc::new(registry),
             courier: Arc::new(Post::new()),
+            metrics,
             sources,
             rounds: Rounds::default(),
             config,

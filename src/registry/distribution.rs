@@ -22,7 +22,7 @@ use super::exchange::{
 use super::host::{HostSettings, canonical};
 use super::manners::Trouble;
 use super::token::{self, Request, Token, TokenError};
-use super::{Etag, Left, Memory, Polled, Registry, RegistryError, TagList, manifest};
+use super::{Etag, Left, Listener, Memory, Polled, Registry, RegistryError, TagList, manifest};
 use crate::model::fingerprint::hex;
 use crate::model::login::Login;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
@@ -36,6 +36,7 @@ pub struct Distribution {
     settings: BTreeMap<String, HostSettings>,
     hosts: Mutex<BTreeMap<String, Arc<Host>>>,
     memory: Memory,
+    listener: Option<Listener>,
     within: Duration,
 }
 
@@ -52,6 +53,7 @@ impl Distribution {
             settings,
             hosts: Mutex::default(),
             memory: Memory::default(),
+            listener: None,
             within: WHOLE,
         }
     }
@@ -68,6 +70,12 @@ impl Distribution {
         Self { memory, ..self }
     }
 
+    /// The same, with somebody who hears of each request.
+    #[must_use]
+    pub fn heard_by(self, listener: Listener) -> Self {
+        Self { listener: Some(listener), ..self }
+    }
+
     /// The registry of `image`; made anew where a file that its connections are made with has changed.
     pub(super) fn host(&self, image: &ImageRef) -> Result<Arc<Host>, RegistryError> {
         let registry = canonical(image.registry());
@@ -77,8 +85,8 @@ impl Distribution {
         }
         let settings = self.settings.get(registry).cloned().unwrap_or_default();
         let challenge = self.memory.challenge(registry);
-        let host =
-            Host::new(registry, settings, challenge).map_err(|why| unknown(registry, why))?;
+        let host = Host::new(registry, settings, challenge);
+        let host = host.map_err(|why| unknown(registry, why))?.heard_by(self.listener.clone());
         let host = Arc::new(host);
         hosts.insert(registry.to_owned(), Arc::clone(&host));
         Ok(host)

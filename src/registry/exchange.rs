@@ -21,7 +21,7 @@ use super::distribution::scope;
 use super::host::{Clients, HostSettings, PER_HOST, Stamp, bases, causes, is_private};
 use super::manners::{Level, Manners, NotNow, Trouble};
 use super::token::Tokens;
-use super::{Etag, RegistryError, answer};
+use super::{Asked, Etag, Listener, RegistryError, answer};
 use crate::model::login::Login;
 use crate::model::{Digest, Hidden, ImageRef};
 
@@ -49,6 +49,7 @@ pub(super) struct Host {
     token_manners: Mutex<Manners>,
     is_met: AtomicBool,
     meeting: tokio::sync::Mutex<Meeting>,
+    listener: Option<Listener>,
 }
 
 /// The first question, which goes alone: what it finds out (scheme, challenge, tokens) serves all others.
@@ -131,7 +132,21 @@ impl Host {
             token_manners: Mutex::new(Manners::new(Instant::now())),
             is_met: AtomicBool::new(false),
             meeting: tokio::sync::Mutex::default(),
+            listener: None,
         })
+    }
+
+    /// The same, with somebody who hears of each request.
+    pub fn heard_by(self, listener: Option<Listener>) -> Self {
+        Self { listener, ..self }
+    }
+
+    /// Tells whoever listens of one request.
+    fn tell(&self, answer: Option<&Response>) {
+        let Some(listener) = &self.listener else { return };
+        let remaining = answer.and_then(level).map(|level| level.remaining);
+        let status = answer.map(|answer| answer.status().as_u16());
+        listener(&Asked { registry: &self.registry, status, remaining });
     }
 
     /// Whether nobody on the way can read what is sent, or make up what is answered.
@@ -232,15 +247,7 @@ impl Host {
     fn heard(&self, response: &Response) {
         match trouble_of(response) {
             Some(trouble) => self.troubled(trouble, retry_after(response)),
-            None => {
-                let text = |name: &'static str| text_of(response, &HeaderName::from_static(name));
-                let level = Level::read(
-                    text("ratelimit-remaining"),
-                    text("ratelimit-limit"),
-                    text("ratelimit-reset"),
-                );
-                lock(&self.manners).answered(Instant::now(), level);
-            }
+            None => lock(&self.manners).answered(Instant::now(), level(response)),
         }
     }
 
@@ -267,6 +274,7 @@ impl Host {
                 Ok(response) => {
                     *lock(&self.base) = Some(base);
                     self.heard(&response);
+                    self.tell(Some(&response));
                     return Ok(response);
                 }
                 Err(error) => failures.push(causes(&error.without_url())),
@@ -274,6 +282,7 @@ impl Host {
         }
         *lock(&self.base) = None;
         self.troubled(Trouble::Failed, None);
+        self.tell(None);
         failures.dedup();
         Err(unknown(&self.registry, failures.join("; then ")))
     }
@@ -363,6 +372,12 @@ pub(super) fn judge(
             })
         }
     }
+}
+
+/// What the registry says is left of what it allows.
+fn level(response: &Response) -> Option<Level> {
+    let text = |name: &'static str| text_of(response, &HeaderName::from_static(name));
+    Level::read(text("ratelimit-remaining"), text("ratelimit-limit"), text("ratelimit-reset"))
 }
 
 /// What is wrong with an answer, beyond the question.

@@ -30,6 +30,7 @@ pub use repository::{Repository, RepositoryError};
 pub use tags::TagList;
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use async_trait::async_trait;
@@ -91,6 +92,20 @@ pub struct Left {
     /// The time in which it allows them.
     pub window: Option<Duration>,
 }
+
+/// One request to a registry, for whoever counts them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Asked<'a> {
+    /// The registry, as it is written in manifests.
+    pub registry: &'a str,
+    /// The status of its answer; `None` where none came.
+    pub status: Option<u16>,
+    /// How many more it says that it allows.
+    pub remaining: Option<u64>,
+}
+
+/// Hears of each request once it is over. Must not block.
+pub type Listener = Arc<dyn Fn(&Asked<'_>) + Send + Sync>;
 
 /// What a registry answers about a tag.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -23,8 +23,8 @@ use std::path::PathBuf;
 
 pub use error::SourceError;
 pub use follow::Source;
-pub use transport::Heard;
 pub use location::{Location, SshAddress};
+pub use transport::Heard;
 
 use crate::model::tree::Revision;
 use crate::model::{CommitWords, Hidden, SourceName};

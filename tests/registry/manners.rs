@@ -1,5 +1,7 @@
 //! A registry in trouble: it is asked less, and what it does not say stays unknown.
 
+use std::sync::{Arc, Mutex};
+
 use futures_util::future::join_all;
 
 use super::*;
@@ -93,6 +95,32 @@ async fn the_last_of_what_a_registry_allows_is_left_for_pulls() {
     let wait = error.retry_after().expect("a time").as_secs();
     assert!((30..=36).contains(&wait), "{error}");
     assert_eq!(gateway.log(), [""; 0]);
+}
+
+#[tokio::test]
+async fn whoever_listens_hears_of_each_request_and_of_nothing_that_is_not_asked() {
+    let registry = Registry::start(Auth::None);
+    let gateway = Gateway::start(registry.host(), Door::Open).await;
+    registry.push("acme/web", "1", Kind::OciManifest);
+    let heard: Arc<Mutex<Vec<_>>> = Arc::default();
+    let hearing = Arc::clone(&heard);
+    let asking = anonymous().heard_by(Arc::new(move |it| {
+        hearing.lock().unwrap().push((it.registry.to_owned(), it.status, it.remaining));
+    }));
+    let host = gateway.host();
+    let taken = || std::mem::take(&mut *heard.lock().unwrap());
+    assert!(check(&asking, &host, "acme/web:1").await.is_ok());
+    assert_eq!(taken(), [(host.clone(), Some(200), None)]);
+    assert!(check(&asking, &host, "acme/web:2").await.is_err());
+    assert_eq!(taken(), [(host.clone(), Some(404), None)]);
+    gateway.fail(Fault::Left(3));
+    assert!(check(&asking, &host, "acme/web:1").await.is_ok());
+    assert_eq!(taken(), [(host.clone(), Some(200), Some(3))]);
+    assert!(check(&asking, &host, "acme/web:1").await.is_err(), "the rest is for pulls");
+    assert!(taken().is_empty());
+    let nobody = "127.0.0.1:1";
+    assert!(check(&asking, nobody, "acme/web:1").await.is_err());
+    assert_eq!(taken(), [(nobody.to_owned(), None, None)]);
 }
 
 #[tokio::test]
