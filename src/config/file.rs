@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::settings::{Http, Limits, Removals, Retention, Rollout, UnsetVariables};
-use super::{notify, scalar};
+use super::{commit_status, notify, scalar};
 use crate::model::Window;
 
 /// The configuration of evenkeel on one server.
@@ -81,6 +81,8 @@ pub(super) struct Source {
     pub(super) credentials: Option<Credentials>,
     /// What a variable that nothing sets becomes.
     pub(super) unset_variables: Option<UnsetVariables>,
+    /// The forge that is told how each commit fares on this host.
+    pub(super) commit_status: Option<commit_status::Written>,
 }
 
 /// Globs on stack directories, relative to the root of the repository.

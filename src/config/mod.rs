@@ -3,6 +3,7 @@
 //! Plain data, checked and with its defaults filled in. The environment is not read here, no path is
 //! looked at but the configuration file's own, and what a setting does is the business of other rooms.
 
+pub mod commit_status;
 mod file;
 mod load;
 mod not_yet;
@@ -23,6 +24,7 @@ use std::fmt;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use commit_status::{CommitStatus, Forge};
 pub use load::Ambient;
 pub use notify::Recipient;
 pub use scalar::{Percent, Share};
@@ -100,6 +102,8 @@ pub struct Source {
     pub credentials: Option<GitCredentials>,
     /// What a variable that nothing sets becomes, in place of the host's.
     pub unset_variables: Option<UnsetVariables>,
+    /// The forge that is told how its commits fare.
+    pub commit_status: Option<CommitStatus>,
 }
 
 /// Where a repository is; its `Debug` form holds no password.

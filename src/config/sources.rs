@@ -3,6 +3,7 @@
 use std::path::{Component, Path, PathBuf};
 use std::time::Duration;
 
+use super::commit_status::{commit_status, tell_apart};
 use super::resolve::{Problems, absolute, wrong};
 use super::{Follow, GitCredentials, Repo, Source, file};
 use crate::model::{HostName, Problem, SourceName};
@@ -35,6 +36,7 @@ pub(super) fn sources(
         }
         sources.push(source);
     }
+    tell_apart(&mut sources);
     sources
 }
 
@@ -47,6 +49,8 @@ fn source(written: file::Source, path: &str, host: &HostName, problems: &mut Pro
         problems.push(wrong(format!("{path}.name"), format!("`{name}` is not a name")));
     }
     let globs = written.stacks.unwrap_or_default();
+    let status = written.commit_status;
+    let status = status.and_then(|it| commit_status(it, &written.repo, path, host, problems));
     let source = Source {
         name: SourceName::new(name),
         repo: Repo(written.repo),
@@ -57,6 +61,7 @@ fn source(written: file::Source, path: &str, host: &HostName, problems: &mut Pro
         interval: written.interval.unwrap_or(INTERVAL),
         credentials: written.credentials.and_then(|login| git_credentials(login, path, problems)),
         unset_variables: written.unset_variables,
+        commit_status: status,
     };
     for glob in source.include.iter().chain(&source.exclude) {
         if let Err(error) = globset::Glob::new(glob) {

@@ -70,6 +70,8 @@ pub enum Subject {
     Registry(String),
     /// The engine's disk.
     Disk,
+    /// The newest commit of a source, as its forge was told of it.
+    Commit(SourceName),
 }
 
 impl Subject {
@@ -80,6 +82,7 @@ impl Subject {
             Self::Source(_) => "source",
             Self::Registry(_) => "registry",
             Self::Disk => "disk",
+            Self::Commit(_) => "commit",
         }
     }
 
@@ -87,7 +90,7 @@ impl Subject {
     pub fn name(&self) -> &str {
         match self {
             Self::Stack(name) => name.as_str(),
-            Self::Source(name) => name.as_str(),
+            Self::Source(name) | Self::Commit(name) => name.as_str(),
             Self::Registry(host) => host,
             Self::Disk => "",
         }
@@ -100,6 +103,7 @@ impl Subject {
             "source" => Some(Self::Source(SourceName::new(name))),
             "registry" => Some(Self::Registry(name.to_owned())),
             "disk" => Some(Self::Disk),
+            "commit" => Some(Self::Commit(SourceName::new(name))),
             _ => None,
         }
     }
@@ -108,7 +112,7 @@ impl Subject {
     pub fn stack(&self) -> Option<&StackName> {
         match self {
             Self::Stack(name) => Some(name),
-            Self::Source(_) | Self::Registry(_) | Self::Disk => None,
+            Self::Source(_) | Self::Registry(_) | Self::Disk | Self::Commit(_) => None,
         }
     }
 }
@@ -120,6 +124,7 @@ impl fmt::Display for Subject {
             Self::Source(name) => write!(f, "source {name}"),
             Self::Registry(host) => write!(f, "registry {host}"),
             Self::Disk => f.write_str("the disk"),
+            Self::Commit(name) => write!(f, "the newest commit of source {name}"),
         }
     }
 }
@@ -151,6 +156,7 @@ mod tests {
             Subject::Source("infra".into()),
             Subject::Registry("ghcr.io".into()),
             Subject::Disk,
+            Subject::Commit("infra".into()),
         ];
         for subject in subjects {
             let (kind, name) = (subject.kind(), subject.name());

@@ -41,6 +41,9 @@ pub struct Message {
     pub author: Option<String>,
     /// Its first line.
     pub subject: Option<String>,
+    /// Where people look, where that is known.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub link: Option<String>,
 }
 
 impl Message {
@@ -62,6 +65,7 @@ impl Message {
             commit: None,
             author: None,
             subject: None,
+            link: None,
         }
     }
 }

@@ -5,6 +5,7 @@
 //! [`crate::reconcile`]. Nothing here can fail a pass: it knows of none.
 
 pub mod news;
+pub mod commit_status;
 pub mod message;
 pub mod retry;
 pub mod body;

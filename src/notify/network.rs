@@ -11,9 +11,11 @@ use ring::hmac;
 use tokio::time::timeout;
 use url::Url;
 
-use super::{Courier, Message, PATIENCE, Undelivered, body, email, program, secret, template};
-use crate::config::Recipient;
+use super::{
+    Courier, Message, PATIENCE, Undelivered, body, commit_status, email, program, secret, template,
+};
 use crate::config::notify::{Address, Way};
+use crate::config::{CommitStatus, Forge, Recipient};
 
 /// Delivers for real.
 pub struct Network {
@@ -66,6 +68,7 @@ impl Network {
             }
             Way::Email(settings) => email::send(settings, message).await,
             Way::Command(command) => program::tell(command, message).await,
+            Way::CommitStatus(status) => self.commit_status(status, message).await,
         }
     }
 
@@ -94,6 +97,30 @@ impl Network {
             request = request.header("X-Evenkeel-Signature", signature(&key, text.as_bytes()));
         }
         send(request.body(text)).await
+    }
+
+    async fn commit_status(
+        &self,
+        status: &CommitStatus,
+        message: &Message,
+    ) -> Result<(), Undelivered> {
+        let commit = message.commit.as_deref();
+        let commit = commit.ok_or_else(|| Undelivered::new("the message is about no commit"))?;
+        let api = secret::url(&Address::Url(status.api.clone())).await?;
+        let url = below(api, &commit_status::path(status, commit))?;
+        let request = self.post(url)?.json(&commit_status::body(status, message));
+        let token = secret::read(&status.token_file).await?;
+        let (name, value) = match status.forge {
+            Forge::Github => ("Authorization", format!("Bearer {token}")),
+            Forge::Gitea => ("Authorization", format!("token {token}")),
+            Forge::Gitlab => ("PRIVATE-TOKEN", token),
+        };
+        let request = request.header(name, secret_header(&value)?);
+        let request = match status.forge {
+            Forge::Github => request.header(header::ACCEPT, "application/vnd.github+json"),
+            Forge::Gitea | Forge::Gitlab => request.header(header::ACCEPT, "application/json"),
+        };
+        send(request).await
     }
 
     async fn hook(&self, url: &Address, body: &serde_json::Value) -> Result<(), Undelivered> {

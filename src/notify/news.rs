@@ -220,6 +220,7 @@ fn told(
         commit: attempt.map(|attempt| attempt.commit.to_string()),
         author: words.map(|words| words.author.clone()),
         subject: words.map(|words| words.subject.clone()),
+        link: None,
     };
     News { subject: subject.clone(), events: events.to_vec(), message: message.called(event) }
 }

@@ -16,8 +16,8 @@ use tokio::net::TcpListener;
 
 use super::network::{Network, signature};
 use super::{Courier as _, Message, Undelivered, body};
-use crate::config::Recipient;
 use crate::config::notify::{Address, Email, Tls, Way};
+use crate::config::{CommitStatus, Forge, Recipient};
 use crate::model::Event;
 
 fn message() -> Message {
@@ -37,15 +37,20 @@ fn message() -> Message {
         commit: Some("0123".into()),
         author: Some("Ann".into()),
         subject: Some("fix <a> & \"b\"".into()),
+        link: None,
     }
 }
 
 async fn deliver(way: Way) -> Result<(), Undelivered> {
+    deliver_this(way, &message()).await
+}
+
+async fn deliver_this(way: Way, message: &Message) -> Result<(), Undelivered> {
     // The first one to install it wins.
     let _ = rustls::crypto::ring::default_provider().install_default();
     let recipient =
         Recipient { name: "ops".into(), way, events: Event::ALL.into(), stacks: Vec::new() };
-    Network::new().deliver(&recipient, &message()).await
+    Network::new().deliver(&recipient, message).await
 }
 
 /// A file that holds `text`, in a directory that lasts as long as the first value.
@@ -211,6 +216,59 @@ async fn ntfy_gotify_and_telegram_get_their_tokens_and_json() {
     assert_eq!(asked.path, "/bottk_1:AA/sendMessage");
     assert_eq!(asked.json()["chat_id"], "-100");
     assert_eq!(asked.json()["text"], body::plain(&message()));
+}
+
+#[tokio::test]
+async fn each_forge_is_told_of_a_commit_at_its_own_address_and_with_its_own_token() {
+    let (_dir, file) = secret("tk_1:AA");
+    let link = Some("https://git.lan/acme/infra/commit/0123".to_owned());
+    let told = Message { event: "failure".into(), text: "api: no".into(), link, ..message() };
+    for (forge, path, header, token, name, state) in [
+        (
+            Forge::Github,
+            "/api/repos/acme/infra/statuses/0123",
+            "authorization",
+            "Bearer tk_1:AA",
+            "context",
+            "failure",
+        ),
+        (
+            Forge::Gitea,
+            "/api/repos/acme/infra/statuses/0123",
+            "authorization",
+            "token tk_1:AA",
+            "context",
+            "failure",
+        ),
+        (
+            Forge::Gitlab,
+            "/api/projects/acme%2Finfra/statuses/0123",
+            "private-token",
+            "tk_1:AA",
+            "name",
+            "failed",
+        ),
+    ] {
+        let peer = Peer::new(201, &[]).await;
+        let way = Way::CommitStatus(CommitStatus {
+            forge,
+            token_file: file.clone(),
+            api: format!("{}/api", peer.address),
+            project: "acme/infra".into(),
+            context: "evenkeel/web-1".into(),
+        });
+        assert_eq!(deliver_this(way, &told).await, Ok(()));
+        let asked = peer.asked();
+        assert_eq!((asked.path.as_str(), asked.header(header)), (path, token));
+        assert_eq!(asked.header("content-type"), "application/json");
+        let expected = serde_json::json!({
+            "state": state,
+            name: "evenkeel/web-1",
+            "description": "api: no",
+            "target_url": "https://git.lan/acme/infra/commit/0123",
+        });
+        assert_eq!(asked.json(), expected);
+    }
 }
 
 #[tokio::test]

@@ -21,6 +21,7 @@ pub mod backoff;
 pub mod standing;
 pub mod figures;
 pub mod notices;
+pub mod statuses;
 pub mod post;
 pub mod pass;
 pub mod target;

@@ -66,10 +66,13 @@ fn try_record(
     done: &Done<'_>,
     now: Timestamp,
 ) -> Result<(), HistoryError> {
+    // What forges were told is none of it, and stays.
+    let is_status = |subject: &Subject| matches!(subject, Subject::Commit(_));
+    let is_in_hand = |subject: &Subject, only: &BTreeSet<StackName>| {
+        subject.stack().is_some_and(|stack| only.contains(stack))
+    };
     let is_own = |subject: &Subject| {
-        done.only
-            .as_ref()
-            .is_none_or(|only| subject.stack().is_some_and(|stack| only.contains(stack)))
+        !is_status(subject) && done.only.as_ref().is_none_or(|only| is_in_hand(subject, only))
     };
     let before = history.told()?;
     let (own, others): (Told, Told) =

@@ -20,7 +20,7 @@ use super::standing;
 use super::view::{self, Early, Scene, View};
 use super::world::World;
 use super::write_back;
-use super::{backoff, daemon, figures};
+use super::{backoff, daemon, figures, statuses};
 use crate::apply::{self, Hands, Outcome, Watcher};
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError};
@@ -182,6 +182,7 @@ pub async fn prepare(
 
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
     let generations = record::begin(&history, &view, Why::Sources(&read.sources), &mut plan, now)?;
+    statuses::begin(world, &history, &read.sources, &view, &plan, now);
     let lost = lost(&plan, &view, &memory);
     let changed = generations.keys().chain(lost.iter().map(|id| &id.stack));
     lane.claim(changed.cloned());
@@ -243,6 +244,7 @@ impl Prepared {
         record::registries(&history, &*world.registry, ended)?;
         let done = Done { only: lane.only(), ..done };
         notices::record(world, &history, &done, ended);
+        statuses::record(world, &history, &done, ended);
         figures::record(world, &history, &done, begun.elapsed(), ended);
         let asks = view.next_poll.map(|due| daemon::not_before(due, self.now, ended));
         let next_try =

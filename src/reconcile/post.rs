@@ -11,6 +11,7 @@ use tokio::sync::Notify;
 
 use super::world::World;
 use crate::config::Recipient;
+use crate::config::notify::Way;
 use crate::history::{History, HistoryError, Waiting};
 use crate::notify::{Courier, Message, retry};
 
@@ -29,7 +30,7 @@ pub struct Post {
     state_dir: PathBuf,
     recipients: Vec<Recipient>,
     courier: Arc<dyn Courier>,
-    wake: Notify,
+    wake: Arc<Notify>,
 }
 
 impl Post {
@@ -37,9 +38,9 @@ impl Post {
     pub fn of(world: &World) -> Self {
         Self {
             state_dir: world.config.state_dir.clone(),
-            recipients: world.config.notify.clone(),
+            recipients: [world.config.notify.clone(), world.config.forges()].concat(),
             courier: Arc::clone(&world.courier),
-            wake: Notify::new(),
+            wake: Arc::clone(&world.mail),
         }
     }
 
@@ -89,7 +90,8 @@ impl Post {
         Ok(next?.into_iter().flatten().min())
     }
 
-    /// Delivers to one recipient until one message is not taken, or not due.
+    /// Delivers to one recipient until one message is not taken, or not due. A forge is told of each commit for itself,
+    /// and only what was last found of it.
     async fn empty(
         &self,
         history: &History,
@@ -97,26 +99,45 @@ impl Post {
         bag: &[Waiting],
     ) -> Result<Option<Timestamp>, HistoryError> {
         let recipient = self.recipients.iter().find(|recipient| recipient.name == name);
-        for waiting in bag {
+        let is_forge = recipient.is_some_and(|it| matches!(it.way, Way::CommitStatus(_)));
+        let mut next_of_all: Option<Timestamp> = None;
+        for (place, waiting) in bag.iter().enumerate() {
             let message = serde_json::from_str::<Message>(&waiting.letter.message);
+            if is_forge && message.as_ref().is_ok_and(|it| is_overtaken(it, &bag[place + 1..])) {
+                history.take_out(waiting.number)?;
+                continue;
+            }
             let (Some(recipient), Ok(message)) = (recipient, message) else {
                 // Nobody of that name is told any more, or an older version wrote it.
                 history.take_out(waiting.number)?;
                 continue;
             };
-            let now = Timestamp::now();
-            if waiting.next_try > now {
-                return Ok(Some(waiting.next_try));
-            }
-            let until = now + CLAIM;
-            if !history.claim(waiting, until)? {
-                return Ok(Some(until));
-            }
-            if let Some(next) = self.deliver(history, recipient, waiting, &message).await? {
-                return Ok(Some(next));
+            let next = self.try_one(history, recipient, waiting, &message).await?;
+            next_of_all = next_of_all.into_iter().chain(next).min();
+            if next.is_some() && !is_forge {
+                break;
             }
         }
-        Ok(None)
+        Ok(next_of_all)
+    }
+
+    /// Delivers one message if it is due; where it was not taken, tells when it is tried again.
+    async fn try_one(
+        &self,
+        history: &History,
+        recipient: &Recipient,
+        waiting: &Waiting,
+        message: &Message,
+    ) -> Result<Option<Timestamp>, HistoryError> {
+        let now = Timestamp::now();
+        if waiting.next_try > now {
+            return Ok(Some(waiting.next_try));
+        }
+        let until = now + CLAIM;
+        if !history.claim(waiting, until)? {
+            return Ok(Some(until));
+        }
+        self.deliver(history, recipient, waiting, message).await
     }
 
     /// Tries to deliver one message; where it was not taken, tells when it is tried again.
@@ -128,7 +149,8 @@ impl Post {
         message: &Message,
     ) -> Result<Option<Timestamp>, HistoryError> {
         let delivered = self.courier.deliver(recipient, message).await;
-        let (now, name, title) = (Timestamp::now(), &recipient.name, &message.title);
+        let (now, title) = (Timestamp::now(), &message.title);
+        let name = recipient.name.replace('\n', " of ");
         let Err(error) = delivered else {
             history.take_out(waiting.number)?;
             return Ok(None);
@@ -146,6 +168,13 @@ impl Post {
         history.put_off(waiting.number, &error.to_string(), next)?;
         Ok(Some(next))
     }
+}
+
+/// Whether one of `later` says what became of the commit that `message` is about.
+fn is_overtaken(message: &Message, later: &[Waiting]) -> bool {
+    let later = later.iter().filter_map(|it| serde_json::from_str(&it.letter.message).ok());
+    let mut later = later.map(|it: Message| it.commit);
+    later.any(|commit| commit == message.commit)
 }
 
 fn until(next: Option<Timestamp>, now: Timestamp) -> Duration {

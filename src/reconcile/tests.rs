@@ -17,7 +17,7 @@ use super::pass::Prepared;
 use super::post::Post;
 use super::{Pass, Request, World, pass};
 use crate::apply::{Event, Watcher};
-use crate::config::{Ambient, Config, Recipient};
+use crate::config::{Ambient, CommitStatus, Config, Forge, Recipient};
 use crate::engine::EngineError;
 use crate::engine::fake::{FakeEngine, Fault, HealthStory, ImageBehaviour, Matcher, Process, Verb};
 use crate::history::{Filter, GenerationRow, History, Waiting};
@@ -613,4 +613,93 @@ async fn what_a_pass_found_and_did_is_counted() {
         "evenkeel_source_failing{source=\"git\"} 1",
         "evenkeel_stack_invalid{stack=\"shop\"} 1",
     ]);
+}
+
+impl Host {
+    /// With a forge that is told of the source's commits.
+    fn at_a_forge(notify: &str) -> (Self, Arc<Recorder>) {
+        let (mut host, recorder) = Self::telling(notify);
+        host.world.config.sources[0].commit_status = Some(CommitStatus {
+            forge: Forge::Gitea,
+            token_file: "/unused".into(),
+            api: "https://git.test/api/v1".into(),
+            project: "acme/infra".into(),
+            context: "evenkeel/here".into(),
+        });
+        (host, recorder)
+    }
+
+    /// What waits for the forge: state and description.
+    fn for_the_forge(&self) -> Vec<(String, String)> {
+        let messages = self.outbox().into_iter().map(|waiting| {
+            let message: Message = serde_json::from_str(&waiting.letter.message).unwrap();
+            (message.event, message.text)
+        });
+        messages.collect()
+    }
+}
+
+const SUCCESS: &str = "commit status\ngit success git";
+const FAILURE: &str = "commit status\ngit failure git";
+
+#[tokio::test(start_paused = true)]
+async fn a_forge_is_told_once_of_each_commit_and_of_each_change_of_outcome() {
+    let (host, recorder) = Host::at_a_forge("[]");
+    let nothing = [""; 0];
+    host.want("shop", "good:1", 0);
+    assert_eq!(host.tells(&recorder).await, [SUCCESS]);
+    assert_eq!(host.tells(&recorder).await, nothing);
+    host.happen(&Act::Remove { stack: 1 });
+    assert_eq!(host.tells(&recorder).await, nothing, "what drifts says nothing of the commit");
+    host.want("shop", "ends:1", 0);
+    assert_eq!(host.tells(&recorder).await, [FAILURE]);
+    assert_eq!(host.tells(&recorder).await, nothing);
+    host.want("shop", "good:1\n    no-such-key: 1", 0);
+    assert_eq!(host.tells(&recorder).await, [FAILURE], "another commit");
+    host.want("shop", "good:1", 1);
+    assert_eq!(host.tells(&recorder).await, [SUCCESS]);
+    let nobody_else = "[{name: ops, command: [x], events: [deployed]}]";
+    let (host, recorder) = Host::at_a_forge(nobody_else);
+    host.want("shop", "good:1", 0);
+    let mut both = host.tells(&recorder).await;
+    both.sort();
+    assert_eq!(both, [SUCCESS, "ops deployed shop"], "each for itself");
+    assert_eq!(host.tells(&recorder).await, nothing);
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_something_is_changed_the_commit_is_pending() {
+    let (host, recorder) = Host::at_a_forge("[]");
+    host.want("shop", "good:1", 0);
+    assert!(host.pass(Some(2)).await.is_none(), "the program died");
+    let pending = ("pending".to_owned(), "changing shop".to_owned());
+    assert_eq!(host.for_the_forge(), std::slice::from_ref(&pending));
+    tokio::time::sleep(Duration::from_secs(600)).await;
+    host.pass(None).await.unwrap();
+    let success = ("success".to_owned(), "1 services are as it says".to_owned());
+    assert_eq!(host.for_the_forge(), [pending, success], "in this order");
+    Post::of(&host.world).once(Duration::from_secs(5)).await;
+    assert_eq!(*recorder.taken.lock().unwrap(), [SUCCESS], "what is over is not told any more");
+    assert_eq!(host.outbox(), []);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_forge_that_does_not_answer_holds_up_nothing_and_hears_of_every_commit_later() {
+    let (host, recorder) = Host::at_a_forge("[]");
+    recorder.refuses.store(true, Ordering::Relaxed);
+    host.want("shop", "good:1", 0);
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    host.want("shop", "ends:1", 0);
+    assert_eq!(host.tells(&recorder).await, [""; 0]);
+    let waiting = host.outbox();
+    assert_eq!(waiting.len(), 2, "the last word on each commit: {waiting:?}");
+    assert!(waiting.iter().all(|it| it.tries == 1), "neither waits for the other: {waiting:?}");
+    assert!(host.for_the_forge()[1].1.starts_with("shop/web: "), "{:?}", host.for_the_forge());
+    recorder.refuses.store(false, Ordering::Relaxed);
+    let history = History::open(&host.world.config.state_dir, Timestamp::now()).unwrap().history;
+    for one in &waiting {
+        history.put_off(one.number, "", Timestamp::UNIX_EPOCH).unwrap();
+    }
+    assert_eq!(host.tells(&recorder).await, [SUCCESS, FAILURE]);
+    assert_eq!(host.outbox(), []);
 }

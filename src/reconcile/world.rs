@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::tz::TimeZone;
+use tokio::sync::Notify;
 
 use super::mirrored::Mirrored;
 use super::pass::Request;
@@ -36,6 +37,8 @@ pub struct World {
     pub registry: Arc<dyn Registry>,
     /// Who delivers messages.
     pub courier: Arc<dyn Courier>,
+    /// Woken when something was put into the outbox.
+    pub mail: Arc<Notify>,
     /// Where it is counted what happens.
     pub metrics: Arc<Metrics>,
     /// The repositories, in the order of the configuration.
@@ -69,6 +72,7 @@ impl World {
             prober: Arc::new(Network::new()),
             registry: Arc::new(registry),
             courier: Arc::new(Post::new()),
+            mail: Arc::default(),
             metrics,
             sources,
             rounds: Rounds::default(),

@@ -8,6 +8,7 @@ mod written;
 use std::collections::BTreeSet;
 use std::path::PathBuf;
 
+use super::CommitStatus;
 use crate::model::Event;
 use crate::model::event::Subject;
 
@@ -70,6 +71,8 @@ pub enum Way {
     Email(Email),
     /// A program of this server, which gets the message as JSON.
     Command(Vec<String>),
+    /// The status of a commit at its forge.
+    CommitStatus(CommitStatus),
 }
 
 /// Mail by SMTP.
@@ -137,6 +140,7 @@ impl Way {
             Self::Telegram { .. } => "telegram",
             Self::Email(_) => "email",
             Self::Command(_) => "command",
+            Self::CommitStatus(_) => "commit-status",
         }
     }
 }

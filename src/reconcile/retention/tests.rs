@@ -63,6 +63,7 @@ impl Host {
             prober: Arc::new(Nobody),
             registry: Arc::new(FakeRegistry::default()),
             courier: Arc::new(Network::new()),
+            mail: Arc::default(),
             metrics: Arc::default(),
             sources: Vec::new(),
             rounds: Rounds::default(),
