@@ -207,6 +207,7 @@ mod tests {
         for repo in [
             "https://github.com/acme/infra-2.git",
             "https://gitlab.com/acme/infra.git",
+            "git@gitlab.com:acme/infra.git",
             "git@github.com:other/infra.git",
             "ssh://git@github-work/other/infra",
             "/srv/git/acme/infra",
