@@ -3,6 +3,7 @@
 //! The rooms, in reading order; `ARCHITECTURE.md` tells the story.
 
 pub mod apply;
+pub mod asked;
 pub mod cli;
 pub mod config;
 pub mod engine;

@@ -30,7 +30,22 @@ const ROOMS: &[(&str, &[&str])] = &[
         ],
     ),
     ("report", &["model", "import", "plan", "apply", "history", "engine"]),
-    ("http", &["model", "config", "source"]),
+    ("asked", &["model", "config", "engine", "history", "plan", "reconcile", "report"]),
+    (
+        "http",
+        &[
+            "model",
+            "config",
+            "source",
+            "metrics",
+            "history",
+            "plan",
+            "apply",
+            "reconcile",
+            "report",
+            "asked",
+        ],
+    ),
 ];
 
 /// Crates that belong to one room, or to two.
@@ -45,6 +60,7 @@ const CRATES: &[(&str, &[&str])] = &[
     ("minijinja", &["config", "notify"]),
     ("prometheus_client", &["metrics"]),
     ("notify_debouncer_full", &["reconcile"]),
+    ("axum", &["http"]),
     ("clap", &["cli"]),
     ("indicatif", &["report"]),
 ];

@@ -5,10 +5,10 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
-use jiff::Timestamp;
 
+use crate::asked::words::{Since, commit, length, one_line, outcome, scope, since};
 use crate::model::memory::HoldScope;
-use crate::model::{GenerationOutcome, ImageRef, ServiceId, ServiceName, StackName};
+use crate::model::{GenerationOutcome, ImageRef, ServiceId};
 use crate::plan::registry_retention::Protect;
 
 /// Keeps a Docker host exactly as a git repository of Compose files says.
@@ -38,6 +38,15 @@ pub struct Global {
     /// The engine, in place of the configuration's and of DOCKER_HOST
     #[arg(long, global = true, value_name = "HOST")]
     pub docker: Option<String>,
+    /// The daemon's socket [default: $RUNTIME_DIRECTORY/evenkeel.sock or /run/evenkeel/evenkeel.sock]
+    #[arg(
+        long,
+        global = true,
+        value_name = "PATH",
+        env = "EVENKEEL_SOCKET",
+        hide_env_values = true
+    )]
+    pub socket: Option<PathBuf>,
     /// Say more; twice for even more
     #[arg(short, long, global = true, action = clap::ArgAction::Count)]
     pub verbose: u8,
@@ -135,19 +144,22 @@ pub struct Reconcile {
     #[command(flatten)]
     pub repo: Repo,
     /// Do one pass, wait for every rollout in it, report, exit
-    #[arg(long)]
+    #[arg(long, group = "pass")]
     pub once: bool,
+    /// Ask the running daemon for a pass, follow it to its end, report, exit
+    #[arg(long, group = "pass", conflicts_with = "repo")]
+    pub wait: bool,
     /// Change only this stack or service (repeatable)
-    #[arg(long, value_name = "STACK[/SERVICE]", requires = "once", value_parser = scope)]
+    #[arg(long, value_name = "STACK[/SERVICE]", requires = "pass", value_parser = scope)]
     pub only: Vec<HoldScope>,
     /// Lift the removal guard for this pass
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "pass")]
     pub allow_removals: bool,
     /// Ignore windows
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "pass")]
     pub now: bool,
     /// Ask no registry
-    #[arg(long, requires = "once")]
+    #[arg(long, requires = "pass")]
     pub offline: bool,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
@@ -479,13 +491,6 @@ pub struct Doctor {
     pub output: Output,
 }
 
-/// A length of time, at least a second.
-fn length(text: &str) -> Result<Duration, String> {
-    let length = humantime::parse_duration(text).ok();
-    let length = length.filter(|length| *length >= Duration::from_secs(1));
-    length.ok_or_else(|| "expected a duration of a second or more: 30m, 2h, 1d".to_owned())
-}
-
 /// A repository: neither a tag nor a digest of it.
 fn repository(text: &str) -> Result<ImageRef, String> {
     let image = ImageRef::parse(text)?;
@@ -495,49 +500,6 @@ fn repository(text: &str) -> Result<ImageRef, String> {
     Ok(image)
 }
 
-/// A point of time, or a span of time up to now.
-#[derive(Clone, Copy)]
-pub enum Since {
-    At(Timestamp),
-    Ago(Duration),
-}
-
-fn since(text: &str) -> Result<Since, String> {
-    if let Ok(time) = text.parse() {
-        return Ok(Since::At(time));
-    }
-    if let Ok(day) = text.parse::<jiff::civil::Date>() {
-        let midnight = day.to_zoned(jiff::tz::TimeZone::UTC).map_err(|error| error.to_string())?;
-        return Ok(Since::At(midnight.timestamp()));
-    }
-    let expected = || "expected a span (2h, 7d), a day (2026-11-21) or a time in UTC".to_owned();
-    length(text).map(Since::Ago).map_err(|_| expected())
-}
-
-fn outcome(text: &str) -> Result<GenerationOutcome, String> {
-    let found = GenerationOutcome::ALL.into_iter().find(|outcome| outcome.word() == text);
-    found.ok_or_else(|| {
-        format!("expected one of {}", GenerationOutcome::ALL.map(|one| one.word()).join(", "))
-    })
-}
-
-fn commit(text: &str) -> Result<String, String> {
-    let is_hex = text.bytes().all(|byte| byte.is_ascii_hexdigit());
-    match text.len() {
-        4..=40 if is_hex => Ok(text.to_ascii_lowercase()),
-        _ => Err("expected 4 to 40 hex digits".to_owned()),
-    }
-}
-
-/// A text that says something, in one line.
-fn one_line(text: &str) -> Result<String, String> {
-    match text.trim() {
-        "" => Err("expected a few words".to_owned()),
-        text if text.contains(char::is_control) => Err("expected one line".to_owned()),
-        text => Ok(text.to_owned()),
-    }
-}
-
 /// `STACK/SERVICE`.
 fn service(text: &str) -> Result<ServiceId, String> {
     match scope(text) {
@@ -545,20 +507,5 @@ fn service(text: &str) -> Result<ServiceId, String> {
         Ok(HoldScope::Host | HoldScope::Stack(_)) | Err(_) => {
             Err("expected STACK/SERVICE".to_owned())
         }
-    }
-}
-
-/// `STACK` or `STACK/SERVICE`.
-fn scope(text: &str) -> Result<HoldScope, String> {
-    let is_name = |name: &str| !name.is_empty() && !name.contains(char::is_whitespace);
-    match text.split_once('/') {
-        None if is_name(text) => Ok(HoldScope::Stack(StackName::new(text))),
-        Some((stack, service)) if is_name(stack) && is_name(service) && !service.contains('/') => {
-            Ok(HoldScope::Service(ServiceId::new(
-                &StackName::new(stack),
-                &ServiceName::new(service),
-            )))
-        }
-        None | Some(_) => Err("expected STACK or STACK/SERVICE".to_owned()),
     }
 }

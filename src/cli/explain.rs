@@ -5,7 +5,8 @@ use std::collections::BTreeMap;
 use jiff::Timestamp;
 
 use super::arguments::{Explain, Global, Output};
-use super::{Trouble, print, setting, sources, status, style};
+use super::{Trouble, print, setting, style};
+use crate::asked::{refusal, standing};
 use crate::engine::EngineError;
 use crate::history::{Filter, GenerationRow, GoodService, History, SourceReport, SourceState};
 use crate::model::memory::{HoldScope, Memory};
@@ -44,7 +45,8 @@ pub async fn run(global: &Global, args: &Explain) -> Result<u8, Trouble> {
     let past = Past::of(&history, stack, &found, &memory)?;
     if !found.knows(&args.scope) && !past.knows(&args.scope) {
         let stacks = found.stacks();
-        return Err(sources::unknown(&args.scope, stacks.iter().map(|stack| stack.name.as_str())));
+        let stacks = stacks.iter().map(|stack| stack.name.as_str());
+        return Err(refusal::unknown(&args.scope, stacks).into());
     }
     let told = found.preview().map(|it| wire::plan(&it.view.desired, &it.plan));
     let stacks = found.stacks();
@@ -157,7 +159,7 @@ impl Found {
             observed: preview.map_or(&nothing, |preview| &preview.view.observed),
             plan: preview.map(|preview| &preview.plan),
             recorded: &history.stacks()?,
-            generations: &status::generations(history)?,
+            generations: &standing::generations(history)?,
             now,
         }))
     }

@@ -7,9 +7,9 @@ mod arguments;
 mod setting;
 mod here;
 mod config;
+mod daemon;
 mod doctor;
 mod explain;
-mod failure;
 mod history;
 mod hold;
 mod images;
@@ -27,7 +27,6 @@ mod schema;
 mod sources;
 mod status;
 mod telling;
-mod turn;
 mod validate;
 
 use std::io::{self, IsTerminal as _, Write};
@@ -36,6 +35,7 @@ use std::process::ExitCode;
 
 use clap::Parser as _;
 
+use crate::asked::Refusal;
 use crate::model::Problem;
 use crate::report::problems;
 use crate::report::style::Style;
@@ -84,7 +84,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Config(args) => config::run(global, args),
         Command::Status(args) => status::run(global, args).await,
         Command::Explain(args) => explain::run(global, args).await,
-        Command::History(args) => history::run(global, args),
+        Command::History(args) => history::run(global, args).await,
         Command::Hold(args) => hold::hold(global, args).await,
         Command::Unhold(args) => hold::unhold(global, args).await,
         Command::Rollback(args) => rollback::run(global, args).await,
@@ -158,9 +158,18 @@ impl Trouble {
     }
 }
 
+impl From<Refusal> for Trouble {
+    fn from(refusal: Refusal) -> Self {
+        match refusal.problems.is_empty() {
+            true => Self::Message { text: refusal.text, hint: refusal.hint },
+            false => Self::Problems(refusal.problems),
+        }
+    }
+}
+
 impl From<crate::reconcile::PassError> for Trouble {
     fn from(error: crate::reconcile::PassError) -> Self {
-        Self::Message { hint: failure::hint(&error), text: error.to_string() }
+        Refusal::from(error).into()
     }
 }
 

@@ -1,14 +1,17 @@
 //! `plan`: what a pass would do and why.
 
 use super::arguments::{Global, Output, Plan};
-use super::{FAILED, Trouble, print, setting, sources, style};
+use super::{Trouble, daemon, print, setting, sources, style};
+use crate::asked::refusal;
 use crate::plan::Retries;
-use crate::reconcile::pass::{self, Request};
-use crate::reconcile::sources::Freshness;
-use crate::report::{exit, text, wire};
+use crate::reconcile::pass::Request;
+use crate::report::text;
 
 /// Prints the plan.
 pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
+    if daemon::is_to_be_asked(global, &args.repo) {
+        return daemon::ask(global, args.output, &path(args)).await;
+    }
     let world = setting::world(global, &args.repo)?;
     let request = Request {
         only: args.only.clone(),
@@ -18,17 +21,26 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
         retries: Retries::AtOnce,
         unhurried: false,
     };
-    let freshness = if args.offline { Freshness::Recorded } else { Freshness::Latest };
-    let preview = pass::preview(&world, &request, freshness).await?;
-    sources::tell(global, &preview.sources);
-    let report = wire::plan(&preview.view.desired, &preview.plan);
+    let planned = crate::asked::plan::plan(&world, &request).await?;
+    sources::tell(global, &planned.preview.sources);
     let colors = style(global, &std::io::stdout());
-    print(args.output == Output::Json, &report, |out| {
-        text::plan(out, &report, colors, global.verbose > 0)
+    print(args.output == Output::Json, &planned.report, |out| {
+        text::plan(out, &planned.report, colors, global.verbose > 0)
     })?;
-    sources::check_scopes(&preview.view, &args.only)?;
-    if !preview.sources.iter().all(sources::SourceSeen::is_well) {
-        return Ok(FAILED);
-    }
-    Ok(exit::of_plan(&report, args.exit_code).code())
+    refusal::check_scopes(&planned.preview.view, &args.only)?;
+    Ok(planned.exit(args.exit_code).code())
+}
+
+/// The same question to a daemon.
+fn path(args: &Plan) -> String {
+    let only: Vec<String> = args.only.iter().map(ToString::to_string).collect();
+    let flag = |is: bool| is.then(|| "true".to_owned());
+    let pairs = [
+        ("only", (!only.is_empty()).then(|| only.join(","))),
+        ("allow_removals", flag(args.allow_removals)),
+        ("now", flag(args.now)),
+        ("offline", flag(args.offline)),
+        ("exit_code", flag(args.exit_code)),
+    ];
+    daemon::with_query("/api/v1/plan", &pairs)
 }

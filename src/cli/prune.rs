@@ -7,7 +7,8 @@ use jiff::Timestamp;
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Global, Output, Prune};
-use super::{Trouble, print, registry_prune, setting, style, turn};
+use super::{Trouble, print, registry_prune, setting, style};
+use crate::asked;
 use crate::history::History;
 use crate::model::{ImageId, Masks};
 use crate::reconcile::World;
@@ -53,7 +54,7 @@ async fn told(world: &World, foreign_go: bool) -> Result<wire::PruneReport, Trou
 async fn done(world: &World, foreign_go: bool) -> Result<wire::PruneReport, Trouble> {
     let (now, state_dir) = (Timestamp::now(), &world.config.state_dir);
     let stop = daemon::stop_on_signal()?;
-    let _turn = turn::take(state_dir, "prune", now).await?;
+    let _turn = asked::turn(state_dir, "prune", now).await?;
     let history = History::open(state_dir, now)?.history;
     let preview = preview(world).await?;
     let keeper = keeper(world, &history, &preview, &stop);

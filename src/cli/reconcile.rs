@@ -1,14 +1,12 @@
 //! `reconcile`: one pass, or passes until stopped.
 
 use std::io::IsTerminal as _;
-use std::sync::Arc;
 
 use tokio_util::sync::CancellationToken;
 
 use super::arguments::{Global, Output, Reconcile};
-use super::telling::Telling;
 use super::{Trouble, print, setting, sources, style};
-use crate::config::Config;
+use crate::asked::{passes, refusal};
 use crate::plan::Retries;
 use crate::reconcile::pass::{self, Pass, Request};
 use crate::reconcile::post::{self, Post};
@@ -16,29 +14,18 @@ use crate::reconcile::{World, daemon};
 use crate::report::progress::Progress;
 use crate::report::{exit, text, wire};
 
-/// Does one pass, or follows the sources.
+/// Does one pass, asks the daemon for one, or follows the sources.
 pub async fn run(global: &Global, args: &Reconcile) -> Result<u8, Trouble> {
+    if args.wait {
+        return super::daemon::wait(global, args).await;
+    }
+    if !args.once {
+        return super::daemon::run(global, args).await;
+    }
     let world = setting::world(global, &args.repo)?;
     let watcher = Progress::new(!global.quiet && std::io::stderr().is_terminal());
-    if args.once {
-        let stop = daemon::stop_on_signal()?;
-        return once(global, args, &world, &watcher, &stop).await;
-    }
-    let manager = setting::manager();
-    let mut telling = Telling::new(&manager, global.verbose > 0);
-    let metrics = Arc::clone(&world.metrics);
-    let reload = |known: &Config| {
-        setting::world_anew(global, &args.repo, known, &metrics)
-            .map_err(|trouble| trouble.to_string())
-    };
-    let company = daemon::Company {
-        watcher: &watcher,
-        manager: &manager,
-        reload: &reload,
-        config_file: args.repo.repo.is_none().then_some(global.config.as_path()),
-    };
-    daemon::run(world, &company, |news| telling.tell(news)).await?;
-    Ok(0)
+    let stop = daemon::stop_on_signal()?;
+    once(global, args, &world, &watcher, &stop).await
 }
 
 async fn once(
@@ -66,7 +53,7 @@ async fn once(
         text::pass(out, &report, colors, global.verbose > 0)
     })?;
     Post::of(world).once(post::AT_THE_END).await;
-    sources::check_scopes(&done.view, &args.only)?;
+    refusal::check_scopes(&done.view, &args.only)?;
     Ok(exit::of_pass(&report).code())
 }
 
@@ -75,13 +62,5 @@ pub(super) fn report(done: &Pass) -> wire::PassReport {
     for notice in &done.notices {
         tracing::warn!("{notice}");
     }
-    wire::pass(&wire::Pass {
-        desired: &done.view.desired,
-        observed: &done.view.observed,
-        plan: &done.plan,
-        outcome: &done.outcome,
-        generations: &done.generations,
-        failed_sources: &sources::failed(&done.sources),
-        took: done.took,
-    })
+    passes::report(done)
 }

@@ -5,30 +5,30 @@ use std::io::Write as _;
 use jiff::Timestamp;
 
 use super::arguments::{Global, Scope};
-use super::{Trouble, setting, turn};
+use super::{Trouble, daemon, setting};
+use crate::asked;
 use crate::history::History;
 use crate::model::memory::HeldBy;
 use crate::model::{ServiceId, SpecHash};
 use crate::plan::Verdict;
 use crate::reconcile::pass::{self, Preview, Request};
 use crate::reconcile::sources::Freshness;
+use crate::report::wire::DoneReport;
 
 /// Forgets that specs were rejected.
 pub async fn retry(global: &Global, args: &Scope) -> Result<u8, Trouble> {
+    if daemon::is_to_be_asked(global, &args.repo) {
+        return daemon::order(global, "/api/v1/retry", &daemon::scope_of(&args.scope)).await;
+    }
     let config = setting::config(global, &args.repo)?;
-    let now = Timestamp::now();
-    let _turn = turn::take(&config.state_dir, "retry", now).await?;
-    let history = History::open(&config.state_dir, now)?.history;
-    let forgotten = history.forget_rejections(&args.scope)?;
-    let waited = history.forget_troubles(&args.scope)?;
+    say(&asked::release::retry(&config.state_dir, &args.scope, Timestamp::now()).await?)
+}
+
+/// Prints what became of an operator's word.
+pub(super) fn say(done: &DoneReport) -> Result<u8, Trouble> {
     let mut out = std::io::stdout().lock();
-    match forgotten {
-        0 if waited > 0 => writeln!(out, "{} is tried again in the next pass", args.scope)?,
-        0 => writeln!(out, "nothing of {} was rejected", args.scope)?,
-        1 => writeln!(out, "1 rejected spec is forgotten; the next pass tries it again")?,
-        many => {
-            writeln!(out, "{many} rejected specs are forgotten; the next pass tries them again")?
-        }
+    for line in &done.says {
+        writeln!(out, "{line}")?;
     }
     Ok(0)
 }
@@ -38,7 +38,7 @@ pub async fn adopt(global: &Global, args: &Scope) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
     let now = Timestamp::now();
     let state_dir = &world.config.state_dir;
-    let _turn = turn::take(state_dir, "adopt", now).await?;
+    let _turn = asked::turn(state_dir, "adopt", now).await?;
     let history = History::open(state_dir, now)?.history;
     let request = Request { only: vec![args.scope.clone()], offline: true, ..Request::default() };
     let preview = pass::preview(&world, &request, Freshness::Recorded).await?;

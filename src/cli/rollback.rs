@@ -4,7 +4,8 @@ use std::io::IsTerminal as _;
 
 use super::arguments::{Global, Output, Rollback};
 use super::{Trouble, print, reconcile, setting, style};
-use crate::model::{GenerationNumber, ServiceId};
+use crate::asked::{Refusal, passes};
+use crate::model::GenerationNumber;
 use crate::reconcile::daemon;
 use crate::reconcile::rollback::{self, RollbackError, Wish};
 use crate::report::progress::Progress;
@@ -12,6 +13,11 @@ use crate::report::{exit, text};
 
 /// Goes back, and prints how that went.
 pub async fn run(global: &Global, args: &Rollback) -> Result<u8, Trouble> {
+    if super::daemon::is_to_be_asked(global, &args.repo) {
+        let mut wish = super::daemon::scope_of(&args.scope);
+        wish["to"] = serde_json::json!(args.to);
+        return super::daemon::follow(global, args.output, "/api/v1/rollback", &wish).await;
+    }
     let world = setting::world(global, &args.repo)?;
     let watcher = Progress::new(!global.quiet && std::io::stderr().is_terminal());
     let stop = daemon::stop_on_signal()?;
@@ -23,36 +29,16 @@ pub async fn run(global: &Global, args: &Rollback) -> Result<u8, Trouble> {
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &report, |out| {
         text::pass(out, &report, colors, true)?;
-        for service in &done.held {
-            writeln!(out, "{}", held(service, done.to))?;
+        for line in passes::held(&done) {
+            writeln!(out, "{line}")?;
         }
         Ok(())
     })?;
     Ok(exit::of_pass(&report).code())
 }
 
-fn held(service: &ServiceId, to: GenerationNumber) -> String {
-    format!(
-        "{service} runs what generation {to} ran, and is held until git changes its image line or \
-         `evenkeel unhold {service}`"
-    )
-}
-
 impl From<RollbackError> for Trouble {
     fn from(error: RollbackError) -> Self {
-        let text = error.to_string();
-        match error {
-            RollbackError::Pass(error) => error.into(),
-            RollbackError::Target(error) => Self::Message { hint: error.hint(), text },
-            RollbackError::Record(_, problems) => {
-                let what = crate::model::Problem::new("failed", text)
-                    .hint("mend the server's files as told below, or choose another with `--to`");
-                Self::Problems([vec![what], problems].concat())
-            }
-            RollbackError::NotInManifest(..) => Self::Message {
-                text,
-                hint: Some("activate its profile again, or choose another with `--to`".to_owned()),
-            },
-        }
+        Refusal::from(error).into()
     }
 }

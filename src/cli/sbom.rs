@@ -5,7 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::arguments::{Global, Sbom};
-use super::{Trouble, print, setting, sources};
+use super::{Trouble, print, setting};
+use crate::asked::refusal;
 use crate::history::History;
 use crate::model::StackName;
 use crate::model::memory::HoldScope;
@@ -36,7 +37,7 @@ pub async fn run(global: &Global, args: &Sbom) -> Result<u8, Trouble> {
     let known: BTreeSet<String> = status.stacks.iter().map(|stack| stack.stack.clone()).collect();
     if let Some(unknown) = args.stack.iter().find(|stack| !known.contains(stack.as_str())) {
         let scope = HoldScope::Stack(StackName::new(unknown.as_str()));
-        return Err(sources::unknown(&scope, known.iter().map(String::as_str)));
+        return Err(refusal::unknown(&scope, known.iter().map(String::as_str)).into());
     }
     if !args.stack.is_empty() {
         status.stacks.retain(|stack| args.stack.contains(&stack.stack));

@@ -88,6 +88,12 @@ pub fn manager() -> Manager {
     })
 }
 
+/// The directory that systemd has made for the sockets of this service.
+pub fn runtime_directory() -> Option<PathBuf> {
+    let directories = variable("RUNTIME_DIRECTORY")?;
+    directories.split(':').next().map(PathBuf::from)
+}
+
 /// The journal, where systemd has connected this program's errors to it; how lines look is then its business.
 pub fn journal() -> Option<Journal> {
     let errors = rustix::fs::fstat(std::io::stderr()).ok()?;

@@ -1,6 +1,7 @@
 //! What the daemon's log says of its passes: what was done, and what is wrong once, not at every pass.
 
-use super::{failure, reconcile, sources};
+use super::{reconcile, sources};
+use crate::asked::refusal;
 use crate::plan::{Block, Plan, Verdict};
 use crate::reconcile::daemon::News as Heard;
 use crate::reconcile::{Pass, PassError};
@@ -36,8 +37,9 @@ impl<'a> Telling<'a> {
     }
 
     /// Logs what is new, and tells systemd how things stand.
-    pub fn tell(&mut self, heard: Heard) {
+    pub fn tell(&mut self, heard: &Heard) {
         match heard {
+            Heard::Begun(_) => {}
             Heard::Reloaded => {
                 self.refused = None;
                 tracing::info!("the configuration has changed, and holds from now on");
@@ -47,8 +49,8 @@ impl<'a> Telling<'a> {
                     tracing::info!("the configuration is again the one that holds");
                 }
             }
-            Heard::Refused(why) => self.tell_refused(why),
-            Heard::Pass(pass) => match &*pass {
+            Heard::Refused(why) => self.tell_refused(why.clone()),
+            Heard::Pass(_, pass) => match &**pass {
                 Ok(done) => self.tell_pass(done),
                 Err(error) => self.tell_error(error),
             },
@@ -66,7 +68,7 @@ impl<'a> Telling<'a> {
     }
 
     fn tell_error(&mut self, error: &PassError) {
-        let text = match failure::hint(error) {
+        let text = match refusal::hint(error) {
             Some(hint) => format!("{error} ({hint})"),
             None => error.to_string(),
         };

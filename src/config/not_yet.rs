@@ -13,7 +13,6 @@ impl Config {
             }
         };
         add(!self.policy.is_empty(), "policy");
-        add(self.http.is_some(), "http");
         keys
     }
 }

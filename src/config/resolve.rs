@@ -109,11 +109,19 @@ fn http(written: Http, problems: &mut Problems) -> Http {
     let mut file = |path: Option<PathBuf>, key: &str| {
         path.map(|path| absolute(path, &format!("http.{key}"), problems))
     };
-    Http {
+    let http = Http {
         token_file: file(written.token_file, "token_file"),
+        read_token_file: file(written.read_token_file, "read_token_file"),
         webhook_secret_file: file(written.webhook_secret_file, "webhook_secret_file"),
         ..written
+    };
+    if !http.listen.ip().is_loopback() && http.token_file.is_none() {
+        let message = format!("`{}` can be reached from other machines", http.listen);
+        problems.push(wrong("http.listen", message).hint(
+            "add `token_file`, the file with the token that clients must show, or listen on 127.0.0.1",
+        ));
     }
+    http
 }
 
 fn write_back(written: file::WriteBack, host: &HostName) -> WriteBack {

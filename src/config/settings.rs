@@ -134,8 +134,10 @@ pub struct Http {
     /// Where it listens.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
-    /// Holds the token that clients must show.
+    /// Holds the token that clients must show; without one, only whether the daemon is well can be asked.
     pub token_file: Option<PathBuf>,
+    /// Holds a second token, with which clients may ask and change nothing.
+    pub read_token_file: Option<PathBuf>,
     /// Holds the secret that webhooks are signed with.
     pub webhook_secret_file: Option<PathBuf>,
 }

@@ -100,7 +100,29 @@ fn the_whole_file_is_understood() {
     assert_eq!(dmz.credentials, Some(RegistryCredentials::Command(command)));
     let (cert_file, key_file) = ("/c.pem".into(), "/k.pem".into());
     assert_eq!(dmz.client_certificate, Some(ClientCertificate { cert_file, key_file }));
-    assert_eq!(config.not_yet(), ["http"]);
+    assert_eq!(config.not_yet(), Vec::<String>::new());
+}
+
+#[test]
+fn whoever_listens_to_other_machines_needs_a_token() {
+    let listen = |http: &str| {
+        let text = format!("{SMALLEST}http: {{{http}}}\n");
+        Config::parse("config.yaml", &text, &ambient())
+            .map_err(|problems| problems.iter().map(ToString::to_string).collect::<Vec<_>>())
+    };
+    for sound in [
+        "listen: '127.0.0.1:8420'",
+        "listen: '[::1]:8420'",
+        "listen: '0.0.0.0:8420', token_file: /t",
+        "listen: '127.0.0.1:8420', token_file: /t, read_token_file: /r",
+    ] {
+        assert!(listen(sound).is_ok(), "{sound}");
+    }
+    for open in ["listen: '0.0.0.0:8420'", "listen: '[::]:80', read_token_file: /r"] {
+        let told = listen(open).unwrap_err().join("\n");
+        assert!(told.contains("config.yaml:3:"), "{told}");
+        assert!(told.contains("can be reached from other machines"), "{told}");
+    }
 }
 
 #[test]

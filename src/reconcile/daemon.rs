@@ -6,8 +6,8 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::StreamExt as _;
 use futures_util::stream::FuturesUnordered;
+use futures_util::{FutureExt as _, StreamExt as _};
 use jiff::Timestamp;
 use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::sync::Notify;
@@ -15,6 +15,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::desk::{Desk, PassId};
 use super::lanes::Lanes;
 use super::lookout::{self, Known};
 use super::pass::{self, Pass, PassError, Prepared, Request};
@@ -22,7 +23,7 @@ use super::post::Post;
 use super::pulse::Pulse;
 use super::watches::{self, Watches};
 use super::{World, figures};
-use crate::apply::Watcher;
+use crate::apply::Event;
 use crate::config::Config;
 use crate::systemd::Manager;
 
@@ -34,19 +35,29 @@ const FAREWELL: Duration = Duration::from_secs(8);
 #[derive(Clone, Copy)]
 pub struct Company<'a> {
     /// Hears what happens in passes.
-    pub watcher: &'a dyn Watcher,
+    pub audience: &'a dyn Audience,
     /// Is told that the daemon is there and gets on.
     pub manager: &'a Manager,
     /// Makes the world anew where its configuration is no longer this one.
     pub reload: &'a dyn Fn(&Config) -> Result<Option<World>, String>,
     /// Where the configuration is written; `None` where it comes from the command line.
     pub config_file: Option<&'a Path>,
+    /// Where passes are asked for; it knows the first world.
+    pub desk: &'a Desk,
+}
+
+/// Hears what happens in the passes of the daemon, several of which may be under way.
+pub trait Audience: Send + Sync {
+    /// Something has happened in `pass`.
+    fn event(&self, pass: PassId, event: &Event<'_>);
 }
 
 /// What there is to tell.
 pub enum News {
+    /// A pass begins.
+    Begun(PassId),
     /// How a pass went.
-    Pass(Box<Result<Pass, PassError>>),
+    Pass(PassId, Box<Result<Pass, PassError>>),
     /// The configuration is the one that holds.
     Unchanged,
     /// The configuration has changed; from now on the new one holds.
@@ -61,14 +72,10 @@ const SHORTEST: Duration = Duration::from_secs(1);
 /// Follows all sources until SIGTERM or SIGINT.
 ///
 /// SIGHUP, a change of a file that the world depends on, and an incident at the engine begin the next pass at once; any
-/// number of them while one is prepared ask for one more. While a pass carries out its plan, others may change other
+/// number of them while one is prepared ask for one more; so does who asks at the desk. While a pass carries out its plan, others may change other
 /// stacks. `tell` hears how each pass went. A pass that fails does not end the loop. The configuration is looked at
 /// before each pass.
-pub async fn run(
-    world: World,
-    company: &Company<'_>,
-    mut tell: impl FnMut(News),
-) -> std::io::Result<()> {
+pub async fn run(company: &Company<'_>, mut tell: impl FnMut(News)) -> std::io::Result<()> {
     let hangup = signal(SignalKind::hangup())?;
     let stop = stop_on_signal()?;
     company.manager.ready();
@@ -78,30 +85,29 @@ pub async fn run(
         () = farewell(company.manager, &stop) => {
             tracing::warn!("a step takes long; what it leaves half-way is put in order by the next pass");
         }
-        () = follow(world, company, hangup, &stop, &mut tell) => {}
+        () = follow(company, hangup, &stop, &mut tell) => {}
     }
     tracing::info!("stopped");
     Ok(())
 }
 
 async fn follow(
-    world: World,
     company: &Company<'_>,
     hangup: Signal,
     stop: &CancellationToken,
     tell: &mut dyn FnMut(News),
 ) {
-    let mut world = Arc::new(world);
-    let pulse = Pulse::new(company.manager, company.watcher);
+    let (desk, mut world) = (company.desk, company.desk.world());
+    let pulse = Pulse::new(company.manager, company.audience);
     let (lanes, known) = (Lanes::default(), Known::default());
-    let mut alarm = Alarm { hangup, wake: Arc::new(Notify::new()), due: Instant::now() };
+    let mut alarm = Alarm { hangup, wake: Arc::clone(desk.wake()), due: Instant::now() };
     let mut watches = Watches::new(Arc::clone(&alarm.wake));
     let look_out = |world: &World, wake: &Arc<Notify>| {
         let (engine, known) = (Arc::clone(&world.engine), Arc::clone(&known));
         lookout::look_out(engine, known, lanes.clone(), Arc::clone(wake))
     };
     let mut _lookout = look_out(&world, &alarm.wake);
-    let mut delivery = Delivery::of(&world);
+    let mut _delivery = deliver(&world);
     let mut under_way = FuturesUnordered::new();
     watches.set(watches::places(&world, company.config_file).await);
     loop {
@@ -115,21 +121,32 @@ async fn follow(
             }
         };
         let next = if is_idle { pulse.rest(next).await } else { pulse.attend(next).await };
-        if let Some(ended) = next {
+        if let Some((id, ended)) = next {
             alarm.set_after(&ended, &world);
-            told(ended, &world, tell);
-            delivery.post.wake();
+            told(id, ended, &world, tell);
+            if under_way.is_empty() && desk.is_asked() {
+                alarm.wake.notify_one();
+            }
             continue;
         }
         if stop.is_cancelled() {
             break;
         }
+        // What was asked for is for all that it names, so it waits until nothing is in hand; meanwhile a newer commit may
+        // be what ends that.
+        let usual = Request { unhurried: !desk.is_asked(), ..Request::default() };
+        let (id, request) = if is_idle { desk.next(usual) } else { (desk.number(), usual) };
+        if request.only.is_empty() {
+            // Whatever rang before a pass begins is answered by it.
+            let _ = alarm.wake.notified().now_or_never();
+        }
         match (company.reload)(&world.config) {
             Ok(None) => tell(News::Unchanged),
             Ok(Some(new)) => {
                 world = Arc::new(new);
+                desk.set_world(Arc::clone(&world));
                 _lookout = look_out(&world, &alarm.wake);
-                delivery = Delivery::of(&world);
+                _delivery = deliver(&world);
                 tell(News::Reloaded);
             }
             Err(why) => tell(News::Refused(why)),
@@ -137,44 +154,50 @@ async fn follow(
         if is_idle {
             pulse.begin();
         }
-        let request = Request { unhurried: true, ..Request::default() };
-        let preparing = pass::prepare(&world, &request, &pulse, stop, &lanes);
+        tell(News::Begun(id));
+        let heard = pulse.of(id);
+        let preparing = pass::prepare(&world, &request, &heard, stop, &lanes);
         let (prepared, ended) = pulse.attend(beside(preparing, &mut under_way)).await;
         alarm.due = match &prepared {
             Ok(_) => next_round(&world),
             Err(_) => Instant::now() + with_jitter(world.interval(), Timestamp::now()),
         };
-        for ended in ended {
+        for (id, ended) in ended {
             alarm.set_after(&ended, &world);
-            told(ended, &world, tell);
+            told(id, ended, &world, tell);
         }
         match prepared {
             Ok(prepared) => {
                 lookout::know(&known, prepared.stacks());
-                under_way.push(carry_out(Arc::clone(&world), prepared, &pulse, stop));
+                under_way.push(carry_out(id, Arc::clone(&world), prepared, &pulse, stop));
             }
-            Err(error) => told(Err(error), &world, tell),
+            Err(error) => told(id, Err(error), &world, tell),
+        }
+        if under_way.is_empty() && desk.is_asked() {
+            alarm.wake.notify_one();
         }
         watches.set(watches::places(&world, company.config_file).await);
     }
     // Each ends with the step that it is at.
-    while let Some(ended) = under_way.next().await {
-        told(ended, &world, tell);
+    while let Some((id, ended)) = under_way.next().await {
+        told(id, ended, &world, tell);
     }
 }
 
 async fn carry_out(
+    id: PassId,
     world: Arc<World>,
     prepared: Prepared,
     pulse: &Pulse<'_>,
     stop: &CancellationToken,
-) -> Result<Pass, PassError> {
-    prepared.carry_out(&world, pulse, stop).await
+) -> (PassId, Result<Pass, PassError>) {
+    (id, prepared.carry_out(&world, &pulse.of(id), stop).await)
 }
 
-fn told(ended: Result<Pass, PassError>, world: &World, tell: &mut dyn FnMut(News)) {
+fn told(id: PassId, ended: Result<Pass, PassError>, world: &World, tell: &mut dyn FnMut(News)) {
     figures::count(&world.metrics, &ended);
-    tell(News::Pass(Box::new(ended)));
+    tell(News::Pass(id, Box::new(ended)));
+    world.mail.notify_one();
 }
 
 /// Does `work` while others go on; gives what of those ended meanwhile.
@@ -232,19 +255,11 @@ impl Alarm {
 }
 
 /// A post at work beside the passes, until it is dropped; what is under way then is tried again by the next one.
-struct Delivery {
-    post: Arc<Post>,
-    _work: JoinSet<Infallible>,
-}
-
-impl Delivery {
-    fn of(world: &World) -> Self {
-        let post = Arc::new(Post::of(world));
-        let delivering = Arc::clone(&post);
-        let mut work = JoinSet::new();
-        work.spawn(async move { delivering.run().await });
-        Self { post, _work: work }
-    }
+fn deliver(world: &World) -> JoinSet<Infallible> {
+    let post = Post::of(world);
+    let mut work = JoinSet::new();
+    work.spawn(async move { post.run().await });
+    work
 }
 
 /// Waits until the daemon was told to stop, and then as long as it may take.

@@ -30,6 +30,7 @@ pub mod write_back;
 pub mod watches;
 pub mod lookout;
 pub mod pulse;
+pub mod desk;
 pub mod daemon;
 #[cfg(test)]
 mod tests;

@@ -36,7 +36,7 @@ use crate::resolve::Loaded;
 const REPAIRS: usize = 3;
 
 /// What is asked of a pass.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Request {
     /// Only these stacks or services; empty for all.
     pub only: Vec<HoldScope>,

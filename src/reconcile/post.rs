@@ -44,11 +44,6 @@ impl Post {
         }
     }
 
-    /// Says that something may have been put into the outbox.
-    pub fn wake(&self) {
-        self.wake.notify_one();
-    }
-
     /// Delivers, as long as it is let.
     pub async fn run(&self) -> std::convert::Infallible {
         loop {

@@ -9,6 +9,8 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
+use super::daemon::Audience;
+use super::desk::PassId;
 use crate::apply::{Event, Watcher};
 use crate::systemd::Manager;
 
@@ -19,9 +21,12 @@ const PATIENCE: Duration = Duration::from_secs(900);
 /// Hears what happens in passes, hands it on, and tells the manager as long as they get on.
 pub struct Pulse<'a> {
     manager: &'a Manager,
-    watcher: &'a dyn Watcher,
+    audience: &'a dyn Audience,
     beat: Mutex<Beat>,
 }
+
+/// Hears what happens in one pass.
+pub struct Heard<'a>(&'a Pulse<'a>, PassId);
 
 /// What was heard last.
 #[derive(Clone, Copy)]
@@ -32,10 +37,15 @@ struct Beat {
 }
 
 impl<'a> Pulse<'a> {
-    /// Hears what `watcher` is to hear too.
-    pub fn new(manager: &'a Manager, watcher: &'a dyn Watcher) -> Self {
+    /// Hears what the `audience` is to hear too.
+    pub fn new(manager: &'a Manager, audience: &'a dyn Audience) -> Self {
         let beat = Mutex::new(Beat { last: Instant::now(), running: 0 });
-        Self { manager, watcher, beat }
+        Self { manager, audience, beat }
+    }
+
+    /// Hears what happens in `pass`.
+    pub fn of(&'a self, pass: PassId) -> Heard<'a> {
+        Heard(self, pass)
     }
 
     /// A pass begins, and no other one is under way.
@@ -80,10 +90,11 @@ impl<'a> Pulse<'a> {
     }
 }
 
-impl Watcher for Pulse<'_> {
+impl Watcher for Heard<'_> {
     fn event(&self, event: &Event<'_>) {
+        let Self(pulse, pass) = self;
         {
-            let mut beat = self.beat();
+            let mut beat = pulse.beat();
             beat.last = Instant::now();
             match event {
                 Event::StepStarted(_) => beat.running += 1,
@@ -96,7 +107,7 @@ impl Watcher for Pulse<'_> {
                 | Event::GoingBack(_) => {}
             }
         }
-        self.watcher.event(event);
+        pulse.audience.event(*pass, event);
     }
 }
 
@@ -111,8 +122,8 @@ mod tests {
 
     struct Nobody;
 
-    impl Watcher for Nobody {
-        fn event(&self, _: &Event<'_>) {}
+    impl Audience for Nobody {
+        fn event(&self, _: PassId, _: &Event<'_>) {}
     }
 
     /// Ends `work` after `seconds`; how often the manager, which waits ten seconds, heard of it by then.
@@ -170,7 +181,7 @@ mod tests {
         let works = async |pulse: &Pulse<'_>| {
             let step = step();
             let work = async {
-                pulse.event(&Event::StepStarted(&step));
+                pulse.of(PassId(1)).event(&Event::StepStarted(&step));
                 std::future::pending::<()>().await;
             };
             pulse.attend(work).await;

@@ -8,11 +8,8 @@ use std::time::Duration;
 
 use indicatif::{HumanBytes, MultiProgress, ProgressBar, ProgressDrawTarget, ProgressStyle};
 
-use super::style::one_line;
+use super::wire::{EventKind, StepEvent, step_event};
 use crate::apply::{Event, Watcher};
-use crate::engine::PullProgress;
-use crate::model::{ContainerState, Health, ObservedContainer, ServiceId};
-use crate::plan::{PlannedStep, Step, StepId};
 
 /// A pull.
 const BAR: &str = "{spinner} {msg} [{wide_bar}] {bytes} of {total_bytes}, {bytes_per_sec}";
@@ -41,63 +38,39 @@ impl Progress {
 
 impl Watcher for Progress {
     fn event(&self, event: &Event<'_>) {
+        let (kind, step) = step_event(event);
+        self.show(kind, &step);
+    }
+}
+
+impl Progress {
+    /// Shows something that happened in a pass, here or in a daemon.
+    pub fn show(&self, kind: EventKind, step: &StepEvent) {
         match &self.screen {
-            Some(screen) => screen.show(event),
-            None => log(event),
+            Some(screen) => screen.show(kind, step),
+            None => log(kind, step),
         }
     }
 }
 
-fn log(event: &Event<'_>) {
-    match event {
-        Event::StepStarted(planned) => {
-            let (stack, service) = concerned(planned);
-            tracing::debug!(stack, service, step = planned.id.0, "{}", named(planned));
-        }
-        Event::StepDone(planned) => {
-            let (stack, service) = concerned(planned);
-            tracing::info!(stack, service, step = planned.id.0, "{}: done", named(planned));
-        }
-        Event::StepFailed(planned, why) => {
-            let ((stack, service), why) = (concerned(planned), one_line(why));
-            tracing::error!(stack, service, step = planned.id.0, "{}: {why}", named(planned));
-        }
-        // Several a second: nothing for a log.
-        Event::Pulling(..) | Event::Seen(..) => {}
-        Event::HookFailed(why) => tracing::warn!("{}", one_line(why)),
-        Event::GoingBack(id) => {
-            let (stack, service) = (id.stack.as_str(), id.service.as_str());
-            tracing::warn!(stack, service, "{}", going_back(id));
-        }
+fn log(kind: EventKind, of: &StepEvent) {
+    let (stack, service, step) = (of.stack.as_deref(), of.service.as_deref(), of.id);
+    let (name, why) = (&of.name, of.error.as_deref().unwrap_or_default());
+    match kind {
+        EventKind::StepBegun => tracing::debug!(stack, service, step, "{name}"),
+        EventKind::StepDone => tracing::info!(stack, service, step, "{name}: done"),
+        EventKind::StepFailed => tracing::error!(stack, service, step, "{name}: {why}"),
+        EventKind::HookFailed => tracing::warn!("{why}"),
+        EventKind::GoingBack => tracing::warn!(stack, service, "{name}"),
+        // Several a second, or nothing of a step: nothing for a log.
+        EventKind::Pulling | EventKind::Seen | EventKind::PassBegun | EventKind::PassEnded => {}
     }
-}
-
-/// The stack and the service that a step is done for, as fields of a log line.
-fn concerned(planned: &PlannedStep) -> (&str, Option<&str>) {
-    (planned.stack.as_str(), planned.service.as_ref().map(|id| id.service.as_str()))
-}
-
-/// The step without values: of what it is done to only an image comes as people may see it.
-fn named(planned: &PlannedStep) -> String {
-    let word = planned.step.word();
-    let who = match &planned.service {
-        Some(service) => service.to_string(),
-        None => planned.stack.to_string(),
-    };
-    if let Step::PullImage { shown, .. } = &planned.step {
-        return format!("{who}: {word} {}", one_line(shown));
-    }
-    format!("{who}: {word}")
-}
-
-fn going_back(service: &ServiceId) -> String {
-    format!("{service}: goes back to what ran before")
 }
 
 /// The lines of a terminal.
 struct Screen {
     lines: MultiProgress,
-    running: Mutex<BTreeMap<StepId, (String, ProgressBar)>>,
+    running: Mutex<BTreeMap<Option<u32>, (String, ProgressBar)>>,
 }
 
 impl Screen {
@@ -105,44 +78,46 @@ impl Screen {
         Self { lines: MultiProgress::with_draw_target(target), running: Mutex::default() }
     }
 
-    fn show(&self, event: &Event<'_>) {
-        match event {
-            Event::StepStarted(planned) => self.begin(planned),
-            Event::StepDone(planned) => self.end(planned.id),
-            Event::StepFailed(planned, why) => {
-                self.end(planned.id);
-                self.say(&format!("{}: {}", named(planned), one_line(why)));
+    fn show(&self, kind: EventKind, step: &StepEvent) {
+        let why = step.error.as_deref().unwrap_or_default();
+        match kind {
+            EventKind::StepBegun => self.begin(step),
+            EventKind::StepDone => self.end(step),
+            EventKind::StepFailed => {
+                self.end(step);
+                self.say(&format!("{}: {why}", step.name));
             }
-            Event::Pulling(id, progress) => self.pulling(*id, *progress),
-            Event::Seen(id, container) => self.seen(*id, container),
-            Event::HookFailed(why) => self.say(&one_line(why)),
-            Event::GoingBack(service) => self.say(&going_back(service)),
+            EventKind::Pulling => self.pulling(step),
+            EventKind::Seen => self.seen(step),
+            EventKind::HookFailed => self.say(why),
+            EventKind::GoingBack => self.say(&step.name),
+            EventKind::PassBegun | EventKind::PassEnded => {}
         }
     }
 
-    fn begin(&self, planned: &PlannedStep) {
+    fn begin(&self, step: &StepEvent) {
         let line = self.lines.add(ProgressBar::new_spinner());
         if let Ok(style) = ProgressStyle::with_template(LINE) {
             line.set_style(style);
         }
-        let name = named(planned);
-        line.set_message(name.clone());
+        line.set_message(step.name.clone());
         line.enable_steady_tick(Duration::from_millis(120));
-        self.running().insert(planned.id, (name, line));
+        self.running().insert(step.id, (step.name.clone(), line));
     }
 
-    fn end(&self, id: StepId) {
-        if let Some((_, line)) = self.running().remove(&id) {
+    fn end(&self, step: &StepEvent) {
+        if let Some((_, line)) = self.running().remove(&step.id) {
             line.finish_and_clear();
         }
     }
 
     /// A bar with bytes and speed, once it is known how many bytes there are.
-    fn pulling(&self, id: StepId, progress: PullProgress) {
+    fn pulling(&self, step: &StepEvent) {
         let running = self.running();
-        let Some((name, line)) = running.get(&id) else { return };
-        if progress.total == 0 {
-            return line.set_message(format!("{name} {}", HumanBytes(progress.current)));
+        let Some((name, line)) = running.get(&step.id) else { return };
+        let (current, total) = (step.bytes.unwrap_or(0), step.total.unwrap_or(0));
+        if total == 0 {
+            return line.set_message(format!("{name} {}", HumanBytes(current)));
         }
         if line.length().is_none() {
             line.set_message(name.clone());
@@ -150,14 +125,14 @@ impl Screen {
                 line.set_style(style.progress_chars("=> "));
             }
         }
-        line.set_length(progress.total.max(progress.current));
-        line.set_position(progress.current);
+        line.set_length(total.max(current));
+        line.set_position(current);
     }
 
     /// What the container does that is waited for; for how long, the line itself tells.
-    fn seen(&self, id: StepId, container: &ObservedContainer) {
-        if let Some((name, line)) = self.running().get(&id) {
-            line.set_message(format!("{name} {}", how(container)));
+    fn seen(&self, step: &StepEvent) {
+        if let (Some((name, line)), Some(how)) = (self.running().get(&step.id), &step.container) {
+            line.set_message(format!("{name} {how}"));
         }
     }
 
@@ -173,34 +148,17 @@ impl Screen {
         let _ = self.lines.clear();
     }
 
-    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<StepId, (String, ProgressBar)>> {
+    fn running(&self) -> std::sync::MutexGuard<'_, BTreeMap<Option<u32>, (String, ProgressBar)>> {
         self.running.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-/// `running, starting`, `running, healthy`, `restarting`: what it does, and what its health check says.
-fn how(container: &ObservedContainer) -> String {
-    let state = match container.state {
-        ContainerState::Created => "created",
-        ContainerState::Running => "running",
-        ContainerState::Paused => "paused",
-        ContainerState::Restarting { .. } => "restarting",
-        ContainerState::Exited { .. } => "ended",
-        ContainerState::Dead => "dead",
-    };
-    match container.health {
-        Health::None => state.to_owned(),
-        Health::Starting => format!("{state}, starting"),
-        Health::Healthy => format!("{state}, healthy"),
-        Health::Unhealthy => format!("{state}, unhealthy"),
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::StackName;
-    use crate::plan::Target;
+    use crate::engine::PullProgress;
+    use crate::model::{ContainerState, Health, ObservedContainer, StackName};
+    use crate::plan::{PlannedStep, Step, StepId, Target};
 
     fn planned(number: u32) -> PlannedStep {
         PlannedStep {
@@ -237,6 +195,9 @@ mod tests {
 
     #[test]
     fn a_container_that_is_waited_for_is_told_with_its_health() {
+        let how = |container: &ObservedContainer| {
+            step_event(&Event::Seen(StepId(1), container)).1.container.unwrap()
+        };
         assert_eq!(how(&container()), "running, starting");
         let ended = ContainerState::Exited { code: 1, oom_killed: false };
         let ended = ObservedContainer { state: ended, health: Health::None, ..container() };
@@ -334,6 +295,7 @@ mod tests {
 
     #[test]
     fn what_a_step_is_done_to_is_not_logged() {
-        assert_eq!(named(&planned(1)), "shop: start-container");
+        let (kind, step) = step_event(&Event::StepStarted(&planned(1)));
+        assert_eq!((kind, step.name.as_str()), (EventKind::StepBegun, "shop: start-container"));
     }
 }

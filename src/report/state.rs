@@ -1,5 +1,6 @@
 //! The state of a service in one word, and why in one line (`interface`: states of a service).
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::memory::HeldBy;
@@ -7,7 +8,7 @@ use crate::model::{ContainerState, Health, Masks, ObservedContainer, ServiceId};
 use crate::plan::{Block, Change, Difference, Held, Verdict};
 
 /// How a service stands, best first: a stack has the worst of its services.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
     /// As git says.

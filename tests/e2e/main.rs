@@ -20,6 +20,7 @@ mod ssh_server;
 #[expect(dead_code, reason = "tests of sources alone ask more of it")]
 mod web_server;
 
+mod api;
 mod bad_input;
 mod bad_release;
 mod command_line;

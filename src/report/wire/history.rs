@@ -1,13 +1,14 @@
 //! `evenkeel.history/v1`: the generations, newest first.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::WireReason;
 use crate::history::{GenerationRow, ServiceRow};
 
 /// Generations, newest first.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HistoryReport {
     /// `evenkeel.history/v1`
     pub schema: &'static str,
@@ -16,7 +17,7 @@ pub struct HistoryReport {
 }
 
 /// One generation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HistoryGeneration {
     /// Its number.
     pub generation: u64,
@@ -43,7 +44,7 @@ pub struct HistoryGeneration {
 }
 
 /// One service in a generation.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct HistoryService {
     /// Its name.
     pub service: String,

@@ -18,7 +18,11 @@ mod validate;
 mod import;
 mod pin;
 mod sbom;
+mod done;
+mod event;
 
+pub use done::DoneReport;
+pub use event::{EventKind, PassEvent, StepEvent, step_event};
 pub use explain::{
     ExplainBack, ExplainFollowing, ExplainKept, ExplainNext, ExplainPlace, ExplainReport,
     ExplainRunning, ExplainService, ExplainStack, ExplainSuspension, ExplainWindow, ExplainWritten,

@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use serde::Serialize;
+use schemars::JsonSchema;
+use serde::{Deserialize, Serialize};
 
 use super::containers::containers_of;
 use super::shared::{joined, masks_of, problems_of, seconds, wired};
@@ -16,7 +17,9 @@ use crate::plan::{Change, Plan, Verdict};
 use crate::report::state;
 
 /// How a pass, or a stack in it, ended; the worst last.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize)]
+#[derive(
+    Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize, JsonSchema,
+)]
 #[serde(rename_all = "kebab-case")]
 pub enum PassOutcome {
     /// As git says, or as an operator wishes.
@@ -59,7 +62,7 @@ pub struct Pass<'a> {
 }
 
 /// What a pass did.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PassReport {
     /// `evenkeel.pass/v1`
     pub schema: &'static str,
@@ -80,7 +83,7 @@ pub struct PassReport {
 }
 
 /// A source that could not be read.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PassSource {
     /// Its name.
     pub source: String,
@@ -89,7 +92,7 @@ pub struct PassSource {
 }
 
 /// A failure of no service in particular.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct PassFailure {
     /// What went wrong.
     pub error: String,
@@ -98,7 +101,7 @@ pub struct PassFailure {
 }
 
 /// One stack.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PassStack {
     /// Its name.
     pub stack: String,
@@ -117,7 +120,7 @@ pub struct PassStack {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PassService {
     /// Its name.
     pub service: String,

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeMap;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::shared::{joined, masks_of, name_masked, problems_of, wired};
@@ -11,7 +12,7 @@ use crate::plan::{Change, Plan, PlannedStep, Step};
 use crate::report::state::{self, State};
 
 /// What a pass would do.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PlanReport {
     /// `evenkeel.plan/v1`
     pub schema: &'static str,
@@ -24,7 +25,7 @@ pub struct PlanReport {
 }
 
 /// One stack.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PlanStack {
     /// Its name.
     pub stack: String,
@@ -47,7 +48,7 @@ pub struct PlanStack {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PlanService {
     /// Its name.
     pub service: String,
@@ -71,7 +72,7 @@ pub struct PlanService {
 }
 
 /// One step.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct PlanStep {
     /// Its place in the whole plan, from 1.
     pub id: u32,

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::model::stack::Remark;
@@ -9,7 +10,7 @@ use crate::model::{DesiredState, Masks, Place, Problem, Service, StackContent, S
 use crate::plan::Difference;
 
 /// One field that differs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WireReason {
     /// The field, in the manifest's words.
     pub field: String,
@@ -42,7 +43,7 @@ impl WireReason {
 }
 
 /// Something wrong in what a person wrote.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WireProblem {
     /// The file; null where the problem has no place.
     pub file: Option<String>,
@@ -83,7 +84,7 @@ impl From<&Problem> for WireProblem {
 }
 
 /// Something worth saying that is no error.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct WireRemark {
     /// The file; null where the remark has no place.
     pub file: Option<String>,

@@ -1,6 +1,7 @@
 //! `evenkeel.status/v1`: where everything stands.
 
 use jiff::Timestamp;
+use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::{WireProblem, WireRemark};
@@ -9,7 +10,7 @@ use crate::model::{ServiceId, ServiceName, StackName};
 use crate::report::state::State;
 
 /// Where everything stands.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StatusReport {
     /// `evenkeel.status/v1`
     pub schema: &'static str,
@@ -28,7 +29,7 @@ pub struct StatusReport {
 }
 
 /// The engine.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusEngine {
     /// `28.5.1`
     pub version: Option<String>,
@@ -43,7 +44,7 @@ pub struct StatusEngine {
 }
 
 /// A disk that is too full, though images went that nothing needs.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusDisk {
     /// `degraded`
     pub state: State,
@@ -54,7 +55,7 @@ pub struct StatusDisk {
 }
 
 /// One source.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusSource {
     /// Its name.
     pub name: String,
@@ -75,7 +76,7 @@ pub struct StatusSource {
 }
 
 /// One stack.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StatusStack {
     /// Its name.
     pub stack: String,
@@ -98,7 +99,7 @@ pub struct StatusStack {
 }
 
 /// One service.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize, JsonSchema)]
 pub struct StatusService {
     /// Its name.
     pub service: String,
@@ -134,7 +135,7 @@ pub struct StatusService {
 }
 
 /// A service that follows its registry.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusFollows {
     /// What git asks for: tags by a rule, or what the written tag is at the registry.
     pub asks: String,
@@ -149,7 +150,7 @@ pub struct StatusFollows {
 }
 
 /// One container.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
 pub struct StatusContainer {
     /// Its id.
     pub id: String,

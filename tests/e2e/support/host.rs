@@ -115,6 +115,8 @@ impl Host {
         command.args(arguments.iter().map(|argument| self.fill(argument)));
         // Nothing of the person who runs the tests takes part.
         command.env("HOME", self.directory.path()).env_remove("DOCKER_HOST");
+        // Nor does another daemon of this machine.
+        command.env("EVENKEEL_SOCKET", self.path("evenkeel.sock"));
         command
     }
 

@@ -53,7 +53,8 @@ impl GitRepo {
         self.git(&["rev-parse", "HEAD"])
     }
 
-    fn git(&self, arguments: &[&str]) -> String {
+    /// Runs git in the work tree.
+    pub fn git(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
         command.current_dir(&self.directory).args(arguments);
         // Nobody's own settings take part.
