@@ -34,6 +34,7 @@ pub async fn of_stuck(hands: &Hands<'_>, container: &ContainerRef, stuck: &Stuck
         logs: logs.iter().map(|line| hands.masks.mask(line)).collect(),
         hint: None,
         blames_spec: stuck.blames_the_spec(),
+        other_spec: None,
         blames_another: false,
         half_done: *stuck != Stuck::Stopped,
     }
@@ -46,6 +47,7 @@ pub fn of_engine(hands: &Hands<'_>, step: &Step, error: &EngineError) -> Failure
         logs: Vec::new(),
         hint: hint(error).map(str::to_owned),
         blames_spec: error.blames_the_spec(),
+        other_spec: None,
         blames_another: false,
         half_done: changes_containers(step),
     }

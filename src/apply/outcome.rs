@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
 use crate::model::memory::Deployed;
-use crate::model::{DesiredState, ServiceId, ServiceOutcome};
+use crate::model::{DesiredState, ServiceId, ServiceOutcome, SpecHash};
 use crate::plan::{Change, Plan, Verdict};
 
 /// How it ended.
@@ -80,6 +80,8 @@ pub struct Failure {
     pub hint: Option<String>,
     /// Whether the spec is to blame, as against trouble of the world, which passes.
     pub blames_spec: bool,
+    /// The spec that was tried, where it is not the one that is wanted.
+    pub other_spec: Option<SpecHash>,
     /// Whether another service is to blame, which this one waits for.
     pub blames_another: bool,
     /// Whether a step that changes containers was under way, so that there is something to take back.
@@ -94,8 +96,20 @@ impl Failure {
             logs: Vec::new(),
             hint: None,
             blames_spec: false,
+            other_spec: None,
             blames_another: false,
             half_done: false,
         }
+    }
+
+    /// The spec of `change` that this is held against: it had to prove itself, and is to blame.
+    pub fn rejects<'a>(&'a self, change: &'a Change) -> Option<&'a SpecHash> {
+        let wanted = change.spec.as_ref().filter(|_| change.tries_spec);
+        self.other_spec.as_ref().or(wanted).filter(|_| self.blames_spec)
+    }
+
+    /// Whether the rollout of `change` was left half-way by this for somebody to look (`failure_action: pause`).
+    pub fn pauses(&self, change: &Change) -> bool {
+        change.pauses && self.half_done && self.other_spec.is_none()
     }
 }

@@ -333,10 +333,11 @@ impl<'p> Schedule<'p> {
         self.close(unit, State::NotDone(why));
     }
 
-    fn note_failure(&mut self, unit: usize, at: StepId, failure: Failure) {
+    fn note_failure(&mut self, unit: usize, at: StepId, mut failure: Failure) {
         let step = self.units[unit].steps.iter().copied().find(|planned| planned.id == at);
         let service = self.service_of(unit);
         let change = service.and_then(|service| self.changes.get(service).copied());
+        failure.other_spec = change.and_then(|change| change.tries_other.get(&at).cloned());
         let leads_back = change.is_some_and(|one| !one.pauses && !one.way_back.is_empty());
         let Some(service) = service else {
             self.shared_failures.push(failure);

@@ -8,10 +8,10 @@ use crate::model::desired::Pinned;
 use crate::model::memory::HeldBy;
 use crate::model::observed::ContainerState;
 use crate::model::spec::RestartPolicy;
-use crate::model::{ObservedContainer, ServiceId};
+use crate::model::{ObservedContainer, ServiceId, SpecHash};
 
 /// What a service that is left as it is still gets: a container that crashed or was stopped is started
-/// again, unless it is the one that was rejected, or the one that trouble of the world keeps from starting.
+/// again, unless the spec it was made from was rejected, or trouble of the world keeps it from starting.
 pub fn keep_alive<'a>(
     situation: &Survey<'a>,
     id: &ServiceId,
@@ -53,6 +53,20 @@ pub fn keep_alive<'a>(
         replicas.push(Replica { number, name, slot, need: Need::Mend(current, drift) });
     }
     replicas
+}
+
+/// The spec that shows what it is worth when `container` of a service that is left alone is started again:
+/// another one than is wanted, which is tried by its own rollout, and none that was good here before.
+pub fn tries_other<'c>(
+    situation: &Survey<'_>,
+    judged: &Judged<'_>,
+    container: &'c ObservedContainer,
+) -> Option<&'c SpecHash> {
+    let wanted = judged.desired.image.as_ref().ok()?;
+    let was_good = situation.memory.deployed.get(&judged.id);
+    let spec = container.spec().filter(|_| judged.verdict.is_left_alone())?;
+    let is_other = *spec != wanted.hash && was_good.is_none_or(|good| good.spec != *spec);
+    is_other.then_some(spec)
 }
 
 /// Who holds a service may stop it, too: such a container is not started again.

@@ -155,6 +155,7 @@ pub fn explanation(service: ServiceId, verdict: Verdict) -> Change {
         mates: Vec::new(),
         follows: Vec::new(),
         tries_spec: false,
+        tries_other: BTreeMap::new(),
         was_stopped: false,
         remarks: Vec::new(),
     }

@@ -34,7 +34,7 @@ pub mod repair;
 pub mod retention;
 pub mod registry_retention;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::Timestamp;
 
@@ -96,6 +96,9 @@ pub struct Change {
     /// Whether its spec has to prove itself, so that a failure can say something against it: not where containers
     /// run again or are replaced for another service's sake, with the spec they have.
     pub tries_spec: bool,
+    /// The steps of a service that is left alone which try another spec than the wanted one: that of a container
+    /// that is started again and has not been seen to be good here.
+    pub tries_other: BTreeMap<StepId, SpecHash>,
     /// Whether a container of it is started again that ended as `docker stop` ends one.
     pub was_stopped: bool,
     /// Things worth saying.

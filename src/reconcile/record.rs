@@ -407,18 +407,14 @@ fn remember(
     if outcome.completed.contains(&change.service) {
         history.complete_job(&change.service, spec)?;
     }
-    match &result.failure {
-        Some(failure) if failure.blames_spec && change.tries_spec => {
-            let paused = change.pauses && failure.half_done;
-            let mut error = failure.message.clone();
-            if paused {
-                error.push_str("; it was left half-way, as its `failure_action: pause` says");
-            }
-            let rejection = Rejection { since: now, error, paused };
-            history.reject(&change.service, spec, &rejection)
-        }
-        Some(_) | None => Ok(()),
+    let Some(failure) = &result.failure else { return Ok(()) };
+    let Some(rejected) = failure.rejects(change) else { return Ok(()) };
+    let paused = failure.pauses(change);
+    let mut error = failure.message.clone();
+    if paused {
+        error.push_str("; it was left half-way, as its `failure_action: pause` says");
     }
+    history.reject(&change.service, rejected, &Rejection { since: now, error, paused })
 }
 
 fn row(view: &View, outcome: &Outcome, change: &Change) -> history::ServiceResult {

@@ -420,16 +420,14 @@ impl Bench {
             else {
                 continue;
             };
-            let key = (change.service.clone(), spec.clone());
             if outcome.completed.contains(&change.service) {
-                memory.completed_jobs.insert(key.clone());
+                memory.completed_jobs.insert((change.service.clone(), spec.clone()));
             }
-            let blames = |failure: &&apply::Failure| failure.blames_spec && change.tries_spec;
-            if let Some(failure) = result.failure.as_ref().filter(blames) {
-                let paused = change.pauses && failure.half_done;
-                let error = failure.message.clone();
+            let Some(failure) = &result.failure else { continue };
+            if let Some(spec) = failure.rejects(change) {
+                let (paused, error) = (failure.pauses(change), failure.message.clone());
                 let rejection = Rejection { since: self.now, error, paused };
-                memory.rejected.insert(key, rejection);
+                memory.rejected.insert((change.service.clone(), spec.clone()), rejection);
             }
         }
     }

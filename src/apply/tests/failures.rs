@@ -81,6 +81,50 @@ async fn a_spec_whose_container_was_made_and_not_started_still_has_to_prove_itse
 }
 
 #[tokio::test(start_paused = true)]
+async fn an_earlier_spec_that_never_was_good_is_started_once_beside_a_rejected_one() {
+    let mut host = Bench::new();
+    let earlier = host.image("earlier", ImageBehaviour::exits(SECOND, 1));
+    let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+    host.want("shop", [service("web", &earlier)]);
+    host.superseded.extend([id("shop/web")]);
+    host.pass().await;
+    assert!(host.memory().rejected.is_empty(), "a newer commit came");
+    host.superseded = Default::default();
+    host.world.docker_start("shop-web-1").unwrap();
+    tokio::time::sleep(SECOND * 2).await;
+    host.want("shop", [service("web", &sick).checked()]);
+    host.pass().await;
+    assert_eq!(host.memory().rejected.len(), 1);
+    assert!(!host.container("shop-web-1").is_up());
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("shop/web"), Verdict::Rejected { .. }));
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Failed);
+    assert_eq!(host.memory().rejected.len(), 2, "its own failing is held against it, too");
+    host.assert_quiet().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_earlier_spec_that_was_good_is_started_again_whatever_came_of_it_the_last_time() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let sick = host.image("sick", ImageBehaviour::health(HealthStory::Never));
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    host.want("shop", [service("web", &sick).checked()]);
+    assert_eq!(host.pass().await.outcome("shop/web"), ServiceOutcome::RolledBack);
+    host.world.docker_stop("shop-web-1").unwrap();
+    let broken = Fault::Refused(EngineError::CannotStart("no such device".into()));
+    host.world.fail_next(Matcher::any(Verb::Start), broken);
+    let pass = host.pass().await;
+    assert!(matches!(pass.verdict("shop/web"), Verdict::Rejected { .. }));
+    let failure = pass.outcome.services[&id("shop/web")].failure.clone().unwrap();
+    assert!(failure.blames_spec, "{failure:?}");
+    assert_eq!(host.memory().rejected.len(), 1, "nothing is held against what was good before");
+    host.pass().await;
+    assert!(host.container("shop-web-1").is_running());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_failed_first_deploy_stops_and_is_reported() {
     let mut host = Bench::new();
     let bad = host.image("bad", ImageBehaviour::exits(SECOND, 3));

@@ -25,7 +25,7 @@ use crate::engine::ContainerUpdate;
 use crate::model::probe::Probe;
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::{FailureAction, Order};
-use crate::model::{NetworkName, ObservedContainer, ServiceId};
+use crate::model::{NetworkName, ObservedContainer, ServiceId, SpecHash};
 
 /// Plans the steps of one service. `waits` must have succeeded before one of its containers starts.
 pub fn emit<'a>(
@@ -49,6 +49,7 @@ pub fn emit<'a>(
         ends: Vec::new(),
         bears: if together.is_some() { 0 } else { batches::bears(service) },
         set_aside: Vec::new(),
+        tries_other: BTreeMap::new(),
         is_shared: together.as_ref().is_some_and(|together| together.is_shared(&service.id)),
         is_whole: together.as_ref().is_some_and(|together| together.is_whole()),
     };
@@ -59,6 +60,7 @@ pub fn emit<'a>(
     change.was_stopped = matches!(service.verdict, Verdict::Start(_))
         && service.replicas.iter().any(alive::was_stopped);
     let ways = emission.all_replicas();
+    change.tries_other = std::mem::take(&mut emission.tries_other);
     if let Some(together) = together.filter(|_| !is_job) {
         together.add(&service.id, ways, networks_of(service), emission.set_aside);
         return change;
@@ -132,6 +134,8 @@ struct Emission<'e, 'a> {
     bears: usize,
     /// Containers to remove once every replica has passed, with the step they wait for.
     set_aside: Vec<(Target, StepId)>,
+    /// The steps that try another spec than the wanted one.
+    tries_other: BTreeMap<StepId, SpecHash>,
     /// Whether others are in its network, or it in theirs, that are rolled out as one with it.
     is_shared: bool,
     /// Whether its stack is changed as a whole or not at all.
@@ -215,7 +219,10 @@ impl Emission<'_, '_> {
                 after = vec![stopped];
             }
             let started = self.start(target.clone(), &because, after);
-            self.gate(target, started, self.gate_after_start());
+            let good = self.gate(target, started, self.gate_after_start());
+            if let Some(spec) = alive::tries_other(self.situation, self.service, container) {
+                self.tries_other.extend([(started, spec.clone()), (good, spec.clone())]);
+            }
             return match replica.was_never_started() {
                 true => self.goes(replica),
                 false if drift.stop && self.is_whole => self.starts_once_more(container),

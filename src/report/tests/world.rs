@@ -169,6 +169,7 @@ pub fn plan(verdicts: impl IntoIterator<Item = (&'static str, Verdict)>) -> Plan
             mates: Vec::new(),
             follows: Vec::new(),
             tries_spec: true,
+            tries_other: BTreeMap::new(),
             was_stopped: false,
             remarks: Vec::new(),
         })
@@ -259,6 +260,7 @@ pub fn outcome(results: &[(&str, ServiceOutcome)]) -> Outcome {
             logs: vec!["starting".to_owned(), "no \u{1b}[31mdatabase".to_owned()],
             hint: Some("see `docker logs shop-api-1`".to_owned()),
             blames_spec: true,
+            other_spec: None,
             blames_another: false,
             half_done: true,
         });
