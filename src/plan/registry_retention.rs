@@ -199,7 +199,41 @@ pub fn judge(contents: &Contents, policy: &Policy, now: Timestamp) -> Vec<Judged
         }
         groups.push(group);
     }
-    groups.into_iter().rev().flatten().collect()
+    wholes_first(contents, groups.into_iter().rev().flatten().collect())
+}
+
+/// The same, with nothing that goes before what is made of it and goes, too: what is made of an image may have come
+/// to stand behind it as one that belongs to what speaks of the image.
+fn wholes_first(contents: &Contents, judged: Vec<Judged>) -> Vec<Judged> {
+    let order: Vec<Digest> = judged.iter().map(|one| one.digest.clone()).collect();
+    let mut wholes: BTreeMap<&Digest, Vec<&Digest>> = BTreeMap::new();
+    for one in judged.iter().filter(|one| matches!(one.fate, Fate::Goes(_))) {
+        let Some((whole, stored)) = contents.manifests.get_key_value(&one.digest) else { continue };
+        for part in &stored.children {
+            wholes.entry(part).or_default().push(whole);
+        }
+    }
+    let mut left: BTreeMap<Digest, Judged> =
+        judged.into_iter().map(|one| (one.digest.clone(), one)).collect();
+    let mut sorted = Vec::new();
+    for digest in &order {
+        place(digest, &wholes, &mut left, &mut sorted);
+    }
+    sorted
+}
+
+fn place(
+    digest: &Digest,
+    wholes: &BTreeMap<&Digest, Vec<&Digest>>,
+    left: &mut BTreeMap<Digest, Judged>,
+    sorted: &mut Vec<Judged>,
+) {
+    // Taken out first, so that what leads to itself is placed once.
+    let Some(one) = left.remove(digest) else { return };
+    for whole in wholes.get(digest).into_iter().flatten() {
+        place(whole, wholes, left, sorted);
+    }
+    sorted.push(one);
 }
 
 /// The contents with what leads from one manifest to the other.

@@ -288,6 +288,16 @@ fn what_leads_to_each_other_in_a_circle_stays() {
     world.check(&keep(1), "", &[('a', "it is not known what it belongs to")]);
 }
 
+#[test]
+fn what_is_made_of_an_image_goes_before_it_also_where_it_is_part_of_what_speaks_of_it() {
+    let world = World::default()
+        .image('n', "5", 2)
+        .image('a', "t0", 30)
+        .with('b', "t4", days_ago(30), "a")
+        .with('c', &signature('a'), days_ago(30), "b");
+    world.check(&keep(1), "cba", &[]);
+}
+
 fn any_world() -> impl Strategy<Value = World> {
     let one = (0..4_usize, 0..5_u32, prop::collection::vec(0..12_u8, 0..3), 0..12_u8);
     prop::collection::vec(one, 1..12).prop_map(|all| {
