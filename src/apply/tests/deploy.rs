@@ -5,7 +5,7 @@ use crate::engine::fake::{HealthStory, ImageBehaviour};
 use crate::model::spec::RestartPolicy;
 use crate::model::stack::Condition;
 use crate::model::{ContainerState, Health};
-use crate::plan::{Block, Verdict};
+use crate::plan::{Block, Step, Verdict};
 
 fn place(calls: &[String], wanted: &str) -> usize {
     calls.iter().position(|call| call == wanted).unwrap_or_else(|| panic!("{wanted}: {calls:#?}"))
@@ -249,4 +249,18 @@ async fn what_is_merely_liked_may_fail() {
     let pass = host.pass().await;
     assert_eq!(pass.outcome("shop/cache"), crate::model::ServiceOutcome::Failed);
     assert_eq!(pass.outcome("shop/web"), crate::model::ServiceOutcome::Done);
+}
+
+#[tokio::test(start_paused = true)]
+async fn each_step_of_an_update_says_why_and_what_is_there_already_is_not_made() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("web", &app).volume("shop_data")]);
+    host.converge().await;
+    host.want("shop", [service("web", &app).volume("shop_data").env("LEVEL", "debug")]);
+    let plan = host.plan().await;
+    let create = plan.steps.iter().find(|planned| matches!(planned.step, Step::CreateContainer(_)));
+    assert!(create.is_some_and(|planned| planned.because.contains("env.LEVEL")), "{create:?}");
+    let makes_volumes = |step: &Step| matches!(step, Step::CreateVolume { .. });
+    assert!(!plan.steps.iter().any(|planned| makes_volumes(&planned.step)));
 }

@@ -2,8 +2,9 @@
 
 use super::bench::*;
 use crate::engine::fake::ImageBehaviour;
-use crate::model::spec::RestartPolicy;
-use crate::plan::Verdict;
+use crate::model::Hidden;
+use crate::model::spec::{Hook, RestartPolicy};
+use crate::plan::{Plan, Verdict};
 
 /// A converged host, something done to it, one pass that mends it and says why, and then quiet.
 async fn check(field: &str, word: &str, act: impl FnOnce(&Bench)) {
@@ -113,13 +114,15 @@ async fn an_image_that_was_removed_is_pulled() {
 #[tokio::test(start_paused = true)]
 async fn containers_of_compose_that_match_stay_untouched() {
     let mut host = Bench::new();
-    let app = host.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    let mut image = ImageBehaviour::default();
+    image.defaults.environment.insert("PATH".into(), Some(Hidden::new("/usr/bin")));
+    let app = host.world.load_image("registry.test/app", "1", image.clone());
     host.want("shop", [service("web", &app).env("A", "1"), service("db", &app)]);
     host.converge().await;
     let wanted = host.desired.clone();
     // The same containers as Compose would have left them: without our labels.
     let compose = Bench::new();
-    compose.world.load_image("registry.test/app", "1", ImageBehaviour::default());
+    compose.world.load_image("registry.test/app", "1", image);
     compose.world.docker_network_create(&network("shop_default")).unwrap();
     for name in ["web", "db"] {
         let id = crate::model::ServiceId::new(&"shop".into(), &name.into());
@@ -141,8 +144,18 @@ async fn containers_of_compose_that_match_stay_untouched() {
     let mut host = Bench { desired: wanted, ..compose };
     host.assert_quiet().await;
     assert_eq!(host.memory().matched.len(), 2);
-    host.want("shop", [service("web", &app).env("A", "2"), service("db", &app)]);
+    let drain = Hook { command: vec!["drain".into()], ..Hook::default() };
+    let web = service("web", &app)
+        .env("A", "2")
+        .with(|service| service.settings.hooks.pre_stop = vec![drain.clone()]);
+    host.want("shop", [web, service("db", &app)]);
     let pass = host.converge().await;
     assert_eq!(pass.verdict("shop/web").differences()[0].field, "env.A");
     assert_eq!(*pass.verdict("shop/db"), Verdict::InSync);
+    let says_so = |plan: &Plan| {
+        let mut remarks = plan.changes.iter().flat_map(|change| &change.remarks);
+        remarks.any(|remark| remark.contains("before shop-web-1 stops is not known"))
+    };
+    assert!(says_so(&pass.plan), "what Compose ran before a stop stands nowhere");
+    assert!(!says_so(&host.plan().await), "this one has it on a label");
 }

@@ -119,6 +119,8 @@ async fn an_earlier_spec_that_was_good_is_started_again_whatever_came_of_it_the_
     assert!(matches!(pass.verdict("shop/web"), Verdict::Rejected { .. }));
     let failure = pass.outcome.services[&id("shop/web")].failure.clone().unwrap();
     assert!(failure.blames_spec, "{failure:?}");
+    assert_eq!(pass.outcome("shop/web"), ServiceOutcome::Failed);
+    assert!(!host.container("shop-web-1").is_up(), "once a pass is enough");
     assert_eq!(host.memory().rejected.len(), 1, "nothing is held against what was good before");
     host.pass().await;
     assert!(host.container("shop-web-1").is_running());

@@ -166,17 +166,20 @@ async fn an_external_volume_that_is_missing_blocks_only_who_uses_it() {
 
 #[tokio::test(start_paused = true)]
 async fn what_an_operator_holds_and_stops_stays_stopped_and_a_crash_is_mended() {
-    let mut host = Bench::new();
-    let app = host.app();
-    host.want("shop", [service("web", &app).restart(RestartPolicy::No)]);
-    host.converge().await;
-    hold(&host, HeldBy::Operator);
-    host.world.docker_stop("shop-web-1").unwrap();
-    host.assert_quiet().await;
-    host.world.docker_start("shop-web-1").unwrap();
-    host.world.kill("shop-web-1", 3).unwrap();
-    host.pass().await;
-    assert!(host.container("shop-web-1").is_running());
+    for policy in [RestartPolicy::No, RestartPolicy::UnlessStopped] {
+        let mut host = Bench::new();
+        let app = host.app();
+        host.want("shop", [service("web", &app).restart(policy)]);
+        host.converge().await;
+        hold(&host, HeldBy::Operator);
+        host.world.docker_stop("shop-web-1").unwrap();
+        host.assert_quiet().await;
+        host.world.docker_start("shop-web-1").unwrap();
+        host.world.kill("shop-web-1", 3).unwrap();
+        host.pass().await;
+        tokio::time::advance(SECOND * 2).await;
+        assert!(host.container("shop-web-1").is_running(), "{policy:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

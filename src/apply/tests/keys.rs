@@ -62,6 +62,11 @@ const KEYS: &[(&str, &str, &str)] = &[
         "gpus: [{count: 1}]",
         "deploy: {resources: {reservations: {devices: [{count: 2, capabilities: [gpu]}]}}}",
     ),
+    (
+        "gpus",
+        "deploy: {resources: {reservations: {devices: [{count: 1, capabilities: [gpu]}]}}}",
+        "deploy: {resources: {reservations: {devices: [{count: 1, capabilities: [gpu, utility]}]}}}",
+    ),
     ("group_add", "", "group_add: [audio, 1000]"),
     ("healthcheck", "", "healthcheck: {test: curl x}"),
     ("healthcheck", "healthcheck: {test: a, timeout: 3s}", "healthcheck: {test: a, timeout: 4s}"),

@@ -53,6 +53,37 @@ async fn the_guard_keeps_what_would_be_removed_in_bulk() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn the_guard_allows_what_the_operator_says_and_tells_of_what_is_more() {
+    for (most, told) in [
+        (MostRemovals::Percent(30), Some("more than 30 %")),
+        (MostRemovals::Percent(70), None),
+        (MostRemovals::Count(1), Some("more than 1;")),
+        (MostRemovals::Count(2), None),
+    ] {
+        let mut host = two_stacks().await;
+        host.rules.allow_removals = false;
+        host.rules.removals_max = most;
+        host.forget("shop");
+        let plan = host.plan().await;
+        let why = verdict(&plan, "shop/db").held().map(|held| held.why.as_str());
+        let is_told = |told: &str| why.is_some_and(|why| why.contains(told));
+        assert!(told.map_or(why.is_none(), is_told), "{most:?}: {why:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_whose_services_all_have_other_names_has_not_lost_them() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.rules.allow_removals = false;
+    host.want("shop", [service("web", &app)]);
+    host.converge().await;
+    host.want("shop", [service("api", &app)]);
+    host.converge().await;
+    assert_eq!(host.world.names(), ["shop-api-1"]);
+}
+
+#[tokio::test(start_paused = true)]
 async fn only_what_was_asked_for_goes() {
     let mut host = two_stacks().await;
     host.forget("shop");
