@@ -324,14 +324,15 @@ async fn what_was_set_aside_and_started_again_by_hand_gives_way_to_what_replaces
 async fn a_switch_that_had_come_to_the_new_container_goes_on_with_it() {
     let mut host = Bench::new();
     let app = host.app();
-    host.want("shop", [service("web", &app)]);
+    host.want("shop", [service("web", &app), service("db", &app)]);
     host.converge().await;
-    host.want("shop", [service("web", &app).env("V", "2")]);
+    host.want("shop", [service("web", &app).env("V", "2"), service("db", &app)]);
     host.world.crash_after(5);
     assert!(host.try_pass().await.is_none());
     host.world.revive();
-    assert_eq!(host.world.names(), ["shop-web-1", "shop-web-1.previous"]);
+    assert_eq!(host.world.names(), ["shop-db-1", "shop-web-1", "shop-web-1.previous"]);
     let new = host.container_id("shop-web-1");
-    host.converge().await;
-    assert_eq!((host.container_id("shop-web-1"), host.world.names().len()), (new, 1));
+    let pass = host.converge().await;
+    assert_eq!((host.container_id("shop-web-1"), host.world.names().len()), (new, 2));
+    assert!(pass.repair.changes.is_empty(), "nothing is to be put in order: {:?}", pass.repair);
 }

@@ -124,7 +124,9 @@ async fn who_is_held_keeps_whom_it_is_joined_to_from_being_replaced_only_while_t
     host.hold_web(HeldBy::Operator, None);
     want(&mut host, &app, "2", "1");
     let plan = host.plan().await;
-    assert!(verdict(&plan, "shop/vpn").held().is_some(), "{:?}", verdict(&plan, "shop/vpn"));
+    let held = verdict(&plan, "shop/vpn").held().unwrap();
+    assert!(held.why.starts_with("shop/web, which is in its network, is held"), "{held:?}");
+    assert!(!held.in_sync, "the other one is as git says, and this one is not");
     // It has nothing left to cut anybody off from.
     host.world.docker_stop("shop-vpn-1").unwrap();
     let plan = host.plan().await;
@@ -133,6 +135,15 @@ async fn who_is_held_keeps_whom_it_is_joined_to_from_being_replaced_only_while_t
         "{:?}",
         verdict(&plan, "shop/vpn")
     );
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_is_in_the_network_of_one_that_is_mended_as_it_runs_is_left_alone() {
+    let (host, _) = deployed().await;
+    host.world.docker_rename("shop-vpn-1", "vpn").unwrap();
+    let pass = host.converge().await;
+    assert!(matches!(pass.verdict("shop/vpn"), Verdict::Mend(_)));
+    assert_eq!(*pass.verdict("shop/web"), Verdict::InSync);
 }
 
 #[tokio::test(start_paused = true)]
