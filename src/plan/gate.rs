@@ -55,3 +55,42 @@ impl Gate {
         Some(self.fallback.max(needed))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const SECOND: Duration = Duration::from_secs(1);
+
+    #[test]
+    fn the_deadline_is_the_written_one_or_leaves_time_for_every_round_of_the_health_check() {
+        let good = Until::Good { stable: SECOND, may_complete: false };
+        let check = Healthcheck {
+            interval: Some(SECOND * 10),
+            timeout: Some(SECOND * 5),
+            start_period: Some(SECOND * 20),
+            retries: Some(2),
+            ..Healthcheck::default()
+        };
+        let plain = Healthcheck::default();
+        for (until, written, check, expected) in [
+            (good, None, Some(&check), Some(20 + 15 * 3)),
+            (good, None, Some(&plain), Some(60 * 4)),
+            (good, None, None, Some(30)),
+            (good, Some(7), Some(&check), Some(7)),
+            (Until::Completed, None, Some(&check), None),
+            (Until::Completed, Some(7), None, Some(7)),
+        ] {
+            let gate = Gate {
+                until,
+                deadline: written.map(Duration::from_secs),
+                fallback: SECOND * 30,
+                started: true,
+                restarts: 0,
+                probe: None,
+            };
+            let expected = expected.map(Duration::from_secs);
+            assert_eq!(gate.deadline_with(check), expected, "{until:?} {written:?}");
+        }
+    }
+}
