@@ -28,6 +28,9 @@ pub enum Share {
 /// Bytes, in the file's words; only the schema needs it.
 pub(super) struct Size;
 
+/// A length of time, in the file's words; only the schema needs it.
+pub(super) struct Length;
+
 impl Share {
     /// How many of `total` that is, rounded down.
     pub fn of(self, total: usize) -> usize {
@@ -180,6 +183,9 @@ text_schema!(Share, "Share", {
 text_schema!(Window, "Window", {
     "type": "string",
     "pattern": "^(([A-Za-z, -]+ )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9] *; *)*([A-Za-z, -]+ )?[0-2][0-9]:[0-5][0-9]-[0-2][0-9]:[0-5][0-9]( [A-Za-z0-9_+/-]+)?$"
+});
+text_schema!(Length, "Duration", {
+    "type": ["string", "integer"], "pattern": "^(0|([0-9]+ *[A-Za-zµ]+ *)+)$", "maximum": 0
 });
 text_schema!(Size, "Size", {
     "type": ["string", "integer"], "pattern": "^[0-9]+ *([KkMmGg]([Ii]?[Bb])?|[Bb])?$", "minimum": 1

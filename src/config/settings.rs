@@ -24,17 +24,17 @@ pub enum UnsetVariables {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Rollout {
-    /// How long a container without health check must run; `0s`: as soon as it runs.
+    /// How long a new container without health check has to run before it counts as good; `0s`: as soon as it runs.
     #[serde(deserialize_with = "scalar::duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "scalar::Length", extend("default" = "10s"))]
     pub stable: Duration,
-    /// How long the old container is kept after the switch.
+    /// How long a new container is watched after the switch; a failure in that time switches back.
     #[serde(deserialize_with = "scalar::duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "scalar::Length", extend("default" = "10s"))]
     pub monitor: Duration,
-    /// From create to healthy.
+    /// How long a new container may take from create to good.
     #[serde(deserialize_with = "scalar::duration")]
-    #[schemars(with = "String")]
+    #[schemars(with = "scalar::Length", extend("default" = "5m"))]
     pub deadline: Duration,
 }
 
@@ -53,8 +53,9 @@ impl Default for Rollout {
 #[serde(deny_unknown_fields, default)]
 pub struct Removals {
     /// At most this share of the host's services, or this many.
+    #[schemars(extend("default" = "50%"))]
     pub max: Share,
-    /// Lifts the guard.
+    /// Lifts the guard for good; `--allow-removals` does for one pass.
     pub allow: bool,
 }
 
@@ -68,13 +69,13 @@ impl Default for Removals {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Retention {
-    /// Images of this many good generations of a service.
+    /// Images of this many good generations of a service, the one that runs among them.
     pub keep: u32,
-    /// When to make room.
+    /// When the disk fills up.
     pub disk: Disk,
-    /// How often.
+    /// How often the images are looked through, besides after each change.
     #[serde(deserialize_with = "scalar::interval")]
-    #[schemars(with = "String")]
+    #[schemars(with = "scalar::Length", extend("default" = "1h"))]
     pub interval: Duration,
 }
 
@@ -88,9 +89,11 @@ impl Default for Retention {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Disk {
-    /// Above this, room is made.
+    /// Above this share of the file system of the engine's data, room is made.
+    #[schemars(extend("default" = "80%"))]
     pub high: Percent,
-    /// Until it is below this.
+    /// Room is made until it is below this.
+    #[schemars(extend("default" = "70%"))]
     pub low: Percent,
     /// Whether the build cache may go too.
     pub build_cache: bool,
@@ -106,14 +109,14 @@ impl Default for Disk {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Limits {
-    /// Steps at once.
+    /// Steps at once, and passes at once.
     pub parallel: u32,
-    /// The size of one file of the repository, in bytes.
+    /// The size of one file of the repository.
     #[serde(deserialize_with = "scalar::size")]
-    #[schemars(with = "scalar::Size")]
+    #[schemars(with = "scalar::Size", extend("default" = "1MiB"))]
     pub file: u64,
-    /// How deep mappings and lists of a manifest may nest, and how many files or services deep `include`
-    /// and `extends` may go.
+    /// How deep mappings and lists of a manifest may nest, and how many files or services deep `include` and
+    /// `extends` may go: 4 to 128.
     pub nesting: u32,
     /// How many values aliases may add to a file, and `extends` and `include` to a stack.
     pub expansion: u32,
@@ -131,7 +134,7 @@ impl Default for Limits {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Http {
-    /// Where it listens.
+    /// Where it listens: `127.0.0.1:8420`.
     #[schemars(with = "String")]
     pub listen: SocketAddr,
     /// Holds the token that clients must show; without one, only whether the daemon is well can be asked.

@@ -12,13 +12,13 @@ use super::Tls;
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub struct Recipient {
-    /// Its name; the kind's where it is left out.
+    /// What `evenkeel notify test` and log lines call it; the word of its kind where it is left out.
     pub(super) name: Option<String>,
-    /// What it is told of; all of it where this is left out.
+    /// What it is told of; all of it where it is left out.
     pub(super) events: Option<Vec<EventWord>>,
-    /// Globs of stacks; with it, what concerns no stack is not told.
+    /// Globs of stacks it is told of; everything where it is left out. With it, what concerns no stack is not told.
     pub(super) stacks: Option<Vec<String>>,
-    /// JSON by HTTP.
+    /// JSON by HTTP, to a program of your own.
     pub(super) webhook: Option<Webhook>,
     /// An incoming webhook of Slack.
     pub(super) slack: Option<Hook>,
@@ -50,18 +50,21 @@ pub(super) enum EventWord {
     Recovered,
 }
 
+/// JSON by HTTP; `url` or `url_file`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Webhook {
+    /// Where to.
     pub(super) url: Option<String>,
     /// Holds the URL, where it is a secret.
     pub(super) url_file: Option<PathBuf>,
     /// Holds the key of the signature in `X-Evenkeel-Signature` (HMAC-SHA256).
     pub(super) secret_file: Option<PathBuf>,
-    /// A minijinja template of the JSON to send; every value is written as JSON.
+    /// A minijinja template of the JSON to send in place of the message; every value is written as JSON.
     pub(super) template: Option<String>,
 }
 
+/// An incoming webhook of Slack or Discord, or of what understands the same.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Hook {
@@ -69,6 +72,7 @@ pub(super) struct Hook {
     pub(super) url_file: Option<PathBuf>,
 }
 
+/// A topic of an ntfy server; `url` or `url_file`.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Ntfy {
@@ -80,6 +84,7 @@ pub(super) struct Ntfy {
     pub(super) token_file: Option<PathBuf>,
 }
 
+/// An application of a Gotify server.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Gotify {
@@ -89,10 +94,12 @@ pub(super) struct Gotify {
     pub(super) token_file: Option<PathBuf>,
 }
 
+/// A chat of a Telegram bot.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Telegram {
-    /// The Bot API's server, where it is one of your own.
+    /// The server of the Bot API, where it is one of your own.
+    #[schemars(extend("default" = "https://api.telegram.org"))]
     pub(super) url: Option<String>,
     /// Holds the bot's token.
     pub(super) token_file: Option<PathBuf>,
@@ -100,18 +107,22 @@ pub(super) struct Telegram {
     pub(super) chat: Option<String>,
 }
 
+/// Mail by SMTP.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Email {
     /// The mail server.
     pub(super) host: Option<String>,
-    /// 465 with implicit TLS, 587 with STARTTLS and 25 without where it is left out.
+    /// 465 with `implicit`, 587 with `starttls` and 25 with `none` where it is left out.
     pub(super) port: Option<u16>,
-    /// `starttls` where it is left out.
+    /// How the connection is encrypted.
+    #[schemars(extend("default" = "starttls"))]
     pub(super) tls: Option<Tls>,
     /// Certificates to trust besides the system's (PEM).
     pub(super) ca_file: Option<PathBuf>,
+    /// The user, with `password_file`; without a login where both are left out.
     pub(super) username: Option<String>,
+    /// Holds the password of `username`.
     pub(super) password_file: Option<PathBuf>,
     /// The sender; `evenkeel@<host>` where it is left out.
     pub(super) from: Option<String>,
