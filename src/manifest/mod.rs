@@ -65,7 +65,7 @@ pub use discover::is_manifest;
 pub use load::{Loaded, LoadedStack, load};
 pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
 pub use read::plain_value;
-pub use schema::schema;
+pub use schema::{refused, schema};
 
 #[cfg(test)]
 mod tests;

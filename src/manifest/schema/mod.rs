@@ -22,6 +22,9 @@ mod tests;
 
 use serde_json::{Value, json};
 
+use super::project::REFUSED;
+use super::service::refused as in_services;
+
 use self::shapes::{
     FILLED, Field, closed, definitions, key, key_or, list, named, one_or_more, shape, short_or,
     strict,
@@ -43,6 +46,12 @@ pub fn schema() -> Value {
     }
     examples::add(&mut schema);
     schema
+}
+
+/// Keys that Compose has and evenkeel refuses, each with its path and the reason: what a schema has no place for.
+pub fn refused() -> Vec<(String, &'static str)> {
+    let top = REFUSED.iter().map(|(key, why)| ((*key).to_owned(), *why));
+    top.chain(in_services().map(|(key, why)| (format!("services.*.{key}"), why))).collect()
 }
 
 fn top() -> Vec<Field> {

@@ -179,6 +179,14 @@ const KEYS: &[(&str, Rule)] = {
     ]
 };
 
+/// Keys of the Compose Specification that cannot be used, and why.
+pub fn refused() -> impl Iterator<Item = (&'static str, &'static str)> {
+    KEYS.iter().filter_map(|(key, rule)| match rule {
+        Rule::Refuse(why) => Some((*key, *why)),
+        Rule::Read(_) | Rule::Ignore => None,
+    })
+}
+
 /// The profiles a service is written for.
 pub fn profiles<'a>(at: &At<'a>) -> Vec<&'a str> {
     let Some(profiles) = at.value("profiles") else { return Vec::new() };
