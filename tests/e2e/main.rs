@@ -11,6 +11,9 @@
 
 mod support;
 
+#[path = "../support/markdown.rs"]
+#[expect(dead_code, reason = "tests of pages alone ask more of it")]
+mod markdown;
 #[path = "../support/gateway.rs"]
 #[expect(dead_code, reason = "tests of registries alone ask more of it")]
 mod gateway;
@@ -26,6 +29,7 @@ mod bad_release;
 mod command_line;
 mod daemon;
 mod doctor;
+mod docs;
 mod service;
 mod drift;
 mod failed_update;
