@@ -123,6 +123,10 @@ pub enum Command {
     Schema(Schema),
     /// Check engine, sources, registries, disk and permissions
     Doctor(Doctor),
+    /// Print the completions of a shell
+    Completions(Completions),
+    /// Print the manual page, or write one for each command
+    Man(Man),
 }
 
 /// A source in place of a configuration file.
@@ -489,6 +493,19 @@ pub struct Doctor {
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
+}
+
+#[derive(Args)]
+pub struct Completions {
+    /// For this shell
+    pub shell: clap_complete::Shell,
+}
+
+#[derive(Args)]
+pub struct Man {
+    /// Write the page of the program and of each command into this directory, which is made
+    #[arg(long, value_name = "DIR")]
+    pub out: Option<PathBuf>,
 }
 
 /// A repository: neither a tag nor a digest of it.

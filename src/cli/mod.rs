@@ -6,6 +6,7 @@
 mod arguments;
 mod setting;
 mod here;
+mod completions;
 mod config;
 mod daemon;
 mod doctor;
@@ -14,6 +15,7 @@ mod history;
 mod hold;
 mod images;
 mod import;
+mod man;
 mod notify;
 mod pin;
 mod plan;
@@ -111,6 +113,8 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Import(args) => import::run(global, args).await,
         Command::Schema(args) => schema::run(args),
         Command::Doctor(args) => doctor::run(global, args).await,
+        Command::Completions(args) => completions::run(args),
+        Command::Man(args) => man::run(args),
     };
     match result {
         Ok(code) => code,
