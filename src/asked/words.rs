@@ -5,7 +5,7 @@ use std::time::Duration;
 use jiff::Timestamp;
 
 use crate::model::memory::HoldScope;
-use crate::model::{GenerationOutcome, ServiceId, ServiceName, StackName};
+use crate::model::{CommitId, GenerationOutcome, ServiceId, ServiceName, StackName};
 
 /// `STACK` or `STACK/SERVICE`.
 pub fn scope(text: &str) -> Result<HoldScope, String> {
@@ -75,6 +75,14 @@ pub fn commit(text: &str) -> Result<String, String> {
     match text.len() {
         4..=40 if is_hex => Ok(text.to_ascii_lowercase()),
         _ => Err("expected 4 to 40 hex digits".to_owned()),
+    }
+}
+
+/// A commit that can be asked for at a repository.
+pub fn full_commit(text: &str) -> Result<CommitId, String> {
+    match commit(text) {
+        Ok(text) if text.len() == 40 => Ok(CommitId::new(text)),
+        Ok(_) | Err(_) => Err("expected all 40 hex digits of a commit".to_owned()),
     }
 }
 

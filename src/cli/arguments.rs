@@ -6,9 +6,9 @@ use std::time::Duration;
 
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::asked::words::{Since, commit, length, one_line, outcome, scope, since};
+use crate::asked::words::{Since, commit, full_commit, length, one_line, outcome, scope, since};
 use crate::model::memory::HoldScope;
-use crate::model::{GenerationOutcome, ImageRef, ServiceId};
+use crate::model::{CommitId, GenerationOutcome, ImageRef, ServiceId, SourceName};
 use crate::plan::registry_retention::Protect;
 
 /// Keeps a Docker host exactly as a git repository of Compose files says.
@@ -177,6 +177,12 @@ pub struct Plan {
     /// Exit with 3 when there are steps to do
     #[arg(long)]
     pub exit_code: bool,
+    /// Plan as if this commit were accepted: all 40 digits, of any branch
+    #[arg(long = "ref", value_name = "COMMIT", conflicts_with = "offline", value_parser = full_commit)]
+    pub reference: Option<CommitId>,
+    /// The source whose commit that is, where there are several
+    #[arg(long, value_name = "NAME", requires = "reference")]
+    pub source: Option<SourceName>,
     /// Plan only this stack or service (repeatable)
     #[arg(long, value_name = "STACK[/SERVICE]", value_parser = scope)]
     pub only: Vec<HoldScope>,

@@ -2,7 +2,8 @@
 
 use super::arguments::{Global, Output, Plan};
 use super::{Trouble, daemon, print, setting, sources, style};
-use crate::asked::refusal;
+use crate::asked::{self, refusal};
+use crate::model::SourceName;
 use crate::plan::Retries;
 use crate::reconcile::pass::Request;
 use crate::report::text;
@@ -12,7 +13,11 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
     if daemon::is_to_be_asked(global, &args.repo) {
         return daemon::ask(global, args.output, &path(args)).await;
     }
-    let world = setting::world(global, &args.repo)?;
+    let mut world = setting::world(global, &args.repo)?;
+    if let Some(commit) = &args.reference {
+        let source = args.source.as_ref().map(SourceName::as_str);
+        world = asked::plan::at(&world.config, source, commit)?;
+    }
     let request = Request {
         only: args.only.clone(),
         allow_removals: args.allow_removals,
@@ -21,7 +26,7 @@ pub async fn run(global: &Global, args: &Plan) -> Result<u8, Trouble> {
         retries: Retries::AtOnce,
         unhurried: false,
     };
-    let planned = crate::asked::plan::plan(&world, &request).await?;
+    let planned = asked::plan::plan(&world, &request).await?;
     sources::tell(global, &planned.preview.sources);
     let colors = style(global, &std::io::stdout());
     print(args.output == Output::Json, &planned.report, |out| {
@@ -41,6 +46,8 @@ fn path(args: &Plan) -> String {
         ("now", flag(args.now)),
         ("offline", flag(args.offline)),
         ("exit_code", flag(args.exit_code)),
+        ("ref", args.reference.as_ref().map(ToString::to_string)),
+        ("source", args.source.as_ref().map(ToString::to_string)),
     ];
     daemon::with_query("/api/v1/plan", &pairs)
 }

@@ -167,11 +167,7 @@ impl PlanQuery {
     /// The commit that is taken as if it were accepted.
     pub fn commit(&self) -> Result<Option<CommitId>, Refusal> {
         let Some(text) = &self.commit else { return Ok(None) };
-        let is_commit = |text: &str| match words::commit(text) {
-            Ok(commit) if commit.len() == 40 => Ok(CommitId::new(commit)),
-            Ok(_) | Err(_) => Err("expected all 40 hex digits of a commit".to_owned()),
-        };
-        said("ref", text, is_commit).map(Some)
+        said("ref", text, words::full_commit).map(Some)
     }
 }
 

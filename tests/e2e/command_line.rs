@@ -89,6 +89,34 @@ fn history_says_who_committed_what_and_is_narrowed() {
 }
 
 #[test]
+fn a_commit_that_nobody_has_accepted_yet_is_planned_and_changes_nothing() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::Web);
+    let manifest = |tag: &str| {
+        format!("services:\n  web: {{image: '@REGISTRY@/acme/web:{tag}', stop_grace_period: 0s}}\n")
+    };
+    let file = "shop-@ID@/compose.yaml";
+    let accepted = host.commit(&[(file, &manifest("1"))]);
+    host.pass().ends(0);
+    host.repo.write(&host.fill(file), host.fill(&manifest("2")));
+    let proposed = host.repo.propose("proposal");
+
+    let plan =
+        |commit: &str| host.run(&["plan", "--exit-code", "--ref", commit, "--output", "json"]);
+    let run = plan(&proposed);
+    run.ends(3).does(&["shop/web update"]).because("shop/web", "image");
+    assert_eq!(run.stack("shop")["commit"], proposed);
+    plan(&accepted).ends(0).does(&[]);
+    let unknown = "1234567890123456789012345678901234567890";
+    plan(unknown).ends(1).says("a pull request still reaches");
+    plan("main").ends(64).says("40 hex digits");
+    host.run(&["plan", "--ref", unknown, "--offline"]).ends(64).says("--offline");
+    assert_eq!(host.run(&["status", "--output", "json"]).stack("shop")["commit"], accepted);
+    host.is_settled();
+}
+
+#[test]
 fn a_repository_is_followed_without_a_configuration_file() {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);

@@ -53,6 +53,14 @@ impl GitRepo {
         self.git(&["rev-parse", "HEAD"])
     }
 
+    /// Commits the work tree onto a new branch, as for a pull request, and goes back to `main`; gives its id.
+    pub fn propose(&self, branch: &str) -> String {
+        self.git(&["switch", "--quiet", "--create", branch]);
+        let commit = self.commit("proposal");
+        self.git(&["switch", "--quiet", "main"]);
+        commit
+    }
+
     /// Runs git in the work tree.
     pub fn git(&self, arguments: &[&str]) -> String {
         let mut command = Command::new("git");
