@@ -4,9 +4,13 @@
 default:
     @just --list
 
-# Build the program as it is released.
-release:
-    cargo build --locked --profile dist
+# All files of a release, for x86-64 and ARM64; installs what that needs, as root.
+release *arguments:
+    packaging/release {{arguments}}
+
+# What has to hold of them: they run alone, install, upgrade, go, and deploy from a container.
+release-test *arguments:
+    packaging/test {{arguments}}
 
 # The quick loop: unit tests, no engine.
 test *names:

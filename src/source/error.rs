@@ -149,7 +149,7 @@ impl SourceError {
             Self::Empty { .. } => "push a first commit".into(),
             Self::NoSuchPath { .. } => "check this source's `path`, and the branch".into(),
             Self::NoSuchCommit { .. } => {
-                "give all 40 digits of a commit that a branch or tag still reaches".into()
+                "give all 40 digits of a commit that a branch, a tag or a pull request still reaches".into()
             }
             Self::NothingRecorded { .. } => "run once without `--offline`".into(),
             Self::Credentials { .. } => "correct this source's `credentials`".into(),
