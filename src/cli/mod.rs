@@ -31,6 +31,9 @@ mod status;
 mod telling;
 mod validate;
 
+#[cfg(test)]
+mod tests;
+
 use std::io::{self, IsTerminal as _, Write};
 use std::os::fd::AsFd;
 use std::process::ExitCode;
