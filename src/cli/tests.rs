@@ -122,12 +122,10 @@ fn misunderstood(written: &Written) -> Option<String> {
             .err()?;
     let is_answered = matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion);
     // A sentence names a command, or an option of it, without all that belongs to it.
-    let is_name = written.is_prose
-        && match error.kind() {
-            ErrorKind::MissingRequiredArgument | ErrorKind::MissingSubcommand => true,
-            ErrorKind::InvalidValue => words.last().is_some_and(|word| word.starts_with("--")),
-            _ => false,
-        };
+    let lacks = [ErrorKind::MissingRequiredArgument, ErrorKind::MissingSubcommand];
+    let lacks_value = error.kind() == ErrorKind::InvalidValue
+        && words.last().is_some_and(|word| word.starts_with("--"));
+    let is_name = written.is_prose && (lacks.contains(&error.kind()) || lacks_value);
     let text = format!("{}: `evenkeel {}`: {error}", written.place, words.join(" "));
     (!is_answered && !is_name).then_some(text)
 }
