@@ -15,6 +15,7 @@ mod history;
 mod hold;
 mod images;
 mod import;
+mod lookup;
 mod man;
 mod notify;
 mod pin;
@@ -60,6 +61,7 @@ pub fn main() -> ExitCode {
             return if error.use_stderr() { ExitCode::from(USAGE) } else { ExitCode::SUCCESS };
         }
     };
+    lookup::keep_to_what_is_built_in();
     set_up_logging(&arguments.global);
     // Fails only where a provider is there already, which is just as well.
     let _ = rustls::crypto::ring::default_provider().install_default();
