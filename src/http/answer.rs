@@ -118,6 +118,11 @@ impl Answer {
         Self::json(status, &report)
     }
 
+    /// The same, of another media type.
+    pub fn of_kind(self, kind: &'static str) -> Self {
+        Self { kind, ..self }
+    }
+
     /// The same, to be asked again after `seconds`.
     pub fn later(self, seconds: u64) -> Self {
         Self { retry_after: Some(seconds), ..self }

@@ -126,6 +126,7 @@ impl Hub {
     }
 
     fn hear_pass(&self, id: PassId, pass: &Result<Pass, PassError>) {
+        self.shared.forget_all();
         match pass {
             Ok(done) => {
                 self.known().health = Health::Well(Instant::now());

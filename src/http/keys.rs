@@ -102,7 +102,7 @@ impl Keys {
 }
 
 /// The token in the file at `path`, without white space around it.
-fn token(path: &Path) -> Result<String, String> {
+pub(super) fn token(path: &Path) -> Result<String, String> {
     use std::io::Read as _;
     let unusable =
         |why: &dyn std::fmt::Display| format!("{} cannot be used: {why}", path.display());

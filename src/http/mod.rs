@@ -11,6 +11,7 @@ mod openapi;
 mod wishes;
 mod questions;
 mod orders;
+mod webhooks;
 mod events;
 mod hub;
 mod keys;

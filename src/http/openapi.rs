@@ -7,7 +7,9 @@ use super::answer::ErrorReport;
 use super::keys::Access;
 use super::orders::AskedReport;
 use super::routes::{Does, Method, ROUTES, Route};
+use super::webhooks::WokenReport;
 use super::wishes::{Hold, Reconcile, Retry, Rollback, Unhold};
+use crate::metrics::Metrics;
 use crate::report::wire::{
     DoneReport, HistoryReport, PassEvent, PassReport, PlanReport, StatusReport,
 };
@@ -101,6 +103,9 @@ fn describe(does: Does, schemas: &mut SchemaGenerator) -> Described {
             ready.answers.push(("503", "They do not, and why.", TEXT, text()));
             ready
         }
+        Does::Metrics => {
+            asks("What a scraper reads.", &[], "200", "Figures.", Metrics::MEDIA_TYPE, text())
+        }
         Does::Document => {
             asks("This document.", &[], "200", "It.", JSON, json!({"type": "object"}))
         }
@@ -180,6 +185,17 @@ fn describe(does: Does, schemas: &mut SchemaGenerator) -> Described {
             let summary = "Deploy again what an earlier good generation ran, and hold it.";
             orders(summary, wish.to_value(), "202", "It begins.", asked.to_value())
         }
+        Does::GitHook => {
+            let woken = schemas.subschema_for::<WokenReport>().to_value();
+            let summary = "Tell of a push, as a forge does: signed with the secret of webhooks.";
+            hook(summary, &[], woken)
+        }
+        Does::RegistryHook => {
+            let woken = schemas.subschema_for::<WokenReport>().to_value();
+            let secret = [query("secret", "Where the sender cannot sign.", string())];
+            let summary = "Tell of an image that has moved, as a registry does.";
+            hook(summary, &secret, woken)
+        }
     }
 }
 
@@ -204,6 +220,12 @@ fn orders(
 ) -> Described {
     let answers = vec![(status, description, JSON, schema)];
     Described { summary, parameters: Vec::new(), body: Some(wish), answers }
+}
+
+fn hook(summary: &'static str, parameters: &[Value], woken: Value) -> Described {
+    let body = json!({"type": "object"});
+    let heard = "It is heard; what is followed here is asked now.";
+    Described { parameters: parameters.to_vec(), ..orders(summary, body, "202", heard, woken) }
 }
 
 fn plan_queries() -> Vec<Value> {
@@ -299,8 +321,9 @@ mod tests {
             .filter(|route| route.access == Access::Open)
             .map(|route| route.path)
             .collect();
-        assert_eq!(open, ["/healthz", "/readyz", "/api/v1/openapi.json"]);
-        for route in ROUTES {
+        let hooks = ["/hooks/git", "/hooks/registry"];
+        assert_eq!(open, [&["/healthz", "/readyz", "/api/v1/openapi.json"], &hooks[..]].concat());
+        for route in ROUTES.iter().filter(|route| !hooks.contains(&route.path)) {
             let writes = route.access == Access::Write;
             assert_eq!(writes, route.method == Method::Post, "{}", route.path);
         }

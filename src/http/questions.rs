@@ -10,6 +10,7 @@ use super::answer::{Answer, Wants};
 use super::hub::{Hub, Made, Stage};
 use super::wishes::{self, HistoryQuery, NoQuery, PlanQuery, StatusQuery};
 use crate::asked::{Kind, Refusal, past, plan, refusal, standing};
+use crate::metrics::Metrics;
 use crate::model::memory::HoldScope;
 use crate::reconcile::World;
 use crate::reconcile::desk::PassId;
@@ -32,6 +33,11 @@ pub(super) fn readiness(hub: &Hub) -> Answer {
         Ok(()) => Answer::plain(StatusCode::OK, "ready\n"),
         Err(why) => Answer::plain(StatusCode::SERVICE_UNAVAILABLE, why + "\n").later(10),
     }
+}
+
+/// What a scraper reads.
+pub(super) fn metrics(world: &World, now: Timestamp) -> Answer {
+    Answer::plain(StatusCode::OK, world.metrics.text(now)).of_kind(Metrics::MEDIA_TYPE)
 }
 
 pub(super) async fn status(world: &World, uri: &Uri, wants: Wants) -> Answered {

@@ -16,7 +16,7 @@ use tokio_util::task::AbortOnDropHandle;
 use super::answer::{Answer, Wants};
 use super::hub::Hub;
 use super::keys::{Access, Keys, Pass};
-use super::{events, openapi, orders, questions};
+use super::{events, openapi, orders, questions, webhooks};
 use crate::asked::Refusal;
 
 /// What a route does.
@@ -24,6 +24,7 @@ use crate::asked::Refusal;
 pub(super) enum Does {
     Health,
     Readiness,
+    Metrics,
     Document,
     Status,
     Stack,
@@ -37,6 +38,8 @@ pub(super) enum Does {
     Unhold,
     Retry,
     Rollback,
+    GitHook,
+    RegistryHook,
 }
 
 /// A route.
@@ -68,10 +71,22 @@ const fn post(does: Does, path: &'static str) -> Route {
     Route { does, method, path, access: Access::Write, within }
 }
 
+/// Who sends a webhook shows a secret of its own, and waits for no work.
+const fn hook(does: Does, path: &'static str) -> Route {
+    Route {
+        does,
+        method: Method::Post,
+        path,
+        access: Access::Open,
+        within: Duration::from_secs(10),
+    }
+}
+
 /// All routes.
 pub(super) const ROUTES: &[Route] = &[
     get(Does::Health, "/healthz", Access::Open, 5),
     get(Does::Readiness, "/readyz", Access::Open, 5),
+    get(Does::Metrics, "/metrics", Access::Read, 5),
     get(Does::Document, "/api/v1/openapi.json", Access::Open, 5),
     get(Does::Status, "/api/v1/status", Access::Read, 60),
     get(Does::Stack, "/api/v1/stacks/{stack}", Access::Read, 60),
@@ -86,6 +101,8 @@ pub(super) const ROUTES: &[Route] = &[
     post(Does::Unhold, "/api/v1/unhold"),
     post(Does::Retry, "/api/v1/retry"),
     post(Does::Rollback, "/api/v1/rollback"),
+    hook(Does::GitHook, "/hooks/git"),
+    hook(Does::RegistryHook, "/hooks/registry"),
 ];
 
 /// Who asks.
@@ -129,7 +146,11 @@ async fn handle(route: &'static Route, caller: Caller, request: Request) -> Resp
     if let Err(refused) = caller.door.admit(&caller.hub, request.headers(), route.access) {
         return *refused;
     }
-    match tokio::time::timeout(route.within, answer(route, &caller, request)).await {
+    let answered = tokio::time::timeout(route.within, answer(route, &caller, request)).await;
+    if route.access == Access::Write {
+        caller.hub.shared.forget_all();
+    }
+    match answered {
         Ok(response) => response,
         Err(_) => {
             let error = format!("no answer within {} s", route.within.as_secs());
@@ -184,6 +205,7 @@ async fn answer(route: &Route, caller: &Caller, mut request: Request) -> Respons
     match route.does {
         Does::Health => questions::health().into(),
         Does::Readiness => questions::readiness(hub).into(),
+        Does::Metrics => questions::metrics(&world, jiff::Timestamp::now()).into(),
         Does::Document => Answer::json(StatusCode::OK, &openapi::document()).into(),
         Does::Events => events::events(hub),
         Does::Status => {
@@ -229,6 +251,17 @@ async fn answer(route: &Route, caller: &Caller, mut request: Request) -> Respons
         },
         Does::Rollback => match orders::body(request).await {
             Ok(wish) => settled(orders::rollback(hub, &wish)).into(),
+            Err(answer) => answer.into(),
+        },
+        Does::GitHook => match webhooks::Told::read(&world, request).await {
+            Ok(told) => webhooks::git(hub, &world, &told).into(),
+            Err(answer) => answer.into(),
+        },
+        Does::RegistryHook => match webhooks::Told::read(&world, request).await {
+            Ok(told) => {
+                let there = Arc::clone(hub);
+                apart(hub, async move || webhooks::registry(&there, &world, &told)).await.into()
+            }
             Err(answer) => answer.into(),
         },
     }

@@ -57,6 +57,11 @@ impl Shared {
         answer
     }
 
+    /// Something has changed: what was answered before is no longer so.
+    pub fn forget_all(&self) {
+        self.kept.lock().unwrap_or_else(PoisonError::into_inner).clear();
+    }
+
     /// Where the answer to `question` is kept; those that nobody waits for and that are too old go.
     fn slot(&self, question: &str) -> Slot {
         let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
@@ -96,9 +101,12 @@ mod tests {
         let answers = join_all(asking).await;
         let good = answers.iter().filter(|answer| answer.is_good()).count();
         assert_eq!((made.load(Ordering::SeqCst), good), (1, QUEUE));
+        shared.forget_all();
+        assert!(shared.answer("status", slow(&made)).await.is_good());
+        assert_eq!(made.load(Ordering::SeqCst), 2, "something has changed");
         tokio::time::advance(FRESH + Duration::from_millis(1)).await;
         assert!(shared.answer("status", slow(&made)).await.is_good());
-        assert_eq!(made.load(Ordering::SeqCst), 2, "that one was too old");
+        assert_eq!(made.load(Ordering::SeqCst), 3, "that one was too old");
     }
 
     #[tokio::test(start_paused = true)]

@@ -268,7 +268,7 @@ impl Prepared {
 pub async fn preview(
     world: &World,
     request: &Request,
-    freshness: Freshness<'_>,
+    freshness: Freshness,
 ) -> Result<Preview, PassError> {
     let now = Timestamp::now();
     let history = History::read_only(&world.config.state_dir)?;
@@ -349,7 +349,7 @@ fn lost(plan: &Plan, view: &View, memory: &Memory) -> Vec<ServiceId> {
 /// Fetches the sources, and looks at the engine while they are asked.
 pub(super) async fn gather(
     world: &World,
-    freshness: Freshness<'_>,
+    freshness: Freshness,
     now: Timestamp,
 ) -> Result<(Vec<Fetched>, Early), EngineError> {
     let (fetched, early) =

@@ -232,6 +232,81 @@ fn by_tcp_only_a_token_opens_and_the_second_one_only_reads() {
     assert_eq!(daemon.stop(), Some(0));
 }
 
+/// A webhook with `body`, signed with `secret` as GitHub does it.
+#[track_caller]
+fn told(port: u16, path: &str, event: &str, secret: &str, body: &str) -> Answer {
+    let key = ring::hmac::Key::new(ring::hmac::HMAC_SHA256, secret.as_bytes());
+    let tag = ring::hmac::sign(&key, body.as_bytes());
+    let hex: String = tag.as_ref().iter().map(|byte| format!("{byte:02x}")).collect();
+    let event =
+        if event.is_empty() { String::new() } else { format!("X-GitHub-Event: {event}\r\n") };
+    let head =
+        format!("Content-Type: application/json\r\n{event}X-Hub-Signature-256: sha256={hex}\r\n");
+    let address = ("127.0.0.1", port);
+    let mut stream = eventually(LONG, "the daemon listens", || TcpStream::connect(address).ok());
+    stream.set_read_timeout(Some(LONG)).unwrap();
+    ask(&mut stream, &format!("POST {path}"), &head, body).unwrap()
+}
+
+#[test]
+fn who_knows_the_secret_of_webhooks_wakes_what_follows_and_nobody_else_does() {
+    let host = Host::new();
+    host.push("acme/web", "1", Kind::Web);
+    host.push("acme/web", "2", Kind::Web);
+    let follows = "services:\n  web: {image: '@REGISTRY@/acme/web:1', pull_policy: daily}\n";
+    host.commit(&[("shop-@ID@/compose.yaml", follows)]);
+    let port = free_port();
+    std::fs::write(host.path("token"), "all-7281").unwrap();
+    std::fs::write(host.path("secret"), "sesame-4093\n").unwrap();
+    host.configure(&format!(
+        "rollout: {{stable: 500ms, monitor: 0s, deadline: 20s}}\n\
+         http: {{listen: '127.0.0.1:{port}', token_file: {}, webhook_secret_file: {}}}",
+        host.path("token").display(),
+        host.path("secret").display(),
+    ));
+    seldom(&host);
+    let mut daemon = Daemon::start(&host);
+    runs(&host, "1");
+    is_ready(&host);
+    let push = |branch: &str| {
+        let repo = format!("file://{}", host.repo.directory().display());
+        json!({"ref": format!("refs/heads/{branch}"), "repository": {"clone_url": repo}})
+            .to_string()
+    };
+    let woken = |answer: Answer| answer.is(202).json()["woken"].as_array().unwrap().len();
+    host.commit(&[("shop-@ID@/compose.yaml", &follows.replace("web:1", "web:2"))]);
+    told(port, "/hooks/git", "push", "guessed", &push("main")).is(401);
+    assert_eq!(woken(told(port, "/hooks/git", "push", "sesame-4093", &push("other"))), 0);
+    assert_eq!(woken(told(port, "/hooks/git", "ping", "sesame-4093", "{}")), 0);
+    runs(&host, "1");
+    assert_eq!(woken(told(port, "/hooks/git", "push", "sesame-4093", &push("main"))), 1);
+    runs(&host, "2");
+
+    // The registry has another image under that tag, and says so.
+    let (registry, moved) = (host.fill("@REGISTRY@"), host.push("acme/web", "2", Kind::Proxy));
+    let event = json!({"events": [{
+        "action": "push",
+        "target": {"repository": "acme/web", "tag": "2", "digest": moved},
+        "request": {"host": registry},
+    }]});
+    assert_eq!(woken(told(port, "/hooks/registry", "", "sesame-4093", &event.to_string())), 1);
+    eventually(LONG, "the image that the tag has now runs", || {
+        let image = host.inspect("shop-web-1", "{{.Config.Image}}");
+        image.contains(&moved).then_some(())
+    });
+    let large = " ".repeat(1 << 21);
+    told(port, "/hooks/git", "push", "sesame-4093", &large).is(413);
+
+    by_tcp(port, "GET /metrics", "", "").is(401);
+    let counted = host.fill("evenkeel_rollouts_total{stack=\"shop-@ID@\",outcome=\"done\"} 3");
+    eventually(LONG, "three rollouts are counted", || {
+        let metrics = by_tcp(port, "GET /metrics", "all-7281", "").is(200);
+        assert!(metrics.head.contains("application/openmetrics-text"), "{}", metrics.head);
+        metrics.body.contains(&counted).then_some(())
+    });
+    assert_eq!(daemon.stop(), Some(0));
+}
+
 #[test]
 fn a_hold_that_is_posted_during_a_pass_waits_for_it_and_holds() {
     let (host, mut daemon) = deployed();
@@ -404,7 +479,10 @@ fn somebody_without_rights_asks_the_daemon() {
     run(&["unhold", "--all"]).ends(0).says("shop/web: the hold since");
     run(&["retry", "shop-@ID@"]).ends(0).says("nothing of shop");
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
-    run(&["plan", "--exit-code"]).ends(3);
+    // Nothing tells the daemon of a commit that nobody fetched, but a question of a second later.
+    eventually(LONG, "the commit is planned", || {
+        (run(&["plan", "--exit-code"]).code == 3).then_some(())
+    });
     run(&["reconcile", "--wait"]).ends(0);
     runs(&host, "2");
     run(&["rollback", "shop-@ID@/web"]).ends(0).says("is held until git changes");
