@@ -286,43 +286,6 @@ fn every_page_is_in_the_index_and_the_readme_leads_to_the_index() {
     assert!(read(&project().join("README.md")).1.contains("](docs/README.md)"));
 }
 
-// --- command lines ------------------------------------------------------------------------------------------
-
-#[test]
-fn every_command_line_of_ours_is_one_that_the_program_takes() {
-    let mut count = 0;
-    let mut check = |place: &str, words: &[String]| {
-        count += 1;
-        let taken = evenkeel::cli::accepts(words.iter().map(String::as_str));
-        assert!(taken.is_ok(), "{place}: evenkeel {}: {}", words.join(" "), taken.unwrap_err());
-    };
-    for (name, block) in blocks("sh") {
-        let place = format!("{name}:{}", block.line);
-        markdown::commands(&block.text).iter().for_each(|words| check(&place, words));
-    }
-    for page in pages() {
-        let (name, text) = read(&page);
-        for (line, paragraph) in markdown::paragraphs(&text) {
-            let ours =
-                markdown::code(&paragraph).into_iter().filter(|code| code.starts_with("evenkeel "));
-            // In a sentence, what a command is about may be left out.
-            for words in ours.flat_map(markdown::commands) {
-                check(&format!("{name}:{line}"), &[words, vec!["--help".to_owned()]].concat());
-            }
-        }
-    }
-    assert!(count > 40, "{count} command lines were looked at");
-}
-
-#[test]
-fn command_lines_are_read_as_a_shell_would() {
-    let script = "sudo -i\nevenkeel hold shop --reason 'two words' # why\n\
-                  cd x && evenkeel plan \\\n  --now > plan.txt; evenkeel status|less\necho evenkeel no\n";
-    let found: Vec<String> =
-        markdown::commands(script).iter().map(|words| words.join("/")).collect();
-    assert_eq!(found, ["hold/shop/--reason/two words", "plan/--now", "status"]);
-}
-
 // --- manifests and configurations ---------------------------------------------------------------------------
 
 /// Keys that only a manifest has at its top.

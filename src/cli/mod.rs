@@ -82,19 +82,6 @@ pub fn main() -> ExitCode {
     ExitCode::from(code)
 }
 
-/// Whether the command line takes these words, which follow the program's name; nothing is run.
-///
-/// # Errors
-/// What the program would say.
-pub fn accepts<'w>(words: impl IntoIterator<Item = &'w str>) -> Result<(), String> {
-    match Arguments::try_parse_from(std::iter::once("evenkeel").chain(words)) {
-        Ok(_) => Ok(()),
-        Err(error) if error.use_stderr() => Err(error.to_string()),
-        // Help and version.
-        Err(_) => Ok(()),
-    }
-}
-
 async fn run(arguments: &Arguments) -> u8 {
     let global = &arguments.global;
     let result = match &arguments.command {

@@ -69,9 +69,10 @@ fn code_spans(text: &str) -> impl Iterator<Item = &str> {
     spans.filter_map(|span| span.strip_prefix("evenkeel "))
 }
 
-/// The shell scripts in a text.
+/// The shell scripts in a text; behind `sh` may stand what a test does with them.
 fn fences(text: &str) -> String {
-    text.split("```sh\n").skip(1).filter_map(|rest| rest.split("```").next()).collect()
+    let fences = text.split("```sh").skip(1).filter_map(|rest| rest.split("```").next());
+    fences.filter_map(|fence| fence.split_once('\n')).map(|(_, script)| script).collect()
 }
 
 /// What follows the program's name in a line of a script, if it is called there.
