@@ -10,6 +10,8 @@ use tokio::net::UnixListener;
 
 /// Its owner and its group may open it.
 const MODE: u32 = 0o660;
+/// The group that it is given to, where this machine has one of that name.
+const GROUP: &str = "evenkeel";
 
 /// The path of a socket, which goes when this is dropped after the listener.
 pub(super) struct Place {
@@ -29,7 +31,24 @@ pub(super) fn bind(path: &Path) -> io::Result<(UnixListener, Place)> {
         bound => bound?,
     };
     fs::set_permissions(path, Permissions::from_mode(MODE))?;
+    give_to_group(path);
     Ok((listener, Place { path: path.to_owned() }))
+}
+
+/// Without such a group, or the right to give it away, it stays with the group of this process.
+fn give_to_group(path: &Path) {
+    let groups = fs::read_to_string("/etc/group").unwrap_or_default();
+    let given = gid_of(&groups, GROUP).map(|gid| std::os::unix::fs::chown(path, None, Some(gid)));
+    if let Some(Err(error)) = given {
+        tracing::warn!("{} is not given to the group {GROUP}: {error}", path.display());
+    }
+}
+
+/// The number of the group `name` in a file as group(5) describes it.
+fn gid_of(groups: &str, name: &str) -> Option<u32> {
+    let mut fields = groups.lines().map(|line| line.split(':'));
+    let mut group = fields.find_map(|mut fields| (fields.next()? == name).then_some(fields))?;
+    group.nth(1)?.parse().ok()
 }
 
 /// Takes away what stands at `path`, where that is a socket without anybody behind it.
@@ -72,6 +91,14 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o660);
         drop((listener, place));
         assert!(!path.exists());
+    }
+
+    #[test]
+    fn a_group_is_found_by_its_name() {
+        let groups = "root:x:0:\nevenkeel-ci:x:998:\nevenkeel:x:997:ann,bob\nbroken\nodd:x:no:\n";
+        let found = |name| gid_of(groups, name);
+        assert_eq!([found("evenkeel"), found("root")], [Some(997), Some(0)]);
+        assert_eq!([found("odd"), found("broken"), found("nobody")], [None; 3]);
     }
 
     #[tokio::test]
