@@ -15,7 +15,7 @@ use crate::http::client::{AskError, Asker, DEFAULT_SOCKET, Told};
 use crate::http::{Address, Hub, Server};
 use crate::model::memory::HoldScope;
 use crate::reconcile::daemon;
-use crate::reconcile::desk::Desk;
+use crate::reconcile::daemon::desk::Desk;
 use crate::report::progress::Progress;
 use crate::report::wire::PassEvent;
 

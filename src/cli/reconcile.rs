@@ -9,7 +9,7 @@ use super::{Trouble, print, setting, sources, style};
 use crate::asked::{passes, refusal};
 use crate::plan::Retries;
 use crate::reconcile::pass::{self, Pass, Request};
-use crate::reconcile::post::{self, Post};
+use crate::reconcile::telling::post::{self, Post};
 use crate::reconcile::{World, daemon};
 use crate::report::progress::Progress;
 use crate::report::{exit, text, wire};

@@ -19,7 +19,7 @@ use super::wishes::{Hold, Reconcile, Retry, Rollback, Unhold};
 use crate::apply::{Event, Watcher};
 use crate::asked::{Kind, Refusal, holds, passes, release};
 use crate::reconcile::daemon::Audience as _;
-use crate::reconcile::desk::PassId;
+use crate::reconcile::daemon::desk::PassId;
 use crate::reconcile::rollback::{self, Wish};
 use crate::reconcile::{PassError, World};
 use crate::report::exit::ExitCode;

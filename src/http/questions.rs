@@ -13,7 +13,7 @@ use crate::asked::{Kind, Refusal, past, plan, refusal, standing};
 use crate::metrics::Metrics;
 use crate::model::memory::HoldScope;
 use crate::reconcile::World;
-use crate::reconcile::desk::PassId;
+use crate::reconcile::daemon::desk::PassId;
 use crate::report::exit::{self, ExitCode};
 use crate::report::text;
 

@@ -2,8 +2,8 @@
 
 use std::collections::BTreeSet;
 
-use super::notices::Done;
 use super::record::without_steps;
+use super::telling::notices::Done;
 use crate::apply::{Outcome, ServiceResult};
 use crate::history::{History, HistoryError, StackReport};
 use crate::model::desired::{DesiredStack, StackContent};

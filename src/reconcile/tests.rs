@@ -14,7 +14,7 @@ use tokio_util::sync::CancellationToken;
 
 use super::lanes::Lanes;
 use super::pass::Prepared;
-use super::post::Post;
+use super::telling::post::Post;
 use super::{Pass, Request, World, pass};
 use crate::apply::{Event, Watcher};
 use crate::config::{Ambient, CommitStatus, Config, Forge, Recipient};

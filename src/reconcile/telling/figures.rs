@@ -5,10 +5,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::notices::{Done, FORGOTTEN, last_generation, named};
-use super::pass::{Pass, PassError};
-use super::standing;
-use super::world::World;
 use crate::engine::EngineError;
 use crate::history::{History, HistoryError, SourceState};
 use crate::metrics::{Metrics, PassFigures, SourceFigures};
@@ -16,6 +12,10 @@ use crate::model::desired::StackContent;
 use crate::model::polls::{Polls, Unknown};
 use crate::model::{SourceName, StackName, Trigger};
 use crate::plan::{Change, Verdict};
+use crate::reconcile::pass::{Pass, PassError};
+use crate::reconcile::standing;
+use crate::reconcile::telling::notices::{Done, FORGOTTEN, last_generation, named};
+use crate::reconcile::world::World;
 
 /// Counts what a pass found and did. What the record does not tell is only logged.
 pub fn record(world: &World, history: &History, done: &Done<'_>, took: Duration, now: Timestamp) {

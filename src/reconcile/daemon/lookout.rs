@@ -10,9 +10,9 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 use tokio_util::task::AbortOnDropHandle;
 
-use super::lanes::Lanes;
 use crate::engine::{Engine, EngineError, Incident};
 use crate::model::{ContainerId, StackName};
+use crate::reconcile::lanes::Lanes;
 
 /// The first pause after the engine ended the stream, and the longest.
 const PAUSES: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));

@@ -16,7 +16,7 @@ use notify_debouncer_full::{
 };
 use tokio::sync::Notify;
 
-use super::World;
+use crate::reconcile::World;
 
 /// How long it has to be quiet after a change: whoever copies a directory is not done with its first file.
 const QUIET: Duration = Duration::from_millis(400);

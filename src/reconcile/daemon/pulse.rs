@@ -9,9 +9,9 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use super::daemon::Audience;
-use super::desk::PassId;
 use crate::apply::{Event, Watcher};
+use crate::reconcile::daemon::Audience;
+use crate::reconcile::daemon::desk::PassId;
 use crate::systemd::Manager;
 
 /// How long a pass may be without a step under way and without a word: longer than all questions that it asks

@@ -6,10 +6,6 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::record::{Generations, without_steps};
-use super::sources::SourceSeen;
-use super::view::View;
-use super::world::World;
 use crate::apply::{Outcome, ServiceResult};
 use crate::config::Recipient;
 use crate::history::{Filter, GenerationRow, History, HistoryError, Letter, SourceState};
@@ -19,6 +15,10 @@ use crate::model::polls::{Polls, Repository};
 use crate::model::{DesiredStack, Event, Masks, ServiceOutcome, StackName, Subject, Trigger};
 use crate::notify::news::{Attempt, Condition, Ill, News, Seen, Sight, news};
 use crate::plan::{Block, Change, Plan, Rules, Verdict};
+use crate::reconcile::record::{Generations, without_steps};
+use crate::reconcile::sources::SourceSeen;
+use crate::reconcile::view::View;
+use crate::reconcile::world::World;
 
 /// Sources and registries may be out of reach for so long before anybody is told.
 const PATIENCE: Duration = Duration::from_secs(300);

@@ -9,11 +9,11 @@ use futures_util::future::join_all;
 use jiff::Timestamp;
 use tokio::sync::Notify;
 
-use super::world::World;
 use crate::config::Recipient;
 use crate::config::notify::Way;
 use crate::history::{History, HistoryError, Waiting};
 use crate::notify::{Courier, Message, retry};
+use crate::reconcile::world::World;
 
 /// A message that somebody tries to deliver is left to them for so long.
 const CLAIM: Duration = Duration::from_secs(60);

@@ -3,11 +3,6 @@
 
 use jiff::Timestamp;
 
-use super::notices::Done;
-use super::sources::SourceSeen;
-use super::standing;
-use super::view::View;
-use super::world::World;
 use crate::apply::Outcome;
 use crate::config::commit_status::forge_of;
 use crate::history::{History, HistoryError, Letter};
@@ -15,6 +10,11 @@ use crate::model::desired::{Deployment, DesiredStack, StackContent};
 use crate::model::{CommitId, SourceName, Subject};
 use crate::notify::commit_status::{Finding, State, message, news};
 use crate::plan::Plan;
+use crate::reconcile::sources::SourceSeen;
+use crate::reconcile::standing;
+use crate::reconcile::telling::notices::Done;
+use crate::reconcile::view::View;
+use crate::reconcile::world::World;
 
 /// Before `plan` is carried out: that something is under way.
 pub fn begin(

@@ -1,5 +1,10 @@
 //! The loop: a pass, a pause, and again, until told to stop; passes side by side where one waits for its containers.
 
+pub mod desk;
+pub mod watches;
+pub mod lookout;
+pub mod pulse;
+
 use std::convert::Infallible;
 use std::path::Path;
 use std::pin::pin;
@@ -15,16 +20,17 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
-use super::desk::{Desk, PassId};
-use super::lanes::Lanes;
-use super::lookout::{self, Known};
-use super::pass::{self, Pass, PassError, Prepared, Request};
-use super::post::Post;
-use super::pulse::Pulse;
-use super::watches::{self, Watches};
-use super::{World, figures};
+use self::desk::{Desk, PassId};
+use self::lookout::Known;
+use self::pulse::Pulse;
+use self::watches::Watches;
 use crate::apply::Event;
 use crate::config::Config;
+use crate::reconcile::World;
+use crate::reconcile::lanes::Lanes;
+use crate::reconcile::pass::{self, Pass, PassError, Prepared, Request};
+use crate::reconcile::telling::figures;
+use crate::reconcile::telling::post::Post;
 use crate::systemd::Manager;
 
 /// How long the daemon goes on after it was told to stop: for the steps under way. A longer one (a container

@@ -5,8 +5,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use tokio::sync::{Notify, watch};
 
-use super::World;
-use super::pass::Request;
+use crate::reconcile::World;
+use crate::reconcile::pass::Request;
 
 /// Passes that differ in what is asked of them, and wait; more is no honest wish.
 const MOST_WAITING: usize = 16;
