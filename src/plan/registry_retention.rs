@@ -230,8 +230,11 @@ fn place(
 ) {
     // Taken out first, so that what leads to itself is placed once.
     let Some(one) = left.remove(digest) else { return };
-    for whole in wholes.get(digest).into_iter().flatten() {
-        place(whole, wholes, left, sorted);
+    // A part that stays waits for nothing, and pulls nothing out of its group.
+    if matches!(one.fate, Fate::Goes(_)) {
+        for whole in wholes.get(digest).into_iter().flatten() {
+            place(whole, wholes, left, sorted);
+        }
     }
     sorted.push(one);
 }
