@@ -53,6 +53,6 @@ def registry(home):
     return f"127.0.0.1:{port}"
 
 
-def build():
-    call("cargo", "build", "--release", "--locked", "--quiet", cwd=PROJECT)
-    return PROJECT / "target/release/evenkeel"
+def build(profile="release"):
+    call("cargo", "build", "--profile", profile, "--locked", "--quiet", cwd=PROJECT)
+    return PROJECT / "target" / profile / "evenkeel"
