@@ -16,15 +16,11 @@ pub mod passes;
 pub use refusal::{Kind, Refusal};
 
 use std::path::Path;
-use std::time::Duration;
 
 use jiff::Timestamp;
 
 use crate::reconcile::PassError;
-use crate::reconcile::lock::{self, Turn};
-
-/// How long what writes waits for a pass to end.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::reconcile::lock::{self, PATIENCE, Turn};
 
 /// Waits for a turn; `purpose` is what others read who wait for this one.
 pub async fn turn(state_dir: &Path, purpose: &str, now: Timestamp) -> Result<Turn, Refusal> {

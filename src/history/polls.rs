@@ -57,21 +57,21 @@ impl History {
         })
     }
 
-    /// Records that something is another in these repositories: of `None` with any tag. Whether any of it is
-    /// remembered, and so followed.
+    /// Records that something is another in these repositories: of `None` with any tag. Which of them are remembered,
+    /// and so followed.
     pub fn record_moved(
         &self,
         moved: &[(Repository, Option<TagKey>)],
         now: Timestamp,
-    ) -> Result<bool, HistoryError> {
+    ) -> Result<Vec<bool>, HistoryError> {
         let before = self.polls()?;
         let mut after = before.clone();
-        let mut is_any = false;
-        for (repository, tag) in moved {
-            is_any |= after.make_due(repository, tag.as_ref());
-        }
+        let make_due = |(repository, tag): &(Repository, Option<TagKey>)| {
+            after.make_due(repository, tag.as_ref())
+        };
+        let followed = moved.iter().map(make_due).collect();
         self.record_polls(&before, &after, now)?;
-        Ok(is_any)
+        Ok(followed)
     }
 
     /// Records what differs between `before` and `after`.

@@ -1,5 +1,7 @@
 //! Webhooks: who knows their secret wakes what follows the repository or the image; what there is now is asked there.
 
+use std::collections::BTreeSet;
+
 use axum::body::{Bytes, to_bytes};
 use axum::extract::Request;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use super::answer::Answer;
+use super::hooks::registry::ImageMoved;
 use super::hooks::{self, Refused};
 use super::hub::Hub;
 use super::keys;
@@ -68,15 +71,11 @@ pub(super) fn registry(hub: &Hub, world: &World, told: &Told) -> Result<Answer, 
     };
     let now = Timestamp::now();
     let history = History::open(&world.config.state_dir, now).map_err(PassError::from)?.history;
-    let mut followed = Vec::new();
-    for image in &moved {
-        let (key, name) = (image.key(), image.repository.to_string());
-        if history.record_moved(&[key], now).map_err(PassError::from)? && !followed.contains(&name)
-        {
-            followed.push(name);
-        }
-    }
-    Ok(woken(hub, followed))
+    let keys: Vec<_> = moved.iter().map(ImageMoved::key).collect();
+    let is_followed = history.record_moved(&keys, now).map_err(PassError::from)?;
+    let images = moved.iter().zip(is_followed).filter(|(_, is_followed)| *is_followed);
+    let names: BTreeSet<String> = images.map(|(image, _)| image.repository.to_string()).collect();
+    Ok(woken(hub, names.into_iter().collect()))
 }
 
 fn woken(hub: &Hub, woken: Vec<String>) -> Answer {

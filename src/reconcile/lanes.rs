@@ -12,9 +12,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use jiff::Timestamp;
 
 use super::lock::{self, LockError, PATIENCE, Turn};
-use super::newer;
 use crate::apply::{Networks, Superseded};
-use crate::model::StackName;
+use crate::model::{ServiceId, StackName};
 use crate::resolve::Loaded;
 
 /// What is under way in this process.
@@ -78,7 +77,7 @@ impl Lanes {
         let traffic = self.traffic();
         let mut busy = BTreeSet::new();
         for other in &traffic.under_way {
-            other.superseded.extend(newer::changed(&other.loaded, loaded));
+            other.superseded.extend(changed(&other.loaded, loaded));
             other.was_passed.store(true, Ordering::Relaxed);
             busy.extend(other.stacks().iter().cloned());
         }
@@ -172,4 +171,24 @@ fn with_those_behind(mut busy: BTreeSet<StackName>, loaded: &Loaded) -> BTreeSet
         }
         busy.extend(behind);
     }
+}
+
+/// Services that are no longer wanted as they were. A stack that cannot be read changes nothing.
+fn changed(before: &Loaded, newer: &Loaded) -> Vec<ServiceId> {
+    let mut changed = Vec::new();
+    for stack in &before.stacks {
+        let again = newer.stacks.iter().find(|one| one.name == stack.name);
+        let (Ok(old), Some(Ok(new))) = (&stack.content, again.map(|one| &one.content)) else {
+            continue;
+        };
+        for service in old.services.values() {
+            let is_same = new.services.get(&service.name).is_some_and(|newer| {
+                newer.image == service.image && newer.settings == service.settings
+            });
+            if !is_same {
+                changed.push(ServiceId::new(&stack.name, &service.name));
+            }
+        }
+    }
+    changed
 }

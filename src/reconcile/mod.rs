@@ -9,7 +9,6 @@ pub mod lock;
 pub mod places;
 pub mod rounds;
 pub mod sources;
-pub mod newer;
 pub mod lanes;
 pub mod view;
 pub mod record;

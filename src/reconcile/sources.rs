@@ -76,13 +76,6 @@ pub struct Fetched {
     revision: Option<Revision>,
 }
 
-impl Fetched {
-    /// Whether this is a revision, and another than the one that was `seen`.
-    pub fn is_newer_than(&self, seen: &SourceSeen) -> bool {
-        self.revision.is_some() && self.seen.report.commit != seen.report.commit
-    }
-}
-
 /// Fetches all sources at once.
 pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<Fetched> {
     let all = world.sources.iter().zip(&world.config.sources);

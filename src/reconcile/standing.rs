@@ -1,13 +1,11 @@
 //! How the stacks stand after a pass, kept for a `status` that can ask neither engine nor repository.
 
-use std::collections::BTreeSet;
-
 use super::record::without_steps;
 use super::telling::notices::Done;
 use crate::apply::{Outcome, ServiceResult};
 use crate::history::{History, HistoryError, StackReport};
 use crate::model::desired::{DesiredStack, StackContent};
-use crate::model::{Masks, ServiceOutcome, StackName};
+use crate::model::{Masks, ServiceOutcome};
 use crate::plan::{Change, Plan, Verdict};
 
 /// Records how every stack stands that the pass concerned, and forgets those that are gone. A stack of a source that
@@ -27,11 +25,8 @@ pub fn record(history: &History, done: &Done<'_>) -> Result<(), HistoryError> {
             generation: generations.get(name).copied().or(old.and_then(|old| old.generation)),
         })?;
     }
-    let unread = |report: &&StackReport| {
-        !done.sees(&report.stack) || !view.desired.sources_read.contains(&report.source)
-    };
-    let unread = before.iter().filter(unread).map(|report| &report.stack);
-    let kept: BTreeSet<StackName> = view.desired.stacks.keys().chain(unread).cloned().collect();
+    let mut kept = done.unseen(&before);
+    kept.extend(view.desired.stacks.keys().cloned());
     history.forget_stacks(&kept)
 }
 

@@ -119,10 +119,12 @@ async fn follow(
     loop {
         let is_idle = under_way.is_empty();
         let has_room = under_way.len() < world.config.limits.parallel as usize;
+        let is_asked = is_idle && desk.is_asked();
         let next = async {
             tokio::select! {
                 biased;
                 Some(ended) = under_way.next() => Some(ended),
+                () = std::future::ready(()), if is_asked => None,
                 () = alarm.rings(&world, stop), if has_room => None,
             }
         };
@@ -130,9 +132,6 @@ async fn follow(
         if let Some((id, ended)) = next {
             alarm.set_after(&ended, &world);
             told(id, ended, &world, tell);
-            if under_way.is_empty() && desk.is_asked() {
-                alarm.wake.notify_one();
-            }
             continue;
         }
         if stop.is_cancelled() {
@@ -178,9 +177,6 @@ async fn follow(
                 under_way.push(carry_out(id, Arc::clone(&world), prepared, &pulse, stop));
             }
             Err(error) => told(id, Err(error), &world, tell),
-        }
-        if under_way.is_empty() && desk.is_asked() {
-            alarm.wake.notify_one();
         }
         watches.set(watches::places(&world, company.config_file).await);
     }

@@ -1,6 +1,6 @@
 //! What a pass comes to in numbers. Nothing here can fail a pass, and nothing waits.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use jiff::Timestamp;
@@ -57,10 +57,7 @@ fn figures(
     now: Timestamp,
 ) -> Result<PassFigures, HistoryError> {
     let stacks = &done.view.desired.stacks;
-    let read = &done.view.desired.sources_read;
-    let mut reports = history.stacks()?;
-    reports.retain(|report| !read.contains(&report.source) || !done.sees(&report.stack));
-    let unseen: BTreeSet<StackName> = reports.into_iter().map(|report| report.stack).collect();
+    let unseen = done.unseen(&history.stacks()?);
     let is_invalid = |stack: &StackName| {
         stacks.get(stack).is_some_and(|it| matches!(it.content, StackContent::Invalid(_)))
     };

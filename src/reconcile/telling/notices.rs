@@ -8,7 +8,9 @@ use jiff::Timestamp;
 
 use crate::apply::{Outcome, ServiceResult};
 use crate::config::Recipient;
-use crate::history::{Filter, GenerationRow, History, HistoryError, Letter, SourceState};
+use crate::history::{
+    Filter, GenerationRow, History, HistoryError, Letter, SourceState, StackReport,
+};
 use crate::model::desired::StackContent;
 use crate::model::event::Told;
 use crate::model::polls::{Polls, Repository};
@@ -49,6 +51,14 @@ impl Done<'_> {
     pub fn sees(&self, stack: &StackName) -> bool {
         let has = |only: &BTreeSet<StackName>| only.contains(stack);
         self.rules.concerns(stack) && self.only.as_ref().is_none_or(has)
+    }
+
+    /// Those among the `recorded` stacks that stand as they stood: the pass cannot tell, or their source was not read.
+    pub fn unseen(&self, recorded: &[StackReport]) -> BTreeSet<StackName> {
+        let read = &self.view.desired.sources_read;
+        let is_unseen =
+            |report: &&StackReport| !read.contains(&report.source) || !self.sees(&report.stack);
+        recorded.iter().filter(is_unseen).map(|report| report.stack.clone()).collect()
     }
 }
 
@@ -131,9 +141,7 @@ fn sight(
         let full = retained.pressure.map(|pressure| ill(Event::Disk, "", pressure.says));
         seen.insert(Subject::Disk, whole(full.map_or(Condition::Well, Condition::Ill)));
     }
-    let read = &done.view.desired.sources_read;
-    let unread = history.stacks()?.into_iter().filter(|report| !read.contains(&report.source));
-    let unseen: BTreeSet<StackName> = unread.map(|report| report.stack).collect();
+    let unseen = done.unseen(&history.stacks()?);
     Ok(Sight { host: world.config.host.clone(), at: now, seen, unseen })
 }
 
