@@ -93,12 +93,7 @@ fn deployed() -> (Host, Daemon) {
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
     seldom(&host);
     let daemon = Daemon::start(&host);
-    is_ready(&host);
-    // Ready is who makes passes; one that found nothing else to do may end before the one that deploys.
-    eventually(LONG, "it is deployed", || {
-        let shop = host.run(&["status", "--output", "json"]).stack("shop");
-        (shop["state"] == "in-sync").then_some(())
-    });
+    is_deployed(&host);
     (host, daemon)
 }
 
@@ -109,6 +104,16 @@ fn seldom(host: &Host) {
 
 fn is_ready(host: &Host) {
     eventually(LONG, "the daemon is ready", || (get(host, "/readyz").status == 200).then_some(()));
+}
+
+/// Ready is who makes passes: one that found nothing else to do may end before the one that deploys, and what runs may
+/// still be at its gate.
+fn is_deployed(host: &Host) {
+    is_ready(host);
+    eventually(LONG, "it is deployed", || {
+        let history = host.run(&["history", "--output", "json"]).json();
+        (history["generations"][0]["outcome"] == "converged").then_some(())
+    });
 }
 
 /// The report without what depends on when it was made, and on what other hosts have at this engine.
@@ -272,8 +277,7 @@ fn who_knows_the_secret_of_webhooks_wakes_what_follows_and_nobody_else_does() {
     ));
     seldom(&host);
     let mut daemon = Daemon::start(&host);
-    runs(&host, "1");
-    is_ready(&host);
+    is_deployed(&host);
     let push = |branch: &str| {
         let repo = format!("file://{}", host.repo.directory().display());
         json!({"ref": format!("refs/heads/{branch}"), "repository": {"clone_url": repo}})
