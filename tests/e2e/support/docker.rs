@@ -28,6 +28,12 @@ pub fn docker(arguments: &[&str]) -> String {
     stdout_of(Command::new("docker").args(arguments))
 }
 
+/// Runs the docker command; `None` when it fails.
+pub fn try_docker(arguments: &[&str]) -> Option<String> {
+    let output = Command::new("docker").args(arguments).output().unwrap();
+    output.status.success().then(|| String::from_utf8_lossy(&output.stdout).trim().to_owned())
+}
+
 /// Runs a docker command that prints one thing per line.
 pub fn docker_lines(arguments: &[&str]) -> Vec<String> {
     docker(arguments).lines().map(str::to_owned).collect()

@@ -180,6 +180,11 @@ impl Host {
         docker::docker(&["inspect", "--format", format, &self.name(container)])
     }
 
+    /// What `docker inspect` shows of a container; `None` where none has that name, as between two renames.
+    pub fn try_inspect(&self, container: &str, format: &str) -> Option<String> {
+        docker::try_docker(&["inspect", "--format", format, &self.name(container)])
+    }
+
     /// Runs the docker command; `@ID@` may stand in its arguments.
     pub fn docker(&self, arguments: &[&str]) -> String {
         let filled: Vec<String> = arguments.iter().map(|argument| self.fill(argument)).collect();
