@@ -69,17 +69,18 @@ pub fn load_each<T>(
             Err(failed) => unnamed.push(*failed),
         }
     }
-    let owners = owners(&named);
+    let owners = owners(&named, options);
     let mut services_left = options.limits.services;
     for manifest in named {
         let (name, candidate) = (manifest.name.clone(), manifest.candidate.clone());
-        let result = match owners.get(&name).filter(|files| files.len() > 1) {
-            Some(files) => Err(vec![two_of_a_name(&manifest, files)]),
-            None if manifest.service_count() > services_left => {
+        let rivals = rivals(&manifest, &owners);
+        let result = match rivals.len() {
+            2.. => Err(vec![two_of_a_name(&manifest, &rivals)]),
+            _ if manifest.service_count() > services_left => {
                 services_left = 0;
                 Err(vec![too_many(&place(&manifest), options)])
             }
-            None => make(manifest, revision, options, &mut services_left),
+            _ => make(manifest, revision, options, &mut services_left),
         };
         let Candidate { directory, files } = candidate;
         loaded.stacks.push(LoadedStack { name, directory, files, result });
@@ -128,13 +129,30 @@ impl<T> Loaded<T> {
     }
 }
 
-fn owners(manifests: &[Manifest]) -> BTreeMap<StackName, Vec<String>> {
-    let mut owners: BTreeMap<StackName, Vec<String>> = BTreeMap::new();
+/// The manifests of one name: the hosts that each is for, and its file. Where it is known which host this is, all
+/// of them are for it, and no hosts are noted.
+type Owners = BTreeMap<StackName, Vec<(Vec<String>, String)>>;
+
+fn owners(manifests: &[Manifest], options: &Options<'_>) -> Owners {
+    let mut owners = Owners::new();
     for manifest in manifests {
+        let hosts = if options.server.is_away() { manifest.hosts() } else { Vec::new() };
         let file = manifest.candidate.files.first().cloned().unwrap_or_default();
-        owners.entry(manifest.name.clone()).or_default().push(file);
+        owners.entry(manifest.name.clone()).or_default().push((hosts, file));
     }
     owners
+}
+
+/// The files that claim the name of `manifest` on a host that it is for, its own among them. Of two that name
+/// other hosts, each may have the name.
+fn rivals(manifest: &Manifest, owners: &Owners) -> Vec<String> {
+    let all = owners.get(&manifest.name).map(Vec::as_slice).unwrap_or_default();
+    let own = manifest.candidate.files.first();
+    let Some((hosts, _)) = all.iter().find(|(_, file)| Some(file) == own) else {
+        return Vec::new();
+    };
+    let meets = |others: &Vec<String>| others == hosts || others.is_empty() || hosts.is_empty();
+    all.iter().filter(|(others, _)| meets(others)).map(|(_, file)| file.clone()).collect()
 }
 
 fn two_of_a_name(manifest: &Manifest, files: &[String]) -> Problem {

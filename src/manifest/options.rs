@@ -66,6 +66,13 @@ pub enum ServerFiles {
     Held(BTreeMap<String, Hidden>),
 }
 
+impl ServerFiles {
+    /// Whether there is no server at hand, so that nobody knows what it is called either.
+    pub fn is_away(&self) -> bool {
+        matches!(self, Self::Offline { .. })
+    }
+}
+
 /// `rollout:` of the server's configuration.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RolloutDefaults {

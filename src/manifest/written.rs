@@ -86,9 +86,14 @@ impl Manifest {
         }
     }
 
-    /// Whether it is meant for this host.
+    /// Whether it is meant for this host; without a server at hand, whatever host it is meant for.
     pub fn is_for(&self, options: &Options<'_>) -> bool {
-        project::evenkeel::is_for(&self.heading, options.host)
+        options.server.is_away() || project::evenkeel::is_for(&self.heading, options.host)
+    }
+
+    /// The globs of the hosts it is meant for; none where it is for every one.
+    pub fn hosts(&self) -> Vec<String> {
+        project::evenkeel::hosts(&self.heading)
     }
 
     /// How many services its own files list, whatever their profiles.

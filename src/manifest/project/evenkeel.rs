@@ -98,6 +98,16 @@ pub fn is_for(tree: &Node, host: &HostName) -> bool {
     hosts.iter().any(|at| at.text().is_none_or(|glob| matches(glob, host).unwrap_or(true)))
 }
 
+/// The globs that name the hosts a manifest is for, in order; none where it is for every one.
+pub fn hosts(tree: &Node) -> Vec<String> {
+    let unheard = Findings::default();
+    let hosts = At::root(tree, &unheard).value("x-evenkeel").and_then(|at| at.value("hosts"));
+    let items = hosts.map(|at| at.one_or_more()).unwrap_or_default();
+    let mut globs: Vec<String> = items.iter().filter_map(|at| at.text()).map(Into::into).collect();
+    globs.sort_unstable();
+    globs
+}
+
 /// Says which of the globs are none.
 pub fn check_hosts(top: &At<'_>, host: &HostName) {
     let hosts = top.value("x-evenkeel").and_then(|at| at.value("hosts"));

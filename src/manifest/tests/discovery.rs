@@ -1,6 +1,6 @@
 //! Which stacks there are, what they are called, and what happens where that cannot be told.
 
-use super::super::Limits;
+use super::super::{Limits, ServerFiles};
 use super::World;
 
 const ONE: &str = "services: {web: {image: a}}";
@@ -73,6 +73,24 @@ fn a_stack_for_other_hosts_is_absent_and_asks_for_nothing() {
     let other = "x-evenkeel: {hosts: [db-*]}\nservices: {web: {image: 'a:${NOWHERE}'}}";
     let this = "x-evenkeel: {hosts: [db-*, web-?]}\nservices: {web: {image: a}}";
     check(&[("a/compose.yaml", other), ("b/compose.yaml", this)], "", &["b b/compose.yaml"]);
+}
+
+#[test]
+fn without_a_server_the_stacks_of_all_hosts_are_read() {
+    let of = |hosts: &str| format!("name: shop\nx-evenkeel: {{hosts: [{hosts}]}}\n{ONE}");
+    let told = |files: &[(&str, &str)]| {
+        let mut world = World::new(files);
+        world.server = ServerFiles::Offline { env: None };
+        let loaded = world.load();
+        let sound = loaded.stacks.iter().filter(|stack| stack.result.is_ok()).count();
+        (sound, loaded.stacks.len())
+    };
+    let (web, db, every) = (of("web-1"), of("db-*"), of(""));
+    let broken = db.replace("image: a", "imagine: a");
+    assert_eq!(told(&[("a/compose.yaml", &web), ("b/compose.yaml", &db)]), (2, 2));
+    assert_eq!(told(&[("a/compose.yaml", &web), ("b/compose.yaml", &broken)]), (1, 2));
+    assert_eq!(told(&[("a/compose.yaml", &db), ("b/compose.yaml", &db)]), (0, 2));
+    assert_eq!(told(&[("a/compose.yaml", &db), ("b/compose.yaml", &every)]), (0, 2));
 }
 
 #[test]
