@@ -91,6 +91,7 @@ fn loading(criterion: &mut Criterion) {
         defaults: RolloutDefaults::default(),
         unset: Unset::Error,
         limits,
+        policy: None,
         per_stack: &|_| StackOptions::default(),
         include: &globs(&["**"]).unwrap(),
         exclude: &globs::<&str>(&[]).unwrap(),

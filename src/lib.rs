@@ -15,6 +15,7 @@ pub mod metrics;
 pub mod model;
 pub mod notify;
 pub mod plan;
+pub mod policy;
 pub mod probe;
 pub mod reconcile;
 pub mod registry;

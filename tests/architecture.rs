@@ -8,9 +8,10 @@ use std::path::{Path, PathBuf};
 /// Each room with those it may use besides itself.
 const ROOMS: &[(&str, &[&str])] = &[
     ("model", &[]),
-    ("manifest", &["model"]),
+    ("policy", &["model"]),
+    ("manifest", &["model", "policy"]),
     ("import", &["model", "manifest"]),
-    ("config", &["model"]),
+    ("config", &["model", "policy"]),
     ("source", &["model"]),
     ("registry", &["model"]),
     ("engine", &["model"]),

@@ -70,9 +70,6 @@ pub fn world_anew(
 }
 
 fn made_of(config: Config, metrics: Arc<Metrics>) -> Result<World, Trouble> {
-    for setting in config.not_yet() {
-        tracing::warn!("`{setting}` is understood, but this version does not act on it yet");
-    }
     World::counted(config, metrics).map_err(|error| PassError::from(error).into())
 }
 

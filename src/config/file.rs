@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::settings::{Http, Limits, Removals, Retention, Rollout, UnsetVariables};
-use super::{commit_status, notify, scalar};
+use super::{commit_status, notify, policy, scalar};
 use crate::model::Window;
 
 /// The configuration of evenkeel on one server.
@@ -49,8 +49,8 @@ pub(super) struct File {
     pub(super) retention: Option<Retention>,
     /// When deployments may start; at any time where it is left out. Mending and going back never wait.
     pub(super) window: Option<Window>,
-    /// What git may ask of this host. Has no effect yet.
-    pub(super) policy: Option<BTreeMap<String, serde_json::Value>>,
+    /// What git may ask of this host: a stack that asks for more is refused as a whole, and what runs of it stays.
+    pub(super) policy: Option<policy::Written>,
     /// What manifests and one pass may take up.
     pub(super) limits: Option<Limits>,
     /// Who the author of commits is that write newer images to git.

@@ -6,10 +6,10 @@
 pub mod commit_status;
 mod file;
 mod load;
-mod not_yet;
 pub mod notify;
 mod parse;
 mod place;
+mod policy;
 mod registries;
 mod resolve;
 mod scalar;
@@ -32,6 +32,7 @@ pub use schema::schema;
 pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, UnsetVariables};
 
 use crate::model::{HostName, SourceName, StackName, Window};
+use crate::policy::Policy;
 
 /// Where the configuration is looked for unless `--config` names another place.
 pub const DEFAULT_PATH: &str = "/etc/evenkeel/config.yaml";
@@ -69,8 +70,8 @@ pub struct Config {
     pub retention: Retention,
     /// When deployments may start; `None` is always.
     pub window: Option<Window>,
-    /// What git may ask of this host, as written.
-    pub policy: BTreeMap<String, serde_json::Value>,
+    /// What git may ask of this host.
+    pub policy: Policy,
     /// What one pass may take up.
     pub limits: Limits,
     /// Who writes image lines back to git.

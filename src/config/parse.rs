@@ -12,7 +12,7 @@ pub(super) const LIMIT: u64 = 256 * 1024;
 const DEEPEST: usize = 50;
 
 /// A suggestion is at least this similar (Jaro-Winkler).
-const NEAR: f64 = 0.8;
+pub(super) const NEAR: f64 = 0.8;
 
 /// Reads the text of the file called `name`.
 pub(super) fn parse(name: &str, text: &str) -> Result<File, Box<Problem>> {

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use super::file::{self, File};
 use super::load::Ambient;
 use super::notify::recipients;
+use super::policy::policy;
 use super::registries::registry;
 use super::sources::sources;
 use super::{Config, Http, StackSettings, WriteBack};
@@ -43,7 +44,7 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         removals: file.removals.unwrap_or_default(),
         retention: file.retention.unwrap_or_default(),
         window: file.window,
-        policy: file.policy.unwrap_or_default(),
+        policy: policy(file.policy.unwrap_or_default(), &mut problems),
         limits: file.limits.unwrap_or_default(),
         write_back: write_back(file.write_back.unwrap_or_default(), &host),
         notify: recipients(file.notify.unwrap_or_default(), &host, &mut problems),

@@ -9,6 +9,7 @@ use super::*;
 use crate::model::Event;
 use crate::model::Problem;
 use crate::model::event::Subject;
+use crate::policy::{Level, Preset, Rule};
 
 const FULL: &str = r#"
 host: web-1
@@ -100,7 +101,6 @@ fn the_whole_file_is_understood() {
     assert_eq!(dmz.credentials, Some(RegistryCredentials::Command(command)));
     let (cert_file, key_file) = ("/c.pem".into(), "/k.pem".into());
     assert_eq!(dmz.client_certificate, Some(ClientCertificate { cert_file, key_file }));
-    assert_eq!(config.not_yet(), Vec::<String>::new());
 }
 
 #[test]
@@ -143,7 +143,6 @@ fn what_is_left_out_has_the_default_that_the_whole_file_writes_out() {
     assert_eq!((source.name.as_str(), source.path.as_str()), ("infra", ""));
     assert_eq!((source.follow.clone(), source.credentials.clone()), (Follow::DefaultBranch, None));
     assert_eq!((source.interval, &source.include), (Duration::from_secs(30), &vec!["**".into()]));
-    assert_eq!(config.not_yet(), Vec::<String>::new());
 }
 
 #[test]
@@ -468,16 +467,6 @@ fn what_cannot_be_read_is_told_from_what_is_missing() {
 }
 
 #[test]
-fn a_feature_that_does_not_exist_yet_is_named() {
-    let text = "
-sources: [{repo: x, credentials: {credential_command: [gh-app-token]}}]
-retention: {disk: {high: 90%}}
-policy: {privileged: false}
-";
-    assert_eq!(read(text).not_yet(), ["policy"]);
-}
-
-#[test]
 fn the_schema_knows_every_key_of_the_whole_file() {
     let schema = schema();
     let keys: serde_yaml::Mapping = serde_yaml::from_str(FULL).unwrap();
@@ -563,4 +552,106 @@ fn a_secret_and_a_slip_in_notify_are_told_as_everywhere() {
     let slip = "notify: [{command: [x], events: [rolled_back]}]";
     let problems = Config::parse("config.yaml", slip, &ambient()).unwrap_err();
     assert!(problems[0].message.contains("`rolled-back`"), "{}", problems[0].message);
+}
+
+#[test]
+fn the_policy_is_a_preset_rules_and_exceptions() {
+    let text = "policy:
+  preset: strict
+  privileged: warn
+  cap_add: [NET_BIND_SERVICE]
+  host_binds: {level: warn, allow: [/srv/media]}
+  ports: [443, 8000-8999]
+  digest: required
+  exceptions:
+    - {stack: infra, service: traefik, rule: docker_socket, values: [/var/run/docker.sock], reason: reads labels, until: 2027-03-01}
+";
+    let policy = read(&format!("{SMALLEST}{text}")).policy;
+    assert_eq!(policy.preset, Preset::Strict);
+    let level = |rule| policy.level(rule);
+    assert_eq!((level(Rule::Privileged), level(Rule::CapAdd)), (Level::Warn, Level::Deny));
+    assert_eq!((level(Rule::HostBinds), level(Rule::Digest)), (Level::Warn, Level::Deny));
+    assert_eq!(policy.allowed(Rule::Ports), ["443", "8000-8999"]);
+    assert_eq!(policy.allowed(Rule::HostBinds), ["/srv/media"]);
+    let [exception] = policy.exceptions.as_slice() else { panic!("{policy:?}") };
+    assert_eq!(
+        (exception.rule, exception.values.as_slice()),
+        (Rule::DockerSocket, ["/var/run/docker.sock".to_owned()].as_slice())
+    );
+    let day = |text: &str| text.parse().unwrap();
+    assert!(exception.holds(day("2027-03-01")) && !exception.holds(day("2027-03-02")));
+}
+
+#[test]
+fn without_a_word_the_standard_holds() {
+    let policy = read(SMALLEST).policy;
+    assert_eq!(policy.level(Rule::Privileged), Level::Deny);
+    assert_eq!(
+        (policy.level(Rule::Latest), policy.level(Rule::Digest)),
+        (Level::Warn, Level::Allow)
+    );
+    let open = read(&format!("{SMALLEST}policy: {{preset: open}}\n")).policy;
+    assert_eq!(
+        (open.level(Rule::Privileged), open.level(Rule::Digest)),
+        (Level::Warn, Level::Allow)
+    );
+    // Whoever lists what is fine means that the rest is not.
+    let listed = read(&format!("{SMALLEST}policy: {{registries: [ghcr.io/acme/*]}}\n")).policy;
+    assert_eq!(listed.level(Rule::Registries), Level::Deny);
+}
+
+#[test]
+fn what_is_wrong_in_a_policy_is_told_where_it_stands() {
+    for (text, expected) in [
+        (
+            "policy:\n  priviledged: deny\n",
+            "config.yaml:4:3 policy: unknown key `priviledged` (did you mean `privileged`?)",
+        ),
+        (
+            "policy:\n  privileged: false\n",
+            "config.yaml:4:15 policy.privileged: invalid type: boolean `false`, expected `deny`, `warn` or `allow`",
+        ),
+        (
+            "policy:\n  privileged: required\n",
+            "config.yaml:4:15 policy.privileged: invalid value: string \"required\", expected `deny`, `warn` or `allow`",
+        ),
+        (
+            "policy:\n  host_binds: [/srv, /]\n",
+            "config.yaml:4:22 policy.host_binds[1]: `/` is all of the host (write `host_binds: allow` if that is meant)",
+        ),
+        (
+            "policy:\n  host_binds: [srv]\n",
+            "config.yaml:4:16 policy.host_binds[0]: `srv` is not an absolute path (write it from the root: `/srv/…`)",
+        ),
+        (
+            "policy:\n  host_binds: [/srv/../etc]\n",
+            "config.yaml:4:16 policy.host_binds[0]: `/srv/../etc` has `..` in it (write where it leads)",
+        ),
+        (
+            "policy:\n  host_binds: ['']\n",
+            "config.yaml:4:16 policy.host_binds[0]: this is empty (take it out)",
+        ),
+        (
+            "policy:\n  exceptions: [{stack: a, rule: privileged}]\n",
+            "config.yaml:4:16 policy.exceptions[0]: an exception needs a `reason` (write why it needs it: `reason: \"reads labels\"`)",
+        ),
+        (
+            "policy:\n  exceptions: [{stack: a, rule: priviledged, reason: b}]\n",
+            "config.yaml:4:33 policy.exceptions[0].rule: there is no rule `priviledged` (did you mean `privileged`?)",
+        ),
+        (
+            "policy:\n  exceptions: [{stack: a, rule: privileged, reason: b, values: [c]}]\n",
+            "config.yaml:4:65 policy.exceptions[0].values[0]: there are no values of `privileged`: a service does it or not (take `values` out)",
+        ),
+        (
+            "policy:\n  exceptions: [{stack: a, rule: cap_add, reason: b, until: soon}]\n",
+            "config.yaml:4:60 policy.exceptions[0].until: `soon` is no day (write it like `2027-03-01`)",
+        ),
+        (
+            "policy:\n  exceptions: [{stack: '', rule: cap_add, reason: b}]\n",
+            "config.yaml:4:24 policy.exceptions[0].stack: an exception is for one stack (write its name)",
+        ),
+    ] {
+        check_key(text, expected);
+    }
 }

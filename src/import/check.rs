@@ -78,6 +78,7 @@ fn load(
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),
+        policy: None,
         per_stack: &per_stack,
         include: &include,
         exclude: &exclude,

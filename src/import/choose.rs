@@ -5,8 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use indexmap::IndexMap;
 
 use super::find::Found;
-use super::names;
 use crate::model::Hidden;
+use crate::model::secrets::names;
 
 /// Names of variables, and what they stand for.
 #[derive(Debug)]

@@ -4,12 +4,12 @@
 
 use std::ops::Range;
 
-use super::names;
-use super::passwords::{self, Inside};
 use crate::manifest::interpolate::{self, Lookup, Variable};
 use crate::manifest::node::{Node, Value};
 use crate::manifest::plain_value;
 use crate::manifest::yaml::layout::{Entry, Piece, Shape, Style, Written};
+use crate::model::secrets::names;
+use crate::model::secrets::passwords::{self, Inside};
 use crate::model::{Hidden, Place};
 
 /// A secret, or a part of a value that is one.

@@ -5,10 +5,8 @@
 //! the result means is asked of [`crate::manifest`], which has the last word on what can be used.
 
 mod edits;
-mod names;
-mod passwords;
-mod env_text;
 
+mod env_text;
 mod find;
 mod choose;
 mod rewrite;

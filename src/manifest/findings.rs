@@ -58,6 +58,11 @@ impl Findings {
         self.problems.borrow().len() >= MOST
     }
 
+    /// Whether nothing is wrong so far.
+    pub fn is_sound(&self) -> bool {
+        self.problems.borrow().is_empty()
+    }
+
     /// The problems found so far, with nothing masked.
     pub fn problems(&self) -> Vec<Problem> {
         self.problems.borrow().clone()

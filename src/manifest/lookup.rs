@@ -89,10 +89,10 @@ fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Prob
                 .hint("write the absolute path")
                 .into());
         };
-        return on_the_server(scene, &home.to_string_lossy());
+        return on_the_server(scene, at, &home.to_string_lossy());
     }
     if path.starts_with('/') {
-        return on_the_server(scene, path);
+        return on_the_server(scene, at, path);
     }
     let (mut looked, mut put) = (Vec::new(), scene.server.directory.join(path));
     if let Some(below) = below_the_stack(scene, at, path) {
@@ -127,7 +127,8 @@ fn below_the_stack(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Option<String>
     of_origin.or_else(|| repository::join("", path))
 }
 
-fn on_the_server(scene: &Scene<'_>, path: &str) -> Result<Search, Box<Problem>> {
+fn on_the_server(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Problem>> {
+    scene.note_host_file(path.into(), at);
     Ok(match scene.server.file(path)? {
         Some(file) => Search::Found(server_file(file)),
         None => Search::Missing(Missing {

@@ -28,6 +28,7 @@ pub mod stack_waits;
 mod assemble;
 mod project;
 mod service;
+mod policy;
 mod canonical;
 pub mod edit;
 
@@ -63,7 +64,7 @@ pub mod short {
 pub use canonical::{Canonical, Show, Which, load_canonical};
 pub use discover::is_manifest;
 pub use load::{Loaded, LoadedStack, load};
-pub use options::{Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
+pub use options::{HostPolicy, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
 pub use read::plain_value;
 pub use schema::{refused, schema};
 

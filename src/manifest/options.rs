@@ -5,10 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use globset::{GlobBuilder, GlobSet, GlobSetBuilder};
+use jiff::civil::Date;
 
 use super::interpolate::Unset;
 use super::yaml;
 use crate::model::{Hidden, HostName, StackName};
+use crate::policy::Policy;
 
 /// Everything [`super::load`] needs besides the revision.
 pub struct Options<'a> {
@@ -32,6 +34,8 @@ pub struct Options<'a> {
     pub unset: Unset,
     /// What one source may cost.
     pub limits: Limits,
+    /// What the operator lets git ask of this host; `None` where nobody is asked, as in `validate`.
+    pub policy: Option<HostPolicy<'a>>,
     /// The host's settings for one stack.
     pub per_stack: &'a dyn Fn(&StackName) -> StackOptions,
     /// Which stack directories are read, and which of these are not; relative to the source's path.
@@ -48,6 +52,17 @@ impl Options<'_> {
             path.strip_prefix('~').filter(|rest| rest.is_empty() || rest.starts_with('/'))?;
         self.home.map(|home| home.join(below.trim_start_matches('/')))
     }
+}
+
+/// The operator's word on what manifests may ask.
+#[derive(Clone, Copy, Debug)]
+pub struct HostPolicy<'a> {
+    /// The rules and the exceptions to them.
+    pub policy: &'a Policy,
+    /// The day that exceptions are measured by, in UTC.
+    pub today: Date,
+    /// Where the engine listens, besides the usual places.
+    pub socket: Option<&'a Path>,
 }
 
 /// Where the server's files come from.

@@ -382,17 +382,21 @@ impl<'a> At<'a> {
 
     /// Adds a remark at this value; without `service`, it is about the one that the path leads into.
     pub fn remark(&self, service: Option<&ServiceName>, text: impl Into<String>) {
-        let of_path = || match path::steps(&self.path).as_slice() {
+        self.findings.remark(Remark {
+            place: Some(self.place().clone()),
+            service: service.cloned().or_else(|| self.service()),
+            text: text.into(),
+        });
+    }
+
+    /// The service that the path leads into.
+    pub fn service(&self) -> Option<ServiceName> {
+        match path::steps(&self.path).as_slice() {
             [Step::Key(top), Step::Key(name), ..] if top == "services" => {
                 Some(ServiceName::new(name))
             }
             _ => None,
-        };
-        self.findings.remark(Remark {
-            place: Some(self.place().clone()),
-            service: service.cloned().or_else(of_path),
-            text: text.into(),
-        });
+        }
     }
 
     /// `part` of the value for a message, unless the value is one of the server's.

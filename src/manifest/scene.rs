@@ -11,11 +11,13 @@ use super::interpolate::{Lookup as _, Variable};
 use super::node::Node;
 use super::options::Options;
 use super::project::files::TopFile;
+use super::read::At;
 use super::server::Server;
 use super::variables::{Setting, Variables};
 use crate::model::stack::{Network, Remark, StackRecord, Volume};
 use crate::model::tree::Revision;
 use crate::model::{Masks, ServiceName, StackName};
+use crate::policy::{HostFile, Spotted};
 
 /// The surroundings of one stack.
 pub struct Scene<'a> {
@@ -62,6 +64,8 @@ pub struct Traces {
     pub uses_working_dir: bool,
     /// The env files of the server that each service reads, and the names it takes from each.
     pub server_files: BTreeMap<ServiceName, BTreeMap<String, BTreeSet<String>>>,
+    /// Files of the server that are named by absolute paths, for the operator's rules.
+    pub host_files: Vec<HostFile>,
 }
 
 impl Scene<'_> {
@@ -104,6 +108,14 @@ impl Scene<'_> {
         let mut traces = self.traces.borrow_mut();
         let files = traces.server_files.entry(service.clone()).or_default();
         files.entry(file.to_owned()).or_default().extend(names.into_iter().map(str::to_owned));
+    }
+
+    /// Notes that the file of the server at the absolute `path` is named at `at`.
+    pub fn note_host_file(&self, path: PathBuf, at: &At<'_>) {
+        let service = at.service();
+        let hidden = at.node.sensitive;
+        let at = Spotted { place: Some(at.place().clone()), path: at.path.clone(), hidden };
+        self.traces.borrow_mut().host_files.push(HostFile { path, at, service });
     }
 
     /// Notes that `service` takes what `name` stands for in `node`, where that is a value of the server's.

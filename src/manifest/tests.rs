@@ -9,6 +9,7 @@ mod files;
 mod include;
 mod keys;
 mod messages;
+mod policy;
 mod relations;
 mod services;
 mod stack_waits;
@@ -21,13 +22,18 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
+use jiff::civil::Date;
+
 use super::interpolate::Unset;
-use super::{Limits, Loaded, Options, RolloutDefaults, ServerFiles, StackOptions, globs, load};
+use super::{
+    HostPolicy, Limits, Loaded, Options, RolloutDefaults, ServerFiles, StackOptions, globs, load,
+};
 use crate::model::memory_tree::MemoryTree;
 use crate::model::spec::{ContainerSpec, MountSource};
 use crate::model::stack::{Service, Stack};
 use crate::model::tree::{Revision, SharedTree};
 use crate::model::{CommitId, HostName, Problem, SourceName};
+use crate::policy::Policy;
 
 /// A repository, a server, and the host's settings.
 struct World {
@@ -42,6 +48,8 @@ struct World {
     unset: Unset,
     limits: Limits,
     exclude: Vec<&'static str>,
+    policy: Option<Policy>,
+    today: Date,
 }
 
 impl World {
@@ -58,6 +66,8 @@ impl World {
             unset: Unset::Error,
             limits: Limits::default(),
             exclude: Vec::new(),
+            policy: None,
+            today: Date::constant(2027, 1, 15),
         }
     }
 
@@ -109,6 +119,11 @@ impl World {
                 },
                 unset: self.unset,
                 limits: self.limits,
+                policy: self.policy.as_ref().map(|policy| HostPolicy {
+                    policy,
+                    today: self.today,
+                    socket: Some("/srv/engine/my.sock".as_ref()),
+                }),
                 per_stack: &per_stack,
                 include: &globs(&["**"]).unwrap(),
                 exclude: &globs(&self.exclude).unwrap(),

@@ -1,10 +1,12 @@
 //! Every source's newest revision, read into stacks; what went wrong is told per source.
 
 use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
 use std::sync::Arc;
 use std::time::Duration;
 
 use jiff::Timestamp;
+use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use super::World;
@@ -15,7 +17,7 @@ use crate::config::{self, Config};
 use crate::history::{SourceReport, SourceState};
 use crate::manifest::interpolate::Unset;
 use crate::manifest::{
-    self, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, stack_waits,
+    self, HostPolicy, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, stack_waits,
 };
 use crate::model::stack::Remark;
 use crate::model::tree::Revision;
@@ -294,6 +296,12 @@ pub fn with_options<T>(
     };
     let source = config.sources.iter().find(|source| source.name == revision.source);
     let source = source.and_then(|source| source.unset_variables);
+    // Where no server is at hand, nobody knows what its operator allows.
+    let policy = (server == ServerFiles::Disk).then(|| HostPolicy {
+        policy: &config.policy,
+        today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
+        socket: config.docker_host.strip_prefix("unix://").map(Path::new),
+    });
     let options = Options {
         host: &config.host,
         env_dir: &config.env_dir,
@@ -314,6 +322,7 @@ pub fn with_options<T>(
             expansion: config.limits.expansion as usize,
             services: config.limits.services as usize,
         },
+        policy,
         per_stack: &per_stack,
         include: &include,
         exclude: &exclude,

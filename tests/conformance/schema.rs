@@ -48,6 +48,7 @@ fn problems(text: &str) -> Vec<Problem> {
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),
+        policy: None,
         per_stack: &all,
         include: &manifest::globs(&["**"]).unwrap(),
         exclude: &manifest::globs::<&str>(&[]).unwrap(),

@@ -63,6 +63,7 @@ fn with<T>(
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),
+        policy: None,
         per_stack: &per_stack,
         include: &globs(&["**"]).unwrap(),
         exclude: &globs::<&str>(&[]).unwrap(),

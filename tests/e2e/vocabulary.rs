@@ -83,7 +83,7 @@ fn host_with(name: &str) -> (Host, String) {
     let host = Host::new();
     host.push("acme/web", "1", Kind::Web);
     host.push("acme/job", "1", Kind::Job);
-    host.configure("rollout: {stable: 100ms, monitor: 0s, deadline: 60s}");
+    host.configure("rollout: {stable: 100ms, monitor: 0s, deadline: 60s}\npolicy: {preset: open}");
     let stack = format!("{name}-{}", host.id);
     let texts: Vec<(String, String)> = files_below(&directory().join(name))
         .into_iter()

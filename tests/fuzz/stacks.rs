@@ -216,6 +216,7 @@ fn loaded(manifest: &str) -> Loaded {
                 defaults: RolloutDefaults::default(),
                 unset: Unset::Error,
                 limits: Limits::default(),
+                policy: None,
                 per_stack: &|_| StackOptions::default(),
                 include: all,
                 exclude: none,

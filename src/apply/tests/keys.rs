@@ -219,6 +219,7 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         },
         unset: Unset::Error,
         limits: Limits::default(),
+        policy: None,
         per_stack: &|_| StackOptions::default(),
         include: &globs(&["**"]).unwrap(),
         exclude: &globs::<&str>(&[]).unwrap(),

@@ -235,6 +235,7 @@ fn read_all(
     };
     let options = Options {
         server: options.server.clone(),
+        policy: None,
         per_stack: &per_stack,
         include: &everything,
         exclude: &nothing,

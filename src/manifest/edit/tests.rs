@@ -32,6 +32,7 @@ fn pinned(files: &[(&str, &str)], path: &str, server: &[(&str, &str)], pins: &[&
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),
+        policy: None,
         per_stack: &none,
         include: &globs(&["**"]).unwrap(),
         exclude: &globs::<&str>(&[]).unwrap(),

@@ -19,8 +19,8 @@ use super::node::Node;
 use super::read::At;
 use super::scene::Scene;
 use super::service::{self, Draft};
-use super::{keys, names};
-use crate::model::stack::{Remark, Service, Stack};
+use super::{keys, names, policy};
+use crate::model::stack::{Service, Stack};
 use crate::model::{Problem, ServiceName};
 
 /// What may stand at the top of a manifest. `include` has been followed before the rest is read.
@@ -53,11 +53,21 @@ pub fn read(
 ) -> Result<Stack, Vec<Problem>> {
     let (used, settings) = examine(tree, &findings, &mut scene);
     scene.remark_on_place().into_iter().for_each(|remark| findings.remark(remark));
-    let (problems, remarks) = findings.into_parts(&scene.masks());
+    let masks = scene.masks();
+    if !findings.is_sound() {
+        return Err(findings.into_parts(&masks).0);
+    }
+    let (options, is_taken_over) = (scene.options, scene.is_taken_over);
+    let asked_for = std::mem::take(&mut scene.traces.borrow_mut().host_files);
+    let mut stack = assemble(used, settings, scene, files);
+    let asked = policy::Asked { tree, files: &asked_for, is_taken_over };
+    policy::apply(&stack, &asked, options, &findings);
+    let (problems, remarks) = findings.into_parts(&masks);
     if !problems.is_empty() {
         return Err(problems);
     }
-    Ok(assemble(used, settings, remarks, scene, files))
+    stack.remarks = remarks;
+    Ok(stack)
 }
 
 /// Reads all of `tree`; what is wrong with it, and what is worth saying, is in `findings`.
@@ -184,7 +194,6 @@ fn empty_service(at: &At<'_>, key: &str) {
 fn assemble(
     used: Used,
     settings: evenkeel::TopSettings,
-    remarks: Vec<Remark>,
     scene: Scene<'_>,
     files: Vec<String>,
 ) -> Stack {
@@ -213,7 +222,7 @@ fn assemble(
         atomic: settings.atomic,
         window: settings.window,
         suspended: settings.suspended,
-        remarks,
+        remarks: Vec::new(),
         masks,
         record: traces.record,
     }

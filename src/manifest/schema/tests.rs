@@ -234,6 +234,7 @@ fn problems(manifest: &str) -> Vec<Problem> {
             defaults: RolloutDefaults::default(),
             unset: Unset::Error,
             limits: Limits::default(),
+            policy: None,
             per_stack: &|_| StackOptions::default(),
             include: &globs(&["**"]).unwrap(),
             exclude: &globs::<&str>(&[]).unwrap(),

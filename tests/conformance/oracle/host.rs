@@ -59,6 +59,7 @@ fn with<T>(case: &Case, read: impl FnOnce(&Revision, &Options<'_>) -> T) -> T {
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),
+        policy: None,
         per_stack: &|_| StackOptions::default(),
         include: &globs(&["**"]).unwrap(),
         exclude: &globs::<&str>(&[]).unwrap(),

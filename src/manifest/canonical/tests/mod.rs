@@ -70,6 +70,7 @@ impl Stack {
             defaults: RolloutDefaults::default(),
             unset: Unset::Error,
             limits: Limits::default(),
+            policy: None,
             per_stack: &per_stack,
             include: &globs(&["**"]).unwrap(),
             exclude: &globs::<&str>(&[]).unwrap(),

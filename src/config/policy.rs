@@ -1,0 +1,397 @@
+//! `policy`: what git may ask of this host, as it is written.
+
+use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::fmt;
+use std::path::{Component, Path};
+
+use jiff::civil::Date;
+use schemars::{JsonSchema, Schema, SchemaGenerator, json_schema};
+use serde::Deserialize;
+use serde::de::{self, Deserializer, MapAccess, SeqAccess, Visitor};
+
+use super::resolve::{Problems, wrong};
+use crate::model::{Problem, ServiceName, StackName};
+use crate::policy::{Exception, Level, Policy, Preset, Rule, Setting, Values};
+
+/// As it is written. Each rule is `deny`, `warn` or `allow`; what a preset makes of it is in `docs/policy.md`.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Written {
+    /// What holds for every rule of which nothing is written here.
+    #[schemars(extend("default" = "standard"))]
+    pub(super) preset: Option<Preset>,
+    /// Containers and hooks that are `privileged`.
+    pub(super) privileged: Option<Word>,
+    /// The socket of the engine, and directories that lead to it. A list names the paths that are fine.
+    pub(super) docker_socket: Option<Listed>,
+    /// Paths of the host that are mounted, also as volumes in disguise. A list names directories below which
+    /// everything is fine. The stack's own directory always is.
+    pub(super) host_binds: Option<Listed>,
+    /// `network`, `pid`, `ipc`, `uts`, `userns` and `cgroup` of the host, and those of containers of others
+    /// (`container:<name>`). A list names those that are fine.
+    pub(super) host_namespaces: Option<Listed>,
+    /// Capabilities beyond those that Docker gives every container. A list names those that are fine.
+    pub(super) cap_add: Option<Listed>,
+    /// Devices of the host, and those that its drivers hand out. A list names those that are fine.
+    pub(super) devices: Option<Listed>,
+    /// Confinement other than the engine's own. A list names the options that are fine: `apparmor=web`.
+    pub(super) security_opt: Option<Listed>,
+    /// Runtimes other than the engine's own, and annotations for them (`annotation=<name>`). A list names those
+    /// that are fine.
+    pub(super) runtime: Option<Listed>,
+    /// Parameters of the kernel. A list names those that are fine: `net.core.*`.
+    pub(super) sysctls: Option<Listed>,
+    /// Control groups other than the engine's own. A list names those that are fine.
+    pub(super) cgroup_parent: Option<Listed>,
+    /// Networks that reach into the host's own: drivers other than `bridge` (`driver=macvlan`), subnets that are
+    /// somebody else's (`subnet=…`), options of bridges. A list names what is fine.
+    pub(super) networks: Option<Listed>,
+    /// Published ports below 1024; with a list, all that are not on it: `443`, `8000-8999`, `127.0.0.1:*`.
+    pub(super) ports: Option<Listed>,
+    /// Names for the addresses at which clouds hand out credentials. A list names addresses that are fine.
+    pub(super) extra_hosts: Option<Listed>,
+    /// Drivers that send the output away. A list names those that are fine.
+    pub(super) logging: Option<Listed>,
+    /// Volumes and networks that are not named after the stack (`volume=<name>`, `network=<name>`). A list names
+    /// those that are fine.
+    pub(super) external: Option<Listed>,
+    /// Files of the server that a manifest names by an absolute path, but for the stack's own below `env_dir`. A
+    /// list names directories below which everything is fine.
+    pub(super) env_files: Option<Listed>,
+    /// Where images come from. A list names what is fine: `ghcr.io/acme/*`, `docker.io/library/**`.
+    pub(super) registries: Option<Listed>,
+    /// Images by the tag `latest`, or by none.
+    pub(super) latest: Option<Word>,
+    /// Images without a digest; `required` is another word for `deny`.
+    pub(super) digest: Option<Demand>,
+    /// Services without a health check; `required` is another word for `deny`.
+    pub(super) healthcheck: Option<Demand>,
+    /// Services without a memory limit; `required` is another word for `deny`.
+    pub(super) limits: Option<Demand>,
+    /// Variables in git whose names say that they are secrets. A list names variables that are none.
+    pub(super) literal_secrets: Option<Listed>,
+    /// What single stacks may do all the same.
+    pub(super) exceptions: Option<Vec<WrittenException>>,
+}
+
+/// One thing that one stack may do.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct WrittenException {
+    /// The stack.
+    pub(super) stack: String,
+    /// The service; all of the stack, and what stands at the top of its manifest, where it is left out.
+    pub(super) service: Option<String>,
+    /// The rule that it need not hold to.
+    pub(super) rule: String,
+    /// For what alone: the paths, capabilities, … themselves; anything where it is left out.
+    #[serde(default)]
+    pub(super) values: Vec<Text>,
+    /// Why it needs it.
+    #[serde(default)]
+    pub(super) reason: String,
+    /// The last day on which this holds, in UTC: `2027-03-01`.
+    pub(super) until: Option<String>,
+}
+
+/// `deny`, `warn` or `allow`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Word(Level);
+
+/// The same, or `required`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Demand(Level);
+
+/// The same as [`Word`], a list of what is allowed, or both.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Listed(Setting);
+
+/// A text; a number counts as one.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Text(String);
+
+/// A list and a level.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Both {
+    level: Option<Level>,
+    #[serde(default)]
+    allow: Vec<Text>,
+}
+
+fn level(text: &str) -> Option<Level> {
+    match text {
+        "deny" => Some(Level::Deny),
+        "warn" => Some(Level::Warn),
+        "allow" => Some(Level::Allow),
+        _ => None,
+    }
+}
+
+struct Words<T>(&'static str, fn(&str) -> Option<T>);
+
+impl<T> Visitor<'_> for Words<T> {
+    type Value = T;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.0)
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<T, E> {
+        (self.1)(text).ok_or_else(|| E::invalid_value(de::Unexpected::Str(text), &self))
+    }
+}
+
+impl<'de> Deserialize<'de> for Word {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Words("`deny`, `warn` or `allow`", level)).map(Self)
+    }
+}
+
+impl<'de> Deserialize<'de> for Demand {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let word = |text: &str| if text == "required" { Some(Level::Deny) } else { level(text) };
+        let words = Words("`required`, `deny`, `warn` or `allow`", word);
+        deserializer.deserialize_any(words).map(Self)
+    }
+}
+
+struct Rules;
+
+impl<'de> Visitor<'de> for Rules {
+    type Value = Setting;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "`deny`, `warn`, `allow`, a list of what is allowed, or `{level: …, allow: […]}`",
+        )
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Setting, E> {
+        match level(text) {
+            Some(level) => Ok(Setting { level: Some(level), allow: Vec::new() }),
+            None => Err(E::invalid_value(de::Unexpected::Str(text), &self)),
+        }
+    }
+
+    fn visit_seq<A: SeqAccess<'de>>(self, mut list: A) -> Result<Setting, A::Error> {
+        let mut allow = Vec::new();
+        while let Some(Text(value)) = list.next_element()? {
+            allow.push(value);
+        }
+        Ok(Setting { level: None, allow })
+    }
+
+    fn visit_map<A: MapAccess<'de>>(self, map: A) -> Result<Setting, A::Error> {
+        let both = Both::deserialize(de::value::MapAccessDeserializer::new(map))?;
+        let allow = both.allow.into_iter().map(|Text(value)| value).collect();
+        Ok(Setting { level: both.level, allow })
+    }
+}
+
+impl<'de> Deserialize<'de> for Listed {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Rules).map(Self)
+    }
+}
+
+struct Scalars;
+
+impl Visitor<'_> for Scalars {
+    type Value = Text;
+
+    fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("a text")
+    }
+
+    fn visit_str<E: de::Error>(self, text: &str) -> Result<Text, E> {
+        Ok(Text(text.to_owned()))
+    }
+
+    fn visit_u64<E: de::Error>(self, number: u64) -> Result<Text, E> {
+        Ok(Text(number.to_string()))
+    }
+}
+
+impl<'de> Deserialize<'de> for Text {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        deserializer.deserialize_any(Scalars)
+    }
+}
+
+macro_rules! schemas {
+    ($($name:ident, $title:literal, $schema:tt;)+) => {
+        $(impl JsonSchema for $name {
+            fn schema_name() -> Cow<'static, str> {
+                $title.into()
+            }
+
+            fn json_schema(_: &mut SchemaGenerator) -> Schema {
+                json_schema!($schema)
+            }
+        })+
+    };
+}
+
+schemas! {
+    Word, "Level", { "type": "string", "enum": ["deny", "warn", "allow"] };
+    Demand, "Demand", { "type": "string", "enum": ["required", "deny", "warn", "allow"] };
+    Text, "Text", { "type": ["string", "integer"] };
+    Listed, "Listed", {
+        "anyOf": [
+            { "type": "string", "enum": ["deny", "warn", "allow"] },
+            { "type": "array", "items": { "type": ["string", "integer"] } },
+            {
+                "type": "object",
+                "additionalProperties": false,
+                "properties": {
+                    "level": { "type": "string", "enum": ["deny", "warn", "allow"] },
+                    "allow": { "type": "array", "items": { "type": ["string", "integer"] } }
+                }
+            }
+        ]
+    };
+}
+
+/// What is written, checked.
+pub(super) fn policy(written: Written, problems: &mut Problems) -> Policy {
+    let preset = written.preset.unwrap_or_default();
+    let exceptions = written.exceptions.as_deref().unwrap_or_default();
+    let exceptions = exceptions.iter().enumerate().filter_map(|(index, written)| {
+        exception(written, &format!("policy.exceptions[{index}]"), problems)
+    });
+    let exceptions = exceptions.collect();
+    Policy { preset, rules: rules(&written, problems), exceptions }
+}
+
+fn rules(written: &Written, problems: &mut Problems) -> BTreeMap<Rule, Setting> {
+    let mut rules = BTreeMap::new();
+    for &rule in Rule::ALL {
+        let Some(setting) = written.setting(rule) else { continue };
+        for (index, value) in setting.allow.iter().enumerate() {
+            let plain = format!("policy.{}[{index}]", rule.word());
+            check_value(rule, value, &plain, true, problems);
+        }
+        rules.insert(rule, setting);
+    }
+    rules
+}
+
+impl Written {
+    fn setting(&self, rule: Rule) -> Option<Setting> {
+        let word = |word: &Option<Word>| {
+            word.map(|Word(level)| Setting { level: Some(level), allow: Vec::new() })
+        };
+        let demand = |word: &Option<Demand>| {
+            word.map(|Demand(level)| Setting { level: Some(level), allow: Vec::new() })
+        };
+        let list = |list: &Option<Listed>| list.as_ref().map(|Listed(setting)| setting.clone());
+        match rule {
+            Rule::Privileged => word(&self.privileged),
+            Rule::DockerSocket => list(&self.docker_socket),
+            Rule::HostBinds => list(&self.host_binds),
+            Rule::HostNamespaces => list(&self.host_namespaces),
+            Rule::CapAdd => list(&self.cap_add),
+            Rule::Devices => list(&self.devices),
+            Rule::SecurityOpt => list(&self.security_opt),
+            Rule::Runtime => list(&self.runtime),
+            Rule::CgroupParent => list(&self.cgroup_parent),
+            Rule::Networks => list(&self.networks),
+            Rule::ExtraHosts => list(&self.extra_hosts),
+            Rule::EnvFiles => list(&self.env_files),
+            Rule::Latest => word(&self.latest),
+            Rule::LiteralSecrets => list(&self.literal_secrets),
+            Rule::Sysctls => list(&self.sysctls),
+            Rule::Ports => list(&self.ports),
+            Rule::Logging => list(&self.logging),
+            Rule::External => list(&self.external),
+            Rule::Registries => list(&self.registries),
+            Rule::Digest => demand(&self.digest),
+            Rule::Healthcheck => demand(&self.healthcheck),
+            Rule::Limits => demand(&self.limits),
+        }
+    }
+}
+
+fn exception(written: &WrittenException, path: &str, problems: &mut Problems) -> Option<Exception> {
+    let at = |key: &str| format!("{path}.{key}");
+    if written.stack.is_empty() {
+        problems.push(wrong(at("stack"), "an exception is for one stack").hint("write its name"));
+    }
+    if written.reason.trim().is_empty() {
+        let problem = Problem::new("missing-key", "an exception needs a `reason`").path(path);
+        problems.push(problem.hint("write why it needs it: `reason: \"reads labels\"`"));
+    }
+    let until = written.until.as_ref().and_then(|text| match text.parse::<Date>() {
+        Ok(date) => Some(date),
+        Err(_) => {
+            let message = format!("`{text}` is no day");
+            problems.push(wrong(at("until"), message).hint("write it like `2027-03-01`"));
+            None
+        }
+    });
+    let Some(rule) = Rule::parse(&written.rule) else {
+        problems.push(unknown_rule(&written.rule, &at("rule")));
+        return None;
+    };
+    for (index, Text(value)) in written.values.iter().enumerate() {
+        check_value(rule, value, &format!("{path}.values[{index}]"), false, problems);
+    }
+    Some(Exception {
+        stack: StackName::new(&written.stack),
+        service: written.service.as_ref().map(ServiceName::new),
+        rule,
+        values: written.values.iter().map(|Text(value)| value.clone()).collect(),
+        reason: written.reason.clone(),
+        until,
+    })
+}
+
+fn unknown_rule(word: &str, path: &str) -> Problem {
+    let near = Rule::ALL
+        .iter()
+        .map(|rule| (strsim::jaro_winkler(word, rule.word()), rule.word()))
+        .filter(|(similarity, _)| *similarity >= super::parse::NEAR)
+        .max_by(|a, b| a.0.total_cmp(&b.0));
+    let known = || Rule::ALL.iter().map(|rule| rule.word()).collect::<Vec<_>>().join(", ");
+    wrong(path, format!("there is no rule `{word}`")).hint(match near {
+        Some((_, near)) => format!("did you mean `{near}`?"),
+        None => format!("known here: {}", known()),
+    })
+}
+
+/// A value that could mean nothing, or more than whoever wrote it can want.
+fn check_value(rule: Rule, value: &str, path: &str, is_list: bool, problems: &mut Problems) {
+    if !rule.has_values() {
+        let message = format!("there are no values of `{}`: a service does it or not", rule.word());
+        return problems.push(wrong(path, message).hint("take `values` out"));
+    }
+    if value.trim().is_empty() {
+        return problems.push(wrong(path, "this is empty").hint("take it out"));
+    }
+    let is_path = match rule.values() {
+        Values::Below if is_list => true,
+        // An exception may name what is no path: a volume's options, a container.
+        Values::Below | Values::Paths => value.starts_with(['/', '.', '~']),
+        Values::None | Values::Words | Values::Capabilities | Values::Ports | Values::Patterns => {
+            false
+        }
+    };
+    if !is_path {
+        return;
+    }
+    let written = Path::new(value);
+    let shown = format!("`{value}`");
+    if !written.is_absolute() {
+        let message = format!("{shown} is not an absolute path");
+        problems.push(wrong(path, message).hint("write it from the root: `/srv/…`"));
+    } else if written.components().any(|part| part == Component::ParentDir) {
+        let message = format!("{shown} has `..` in it");
+        problems.push(wrong(path, message).hint("write where it leads"));
+    } else if is_list && rule.values() == Values::Below && written.parent().is_none() {
+        let word = rule.word();
+        let message = "`/` is all of the host";
+        problems.push(wrong(path, message).hint(format!("write `{word}: allow` if that is meant")));
+    }
+}
