@@ -180,6 +180,10 @@ fn every_code_of_a_problem_is_explained_and_no_other() {
             path.display()
         );
     }
+    for rule in evenkeel::policy::Rule::ALL {
+        assert!(explained.contains(&rule.code()), "`{}` is not explained", rule.code());
+        assert_eq!(rule.code(), format!("policy-{}", rule.word()));
+    }
     for code in &explained {
         assert!(quoted.contains(&format!("\"{code}\"")), "`{code}` is explained and never used");
         assert_eq!(explained.iter().filter(|other| *other == code).count(), 1, "`{code}` twice");

@@ -14,7 +14,9 @@ use super::resolve::{Problems, wrong};
 use crate::model::{Problem, ServiceName, StackName};
 use crate::policy::{Exception, Level, Policy, Preset, Rule, Setting, Values};
 
-/// As it is written. Each rule is `deny`, `warn` or `allow`; what a preset makes of it is in `docs/policy.md`.
+/// Each rule is `deny`, `warn` or `allow`. Where there are values to tell apart, it is a list of those that are
+/// fine, or both: `{level: warn, allow: […]}`. A list alone leaves the level as the preset has it, but that the rest
+/// is denied where the preset allows everything.
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct Written {
@@ -28,7 +30,7 @@ pub(super) struct Written {
     /// Paths of the host that are mounted, also as volumes in disguise. A list names directories below which
     /// everything is fine. The stack's own directory always is.
     pub(super) host_binds: Option<Listed>,
-    /// `network`, `pid`, `ipc`, `uts`, `userns` and `cgroup` of the host, and those of containers of others
+    /// `network`, `pid`, `ipc`, `uts`, `userns` and `cgroup` of the host, and those of a container by its name
     /// (`container:<name>`). A list names those that are fine.
     pub(super) host_namespaces: Option<Listed>,
     /// Capabilities beyond those that Docker gives every container. A list names those that are fine.
@@ -49,7 +51,8 @@ pub(super) struct Written {
     pub(super) networks: Option<Listed>,
     /// Published ports below 1024; with a list, all that are not on it: `443`, `8000-8999`, `127.0.0.1:*`.
     pub(super) ports: Option<Listed>,
-    /// Names for the addresses at which clouds hand out credentials. A list names addresses that are fine.
+    /// Names for the addresses at which clouds hand out credentials, and probes (`x-evenkeel.probe`) of such an
+    /// address or of a host by its name. A list names addresses and hosts that are fine.
     pub(super) extra_hosts: Option<Listed>,
     /// Drivers that send the output away. A list names those that are fine.
     pub(super) logging: Option<Listed>,
@@ -245,9 +248,9 @@ schemas! {
             {
                 "type": "object",
                 "additionalProperties": false,
-                "properties": {
-                    "level": { "type": "string", "enum": ["deny", "warn", "allow"] },
-                    "allow": { "type": "array", "items": { "type": ["string", "integer"] } }
+                "patternProperties": {
+                    "^level$": { "type": "string", "enum": ["deny", "warn", "allow"] },
+                    "^allow$": { "type": "array", "items": { "type": ["string", "integer"] } }
                 }
             }
         ]

@@ -123,13 +123,17 @@ impl<'a> At<'a> {
     }
 
     fn listed(&self, items: &'a [Node]) -> Vec<At<'a>> {
-        let item = |(index, node)| At {
-            node,
-            path: path::item(&self.path, index),
-            key_place: None,
-            findings: self.findings,
-        };
-        items.iter().enumerate().map(item).collect()
+        items.iter().enumerate().map(|(index, node)| self.listed_at(index, node)).collect()
+    }
+
+    fn listed_at(&self, index: usize, node: &'a Node) -> At<'a> {
+        At { node, path: path::item(&self.path, index), key_place: None, findings: self.findings }
+    }
+
+    /// The item `index`, from 0, of a list.
+    pub fn item(&self, index: usize) -> Option<At<'a>> {
+        let Value::Sequence(items) = &self.node.value else { return None };
+        items.get(index).map(|node| self.listed_at(index, node))
     }
 
     /// The items of a list, or the single value itself.

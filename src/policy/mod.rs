@@ -16,7 +16,7 @@
 //! | `selinux`, `recursive`, `create_host_path` | none: they reach no further than the bind itself |
 //! | volumes of another driver, file system or machine | `host_binds` |
 //! | `volumes_from`, `network_mode`, `pid`, `ipc` of a service | what that service has is asked for by this one too |
-//! | the same of a container of others | `host_binds`, `host_namespaces` |
+//! | the same of a container by its name | `host_binds`, `host_namespaces`: it may be anybody's |
 //! | named volumes of others, external or by `name` | `external`: who made them has decided what is in them |
 //! | `host` as `network_mode`, `pid`, `ipc`, `uts`, `userns_mode`, `cgroup`; the engine's network `host` | `host_namespaces` |
 //! | drivers of networks but `bridge`, public subnets, options that reach the host | `networks` |
@@ -28,7 +28,8 @@
 //! | `cgroup_parent` | `cgroup_parent` |
 //! | `ports` | `ports` |
 //! | `extra_hosts` | `extra_hosts`, where it is the metadata address of a cloud |
-//! | `logging` | `logging`, but the drivers that keep it on this host |
+//! | `x-evenkeel.probe` of another host | `extra_hosts`: evenkeel asks from the host, and tells what is answered |
+//! | `logging` | `logging`, but the drivers that keep it on this host; to a socket of the host: as a bind of it |
 //! | `env_file`, `label_file`, secrets, configs and profiles by an absolute path | `env_files` |
 //! | `image`, images that are mounted | `registries`, `latest`, `digest` |
 //! | `healthcheck`, limits | `healthcheck`, `limits` |
@@ -38,7 +39,7 @@
 //! | `dns`, `hostname`, `links`, addresses and names on a network, `expose` | none: they count in the container's own network |
 //! | labels | none: nobody here acts on them; a program that does (a proxy, a scheduler) has to hold to its own rules |
 //! | `command`, `entrypoint`, `working_dir`, hooks, `init`, `tty`, `tmpfs`, `read_only`, `cap_drop`, `stop_…`, `restart` | none: they say what is done inside |
-//! | `depends_on`, rollouts, probes, updates, stamps, windows | none: evenkeel's own work, on the stack's own containers |
+//! | `depends_on`, rollouts, updates, stamps, windows | none: evenkeel's own work, on the stack's own containers |
 
 mod check;
 mod finding;

@@ -73,7 +73,7 @@ pub enum Values {
 }
 
 macro_rules! rules {
-    ($($name:ident, $word:literal, $standard:ident, $values:ident, $risk:literal;)+) => {
+    ($($name:ident, $word:literal, $code:literal, $standard:ident, $values:ident, $risk:literal;)+) => {
         /// One thing that a manifest can ask of a host.
         #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
         pub enum Rule {
@@ -91,7 +91,7 @@ macro_rules! rules {
 
             /// The code of the problem where it denies something.
             pub fn code(self) -> &'static str {
-                match self { $(Self::$name => concat!("policy-", $word),)+ }
+                match self { $(Self::$name => $code,)+ }
             }
 
             /// What could come of it, in one line without a full stop.
@@ -112,49 +112,49 @@ macro_rules! rules {
 }
 
 rules! {
-    Privileged, "privileged", Deny, None,
+    Privileged, "privileged", "policy-privileged", Deny, None,
         "a privileged container is root of the host";
-    DockerSocket, "docker_socket", Deny, Paths,
+    DockerSocket, "docker_socket", "policy-docker_socket", Deny, Paths,
         "whoever reaches the engine's socket can start a container that is root of the host";
-    HostBinds, "host_binds", Deny, Below,
+    HostBinds, "host_binds", "policy-host_binds", Deny, Below,
         "what is mounted of the host can be read, and written to where the mount is not read-only";
-    HostNamespaces, "host_namespaces", Deny, Words,
+    HostNamespaces, "host_namespaces", "policy-host_namespaces", Deny, Words,
         "in a namespace that is not its own, a container sees and reaches what others have there";
-    CapAdd, "cap_add", Deny, Capabilities,
+    CapAdd, "cap_add", "policy-cap_add", Deny, Capabilities,
         "a capability beyond Docker's own set can be enough to leave the container";
-    Devices, "devices", Deny, Paths,
+    Devices, "devices", "policy-devices", Deny, Paths,
         "a device of the host is used past all permissions of its files: a disk is all that is on it";
-    SecurityOpt, "security_opt", Deny, Words,
+    SecurityOpt, "security_opt", "policy-security_opt", Deny, Words,
         "without its usual confinement a container has far more of the kernel to break out through";
-    Runtime, "runtime", Deny, Words,
+    Runtime, "runtime", "policy-runtime", Deny, Words,
         "another runtime, or what it is told by annotations, decides what a container is confined by";
-    CgroupParent, "cgroup_parent", Deny, Words,
+    CgroupParent, "cgroup_parent", "policy-cgroup_parent", Deny, Words,
         "in another control group the limits of that group count, or none";
-    Networks, "networks", Deny, Words,
+    Networks, "networks", "policy-networks", Deny, Words,
         "such a network reaches into the host's own: its interfaces, its routes, its neighbours";
-    ExtraHosts, "extra_hosts", Deny, Words,
-        "a cloud hands the credentials of this machine to whoever asks at its metadata address";
-    EnvFiles, "env_files", Deny, Below,
+    ExtraHosts, "extra_hosts", "policy-extra_hosts", Deny, Words,
+        "a cloud hands the credentials of a machine to whoever asks from there";
+    EnvFiles, "env_files", "policy-env_files", Deny, Below,
         "a file of the server that is not meant for this stack gets into its containers";
-    Latest, "latest", Warn, None,
+    Latest, "latest", "policy-latest", Warn, None,
         "nobody can tell which version that is, nor go back to it";
-    LiteralSecrets, "literal_secrets", Warn, Words,
+    LiteralSecrets, "literal_secrets", "policy-literal_secrets", Warn, Words,
         "whoever can read the repository, now or later, knows it";
-    Sysctls, "sysctls", Allow, Patterns,
+    Sysctls, "sysctls", "policy-sysctls", Allow, Patterns,
         "a parameter of the kernel is set otherwise than the host has it";
-    Ports, "ports", Allow, Ports,
+    Ports, "ports", "policy-ports", Allow, Ports,
         "a published port is reached from outside, past most firewalls of the host";
-    Logging, "logging", Allow, Words,
+    Logging, "logging", "policy-logging", Warn, Words,
         "the engine itself carries what the container says to an address that the manifest names";
-    External, "external", Allow, Words,
+    External, "external", "policy-external", Allow, Words,
         "what others have made is read and written to, or spoken with";
-    Registries, "registries", Allow, Patterns,
+    Registries, "registries", "policy-registries", Allow, Patterns,
         "whoever owns the image decides what runs on this host";
-    Digest, "digest", Allow, None,
+    Digest, "digest", "policy-digest", Allow, None,
         "what a tag points at can be changed by whoever owns the repository at the registry";
-    Healthcheck, "healthcheck", Allow, None,
+    Healthcheck, "healthcheck", "policy-healthcheck", Allow, None,
         "without a check a release that does not work counts as good as soon as it runs";
-    Limits, "limits", Allow, None,
+    Limits, "limits", "policy-limits", Allow, None,
         "a service that takes all memory takes it from everything else on the host";
 }
 

@@ -66,8 +66,8 @@ pub enum RollbackError {
     /// There is nothing to go back to.
     #[error(transparent)]
     Target(#[from] TargetError),
-    /// The record cannot be read with the server's files of today.
-    #[error("generation {0} cannot be deployed again as the server's files are today")]
+    /// The record cannot be read with the server's files of today, or asks for what is not allowed any more.
+    #[error("generation {0} cannot be deployed again as the server's files and `policy` are today")]
     Record(GenerationNumber, Vec<Problem>),
     /// The manifest of then does not run the service with the profiles of today.
     #[error(

@@ -1,5 +1,7 @@
 //! Whole passes with a real record, on a host in memory: whatever happens to them, the record tells one story.
 
+mod policy;
+
 use std::collections::{BTreeMap, BTreeSet};
 use std::panic::AssertUnwindSafe;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};

@@ -72,13 +72,20 @@ impl Places for Written<'_> {
                 Some(at) => (at.clone(), !at.is_null()),
                 None => return Variable::Unnamed,
             },
-            Value::Null | Value::Scalar(_) | Value::Sequence(_) => {
-                let named = |at: &At<'_>| text(at)?.split('=').next().map(|key| key == name);
-                let mut items = at.items().into_iter();
-                match items.rfind(|at| named(at) == Some(true)) {
-                    Some(at) => (at.clone(), text(&at).is_some_and(|text| text.contains('='))),
-                    None => return Variable::Unnamed,
-                }
+            Value::Null | Value::Scalar(_) => {
+                return Variable::Unnamed;
+            }
+            Value::Sequence(items) => {
+                let named = |item: &Node| match &item.value {
+                    Value::Scalar(scalar) => scalar.text.split('=').next() == Some(name),
+                    Value::Null | Value::Sequence(_) | Value::Mapping(_) => false,
+                };
+                let Some(at) = items.iter().rposition(named).and_then(|index| at.item(index))
+                else {
+                    return Variable::Unnamed;
+                };
+                let has_value = text(&at).is_some_and(|text| text.contains('='));
+                (at, has_value)
             }
         };
         match spotted(&at) {

@@ -1,8 +1,9 @@
 //! Files of the server, where the output goes, and secrets that stand in git.
 
 use std::collections::BTreeMap;
+use std::path::Path;
 
-use super::{Judge, see};
+use super::{Judge, mounts, see};
 use crate::model::secrets::{names, passwords};
 use crate::model::spec::{Hook, Logging};
 use crate::model::stack::Service;
@@ -31,7 +32,15 @@ pub fn check(files: &[HostFile], judge: &mut Judge<'_>) {
 }
 
 pub fn logging(name: &ServiceName, logging: Option<&Logging>, judge: &mut Judge<'_>) {
-    let Some(Logging { driver, options: _ }) = logging else { return };
+    let Some(Logging { driver, options }) = logging else { return };
+    let sockets = options.values().filter_map(|address| {
+        let (scheme, path) = address.split_once("://")?;
+        scheme.trim().to_ascii_lowercase().starts_with("unix").then_some(path)
+    });
+    for path in sockets {
+        // The engine writes there as root, whatever the container says.
+        mounts::bind(name, Path::new(path), false, &Spot::Key(&["logging.options"]), judge);
+    }
     if USUAL_DRIVERS.contains(&driver.as_str()) {
         return;
     }
@@ -39,6 +48,9 @@ pub fn logging(name: &ServiceName, logging: Option<&Logging>, judge: &mut Judge<
         format!("sends its output away by {it}")
     });
 }
+
+/// Whoever has more secrets than this in one service knows by the first of them.
+const MOST_SECRETS: usize = 1000;
 
 /// Variables whose names or values say that they are secrets, and that stand in git.
 pub fn literal_secrets(
@@ -52,7 +64,7 @@ pub fn literal_secrets(
     }
     let of_server = |name: &str| service.server_files.values().any(|names| names.contains(name));
     let set = environment.iter().filter_map(|(name, value)| Some((name, value.as_ref()?)));
-    for (variable, _) in set.filter(|(name, value)| is_secret(name, value)) {
+    for (variable, _) in set.filter(|(name, value)| is_secret(name, value)).take(MOST_SECRETS) {
         let spot = match judge.places.variable(&service.name, variable) {
             Variable::Literal(spotted) => Spot::Known(spotted),
             Variable::Elsewhere => continue,

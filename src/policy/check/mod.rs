@@ -8,7 +8,7 @@ mod rights;
 mod sharing;
 mod volumes;
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
@@ -20,7 +20,7 @@ use super::seams::{Disk, Host, HostFile, Places, Spot, Spotted};
 use super::words::Policy;
 use crate::model::spec::{ContainerSpec, Hooks};
 use crate::model::stack::{Condition, Service, Stack};
-use crate::model::{ServiceName, StackName};
+use crate::model::{ServiceName, StackName, VolumeName};
 
 /// Everything in `stack` that a rule of `policy` is about and that nothing allows on `today` (UTC), in the order
 /// of its services. `files` are those of the server that it names by paths of their own.
@@ -65,16 +65,21 @@ pub fn check(
         disk,
         sockets: host.sockets.iter().map(|path| see(path, disk)).collect(),
         jobs: completed.map(|(name, _)| name).collect(),
+        borrowed: Vec::new(),
         found: Vec::new(),
+        told: BTreeMap::new(),
     };
     for service in services.values() {
         of_service(service, &mut judge);
     }
-    volumes.iter().for_each(|(key, volume)| volumes::check(key, volume, &mut judge));
-    networks.iter().for_each(|(key, network)| network::check(key, network, &mut judge));
+    volumes::check(volumes, &mut judge);
+    network::check(networks, &mut judge);
     files::check(files, &mut judge);
     judge.found
 }
+
+/// Of one level, findings beyond this many say nothing new, and looking for their lines takes time.
+const MOST: usize = 250;
 
 /// The stack, the words of the operator, and what was found so far.
 struct Judge<'a> {
@@ -89,7 +94,11 @@ struct Judge<'a> {
     sockets: Vec<Seen>,
     /// Services that others wait for to be done.
     jobs: BTreeSet<&'a ServiceName>,
+    /// Volumes that services get by way of others.
+    borrowed: Vec<(&'a VolumeName, ServiceName)>,
     found: Vec<Finding>,
+    /// How many of each level.
+    told: BTreeMap<Level, usize>,
 }
 
 /// `path` as it is written and as it is found on the disk.
@@ -110,7 +119,8 @@ impl Judge<'_> {
         what: impl FnOnce(&str) -> String,
     ) {
         let level = self.policy.level(rule);
-        if level == Level::Allow || self.is_allowed(service, rule, value) {
+        let is_full = self.told.get(&level).is_some_and(|told| *told >= MOST);
+        if level == Level::Allow || is_full || self.is_allowed(service, rule, value) {
             return;
         }
         let spotted = match spot {
@@ -143,6 +153,7 @@ impl Judge<'_> {
         let finding = Finding { rule, level, service, place, path, what, why, value, allow };
         if !self.found.contains(&finding) {
             self.found.push(finding);
+            *self.told.entry(level).or_default() += 1;
         }
     }
 
@@ -194,6 +205,7 @@ fn of_service<'a>(service: &'a Service, judge: &mut Judge<'a>) {
         sensitive: _,
         // Names of containers are checked by the engine, and foreign ones are never touched.
         container_name: _,
+        probe,
         // How evenkeel goes about it.
         pull_policy: _,
         replicas: _,
@@ -201,13 +213,13 @@ fn of_service<'a>(service: &'a Service, judge: &mut Judge<'a>) {
         rollout: _,
         rollback: _,
         keep: _,
-        probe: _,
         update: _,
         stamps: _,
         // Made below the stack's own directory, which `mounts` looks at.
         directories: _,
     } = service;
     image::check(name, image, judge);
+    network::probe(name, probe.as_ref(), judge);
     of_container(service, name, settings, judge);
 }
 

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::path::Path;
 
-use super::sharing::of_stack;
 use super::{Judge, image, see};
 use crate::model::ServiceName;
 use crate::model::spec::{Mount, MountSource, Peer, VolumesFrom};
@@ -40,18 +39,22 @@ fn follow<'a>(
     if !passed.insert(words) {
         return;
     }
-    let stack = judge.stack;
-    let peer = Peer::parse(words);
-    let Some(other) = peer.as_ref().and_then(|peer| of_stack(stack, peer)) else {
-        if let Some(Peer::Container(_)) = peer {
-            judge.word(&service.name, Rule::HostBinds, words, spot, |it| {
+    let other = match Peer::parse(words) {
+        // Whose container has that name is the engine's to say.
+        Some(Peer::Container(_)) => {
+            return judge.word(&service.name, Rule::HostBinds, words, spot, |it| {
                 format!("asks for all that another container mounts: {it}")
             });
         }
-        return;
+        Some(Peer::Service(name)) => judge.stack.services.get(&name),
+        None => None,
     };
+    let Some(other) = other else { return };
     for mount in &other.settings.mounts {
         one(service, other, mount, spot, judge);
+        if let MountSource::Volume { name, .. } = &mount.source {
+            judge.borrowed.push((name, service.name.clone()));
+        }
     }
     for VolumesFrom { from, read_only: _ } in &other.settings.volumes_from {
         follow(service, from, spot, passed, judge);
@@ -100,53 +103,60 @@ pub fn bind(
 ) {
     let seen = see(path, judge.disk);
     let socket = seen.socket(&judge.sockets);
-    match socket {
-        Socket::Is => {
-            judge.find(Some(service), Rule::DockerSocket, &Value::Path(seen.clone()), spot, |it| {
-                format!("mounts the socket of an engine: {it}")
-            })
-        }
-        Socket::Contains => {
-            judge.find(Some(service), Rule::DockerSocket, &Value::Path(seen.clone()), spot, |it| {
-                format!("mounts a directory that leads to the engine's socket: {it}")
-            })
-        }
-        Socket::No => {}
+    let Named { value, way } = named(&seen, judge);
+    let what = match socket {
+        Socket::Is => Some("mounts the socket of an engine"),
+        Socket::Contains => Some("mounts a directory that leads to the engine's socket"),
+        Socket::No => None,
+    };
+    if let Some(what) = what {
+        judge.find(Some(service), Rule::DockerSocket, &value, spot, |it| format!("{what}: {it}"));
     }
     // Whoever may have the socket asks for nothing else with it.
-    if socket == Socket::Is || (seen.is_harmless() && read_only) {
+    if socket == Socket::Is || (seen.is_harmless() && read_only) || is_own(&seen, judge) {
         return;
     }
-    host_path(service, seen, spot, judge);
-}
-
-fn host_path(service: &ServiceName, seen: Seen, spot: &Spot, judge: &mut Judge<'_>) {
-    let own = &judge.stack.working_dir;
-    let is_below_own = judge.host.owns_working_dir && seen.text.starts_with(own);
-    let Some(real) = seen.real.clone() else {
-        return judge.find(Some(service), Rule::HostBinds, &Value::Path(seen), spot, |it| {
+    judge.find(Some(service), Rule::HostBinds, &value, spot, |it| match way {
+        _ if seen.real.is_none() => {
             format!("mounts {it} of the host, of which it cannot be told where it leads")
-        });
-    };
-    if is_below_own {
-        let home = judge.disk.real(own).unwrap_or_else(|| own.clone());
-        if real.starts_with(&home) {
-            return;
         }
-    }
-    // A way that a container can have laid is named by where it leads, lest an exception allow another end.
-    let listed = judge.policy.allowed(Rule::HostBinds);
-    let leads_out = is_below_own || listed.iter().any(|prefix| seen.text.starts_with(prefix));
-    let text = seen.text.display().to_string();
-    let (value, way) = match leads_out {
-        true => (Seen { text: real.clone(), real: Some(real) }, Some(text)),
-        false => (seen, None),
-    };
-    judge.find(Some(service), Rule::HostBinds, &Value::Path(value), spot, |it| match way {
-        // `way` may hold a value of the server's as `it` does, which is then not shown.
+        // What is not shown of the one is not shown of the other.
         Some(way) if it.starts_with('`') => {
             format!("mounts `{way}`, from where a symbolic link leads to {it} of the host")
         }
         Some(_) | None => format!("mounts {it} of the host"),
     });
+}
+
+/// Whether it is in the stack's own directory, also behind all links.
+fn is_own(seen: &Seen, judge: &Judge<'_>) -> bool {
+    let own = &judge.stack.working_dir;
+    let home = judge.disk.real(own).unwrap_or_else(|| own.clone());
+    let real = seen.real.as_deref();
+    is_below(seen, own, judge) && real.is_some_and(|real| real.starts_with(home))
+}
+
+fn is_below(seen: &Seen, own: &Path, judge: &Judge<'_>) -> bool {
+    judge.host.owns_working_dir && seen.text.starts_with(own)
+}
+
+/// What a path is called in an exception.
+struct Named {
+    value: Value,
+    /// How it is written, where that is not what it is called.
+    way: Option<String>,
+}
+
+/// A way that a container can have laid is called by where it leads, lest an exception allow another end later on.
+fn named(seen: &Seen, judge: &Judge<'_>) -> Named {
+    let listed = judge.policy.allowed(Rule::HostBinds);
+    let is_laid = is_below(seen, &judge.stack.working_dir, judge)
+        || listed.iter().any(|prefix| seen.text.starts_with(prefix));
+    match seen.real.clone().filter(|real| is_laid && *real != seen.text) {
+        Some(real) => Named {
+            value: Value::Path(Seen { text: real.clone(), real: Some(real) }),
+            way: Some(seen.text.display().to_string()),
+        },
+        None => Named { value: Value::Path(seen.clone()), way: None },
+    }
 }

@@ -1,11 +1,15 @@
 //! Networks, published ports and names of other machines.
 
+use std::collections::BTreeMap;
 use std::net::{IpAddr, Ipv4Addr};
 
+use indexmap::IndexMap;
+
 use super::Judge;
-use crate::model::ServiceName;
 use crate::model::networks::{Network, Subnet};
+use crate::model::probe::{Probe, ProbeHost};
 use crate::model::spec::{Attachment, Endpoint, ExposedPort, PortBinding};
+use crate::model::{NetworkName, ServiceName};
 use crate::policy::matching::{Port, Value};
 use crate::policy::rule::Rule;
 use crate::policy::seams::Spot;
@@ -22,8 +26,23 @@ const USUAL_OPTIONS: [&str; 5] = [
 /// The option of an endpoint that sets parameters of the kernel (Docker Engine, bridge driver).
 const ENDPOINT_SYSCTLS: &str = "com.docker.network.endpoint.sysctls";
 
-/// A network that some service is on; each of these is asking for it.
-pub fn check(key: &str, network: &Network, judge: &mut Judge<'_>) {
+/// The networks that services are on; each that is on one is asking for it.
+pub fn check(networks: &IndexMap<String, Network>, judge: &mut Judge<'_>) {
+    let mut users: BTreeMap<&NetworkName, Vec<&ServiceName>> = BTreeMap::new();
+    let stack = judge.stack;
+    for service in stack.services.values() {
+        for endpoint in service.settings.network.endpoints() {
+            users.entry(&endpoint.network).or_default().push(&service.name);
+        }
+    }
+    for (key, network) in networks {
+        for service in users.get(&network.name).into_iter().flatten() {
+            one(key, network, service, judge);
+        }
+    }
+}
+
+fn one(key: &str, network: &Network, service: &ServiceName, judge: &mut Judge<'_>) {
     let Network {
         name,
         external,
@@ -39,45 +58,35 @@ pub fn check(key: &str, network: &Network, judge: &mut Judge<'_>) {
         ipam_options: _,
         labels: _,
     } = network;
-    let stack = judge.stack;
-    let on_it = |endpoints: &[Endpoint]| endpoints.iter().any(|it| it.network == *name);
-    let services = stack.services.values();
-    let services = services.filter(|service| on_it(service.settings.network.endpoints()));
-    let services: Vec<&ServiceName> = services.map(|service| &service.name).collect();
     let spot = |field| Spot::Network(key.to_owned(), field);
-    for service in services {
-        if name.as_str() == "host" || driver.as_deref() == Some("host") {
-            judge.word(service, Rule::HostNamespaces, "network", &spot("name"), |it| {
-                format!("asks for a namespace of the host: {it}")
-            });
-            continue;
-        }
-        if *external || name.as_str() != format!("{}_{key}", stack.name) {
-            let word = format!("network={name}");
-            judge.word(service, Rule::External, word, &spot("name"), |it| {
-                format!("is on a network that is not named after this stack: {it}")
-            });
-        }
-        let mut reaches = |field, word: String| {
-            judge.word(service, Rule::Networks, word, &spot(field), |it| {
-                format!("asks for a network that reaches into the host's own: {it}")
-            });
-        };
-        if let Some(driver) = driver.as_deref().filter(|it| !["", "bridge", "null"].contains(it)) {
-            reaches("driver", format!("driver={driver}"));
-        }
-        for (option, value) in driver_opts {
-            if !is_usual(option, value) {
-                reaches("driver_opts", format!("{option}={value}"));
-            }
-        }
-        if let Some(driver) = ipam_driver.as_deref().filter(|it| !["", "default"].contains(it)) {
-            reaches("ipam", format!("ipam={driver}"));
-        }
-        for Subnet { subnet, ip_range: _, gateway: _, aux_addresses: _ } in subnets {
-            if let Some(subnet) = subnet.as_deref().filter(|it| !is_private(it)) {
-                reaches("ipam", format!("subnet={subnet}"));
-            }
+    if name.as_str() == "host" || driver.as_deref() == Some("host") {
+        return judge.word(service, Rule::HostNamespaces, "network", &spot("name"), |it| {
+            format!("asks for a namespace of the host: {it}")
+        });
+    }
+    if *external || name.as_str() != format!("{}_{key}", judge.name) {
+        let word = format!("network={name}");
+        judge.word(service, Rule::External, word, &spot("name"), |it| {
+            format!("is on a network that is not named after this stack: {it}")
+        });
+    }
+    let mut reaches = |field, word: String| {
+        judge.word(service, Rule::Networks, word, &spot(field), |it| {
+            format!("asks for a network that reaches into the host's own: {it}")
+        });
+    };
+    if let Some(driver) = driver.as_deref().filter(|it| !["", "bridge", "null"].contains(it)) {
+        reaches("driver", format!("driver={driver}"));
+    }
+    for (option, value) in driver_opts.iter().filter(|(option, value)| !is_usual(option, value)) {
+        reaches("driver_opts", format!("{option}={value}"));
+    }
+    if let Some(driver) = ipam_driver.as_deref().filter(|it| !["", "default"].contains(it)) {
+        reaches("ipam", format!("ipam={driver}"));
+    }
+    for Subnet { subnet, ip_range: _, gateway: _, aux_addresses: _ } in subnets {
+        if let Some(subnet) = subnet.as_deref().filter(|it| !is_private(it)) {
+            reaches("ipam", format!("subnet={subnet}"));
         }
     }
 }
@@ -167,6 +176,25 @@ fn is_metadata(address: IpAddr) -> bool {
     // 169.254.169.254 and its likes: all of what is valid on one link.
     let is_link_local = matches!(address, IpAddr::V4(v4) if Ipv4Addr::is_link_local(&v4));
     is_link_local || METADATA.iter().any(|known| known.parse() == Ok(address))
+}
+
+/// A probe is asked from the host, and what is answered is told: so it must not lead where this machine's
+/// credentials are. Where a name leads can change.
+pub fn probe(name: &ServiceName, probe: Option<&Probe>, judge: &mut Judge<'_>) {
+    let Some(Probe { host: ProbeHost::At(host), port: _, question: _, hidden: _ }) = probe else {
+        return;
+    };
+    let bare = host.trim_matches(['[', ']']);
+    let is_fine = match bare.parse() {
+        Ok(address) => !is_metadata(address),
+        Err(_) => host == "localhost" || host.ends_with(".localhost"),
+    };
+    if !is_fine {
+        let spot = Spot::Key(&["x-evenkeel.probe.http", "x-evenkeel.probe.tcp"]);
+        judge.word(name, Rule::ExtraHosts, bare, &spot, |it| {
+            format!("has {it} asked from this host, and tells what it answers")
+        });
+    }
 }
 
 pub fn extra_hosts(name: &ServiceName, hosts: &[String], judge: &mut Judge<'_>) {

@@ -3,9 +3,9 @@
 use std::collections::BTreeSet;
 
 use super::Judge;
+use crate::model::ServiceName;
 use crate::model::spec::{Attachment, Namespaces, Peer};
 use crate::model::stack::Service;
-use crate::model::{ServiceName, Stack};
 use crate::policy::rule::Rule;
 use crate::policy::seams::Spot;
 
@@ -13,17 +13,17 @@ use crate::policy::seams::Spot;
 enum Leads<'a> {
     /// To a mode of the host or of its own.
     Mode(&'a str),
-    /// To a container that is not of this stack.
+    /// To a container by its name, which may be anybody's.
     Foreign(&'a str),
     /// To a service of this stack with a namespace of its own, or to nowhere.
     Inside,
 }
 
-pub fn namespaces(
+pub fn namespaces<'a>(
     service: &Service,
-    namespaces: &Namespaces,
-    network: &Attachment,
-    judge: &mut Judge<'_>,
+    namespaces: &'a Namespaces,
+    network: &'a Attachment,
+    judge: &mut Judge<'a>,
 ) {
     let Namespaces { cgroup, ipc, pid, user, uts } = namespaces;
     let network = match network {
@@ -53,58 +53,46 @@ fn host(service: &ServiceName, word: &str, keys: &'static [&'static str], judge:
 }
 
 /// A namespace that may be another container's.
-fn shared(
+fn shared<'a>(
     service: &Service,
-    mode: Option<&str>,
+    mode: Option<&'a str>,
     word: &str,
     keys: &'static [&'static str],
-    judge: &mut Judge<'_>,
+    judge: &mut Judge<'a>,
 ) {
     let Some(mode) = mode else { return };
-    match leads(judge.stack, mode, word, &mut BTreeSet::new()) {
+    match leads(judge, mode, word) {
         Leads::Mode("host") => host(&service.name, word, keys, judge),
         Leads::Mode(_) | Leads::Inside => {}
         Leads::Foreign(words) => {
             judge.word(&service.name, Rule::HostNamespaces, words, &Spot::Key(keys), |it| {
-                format!("asks to be in the {word} namespace of a container of others: {it}")
+                format!("asks to be in the {word} namespace of a container that it names: {it}")
             });
         }
     }
 }
 
-fn leads<'a>(
-    stack: &'a Stack,
-    mode: &'a str,
-    word: &str,
-    passed: &mut BTreeSet<&'a ServiceName>,
-) -> Leads<'a> {
-    let Some(peer) = Peer::parse(mode) else { return Leads::Mode(mode) };
-    let Some(service) = of_stack(stack, &peer) else {
-        return match peer {
-            Peer::Container(_) => Leads::Foreign(mode),
-            Peer::Service(_) => Leads::Inside,
+fn leads<'a>(judge: &Judge<'a>, mode: &'a str, word: &str) -> Leads<'a> {
+    let mut mode = mode;
+    let mut passed = BTreeSet::new();
+    loop {
+        let Some(peer) = Peer::parse(mode) else { return Leads::Mode(mode) };
+        let name = match peer {
+            // Whose container has that name is the engine's to say, whatever this manifest calls its own.
+            Peer::Container(_) => return Leads::Foreign(mode),
+            Peer::Service(name) => name,
         };
-    };
-    if !passed.insert(&service.name) {
-        return Leads::Inside;
-    }
-    let Namespaces { ipc, pid, .. } = &service.settings.namespaces;
-    let mode = match (word, &service.settings.network) {
-        ("network", Attachment::Mode(mode)) => Some(mode),
-        ("pid", _) => pid.as_ref(),
-        ("ipc", _) => ipc.as_ref(),
-        _ => None,
-    };
-    mode.map_or(Leads::Inside, |mode| leads(stack, mode, word, passed))
-}
-
-/// The service of `stack` whose container `peer` is.
-pub fn of_stack<'a>(stack: &'a Stack, peer: &Peer) -> Option<&'a Service> {
-    match peer {
-        Peer::Service(name) => stack.services.get(name),
-        Peer::Container(name) => stack.services.values().find(|service| {
-            let most = service.replicas.max(1);
-            (1..=most).any(|number| service.container(&stack.name, number) == *name)
-        }),
+        let Some(service) = judge.stack.services.get(&name) else { return Leads::Inside };
+        let Namespaces { ipc, pid, .. } = &service.settings.namespaces;
+        let next = match (word, &service.settings.network) {
+            ("network", Attachment::Mode(mode)) => Some(mode),
+            ("pid", _) => pid.as_ref(),
+            ("ipc", _) => ipc.as_ref(),
+            _ => None,
+        };
+        match next.filter(|_| passed.insert(&service.name)) {
+            Some(next) => mode = next,
+            None => return Leads::Inside,
+        }
     }
 }

@@ -1,11 +1,14 @@
 //! Volumes whose options say what lies behind them: directories of the host in disguise, other machines, plugins.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::Path;
 
+use indexmap::IndexMap;
+
 use super::{Judge, mounts};
-use crate::model::ServiceName;
 use crate::model::spec::MountSource;
-use crate::model::stack::{Service, Volume};
+use crate::model::stack::Volume;
+use crate::model::{ServiceName, VolumeName};
 use crate::policy::matching::Value;
 use crate::policy::rule::Rule;
 use crate::policy::seams::Spot;
@@ -13,31 +16,40 @@ use crate::policy::seams::Spot;
 /// Words of `o` with which the kernel takes `device` for a path, whatever the `type` (`mount(8)`).
 const BINDS: [&str; 4] = ["bind", "rbind", "move", "remount"];
 
-/// A volume that some service mounts; each that does is asking for it.
-pub fn check(key: &str, volume: &Volume, judge: &mut Judge<'_>) {
+/// The volumes that services mount; each that does is asking for it.
+pub fn check(volumes: &IndexMap<String, Volume>, judge: &mut Judge<'_>) {
+    let mut users: BTreeMap<&VolumeName, BTreeSet<&ServiceName>> = BTreeMap::new();
+    let (stack, borrowed) = (judge.stack, std::mem::take(&mut judge.borrowed));
+    borrowed.iter().for_each(|(name, service)| {
+        users.entry(name).or_default().insert(service);
+    });
+    for service in stack.services.values() {
+        for mount in &service.settings.mounts {
+            match &mount.source {
+                MountSource::Volume { name, .. } => {
+                    users.entry(name).or_default().insert(&service.name);
+                }
+                MountSource::Bind { .. } | MountSource::Anonymous | MountSource::Image { .. } => {}
+            }
+        }
+    }
+    for (key, volume) in volumes {
+        for service in users.get(&volume.name).into_iter().flatten() {
+            one(key, volume, service, judge);
+        }
+    }
+}
+
+fn one(key: &str, volume: &Volume, service: &ServiceName, judge: &mut Judge<'_>) {
     let Volume { name, external, driver, driver_opts, labels: _ } = volume;
-    let stack = judge.stack;
-    let mounts = |service: &&Service| {
-        let own = service.settings.mounts.iter();
-        own.filter_map(|mount| match &mount.source {
-            MountSource::Volume { name, .. } => Some(name),
-            MountSource::Bind { .. } | MountSource::Anonymous | MountSource::Image { .. } => None,
-        })
-        .any(|mounted| mounted == name)
-    };
-    let services: Vec<&ServiceName> =
-        stack.services.values().filter(mounts).map(|service| &service.name).collect();
-    let is_foreign = *external || name.as_str() != format!("{}_{key}", stack.name);
-    for service in services {
-        if is_foreign {
-            let spot = Spot::Volume(key.to_owned(), "name");
-            judge.word(service, Rule::External, format!("volume={name}"), &spot, |it| {
-                format!("mounts a volume that is not named after this stack: {it}")
-            });
-        }
-        if !external {
-            described(key, service, driver.as_deref(), &Options::new(driver_opts), judge);
-        }
+    if *external || name.as_str() != format!("{}_{key}", judge.name) {
+        let spot = Spot::Volume(key.to_owned(), "name");
+        judge.word(service, Rule::External, format!("volume={name}"), &spot, |it| {
+            format!("mounts a volume that is not named after this stack: {it}")
+        });
+    }
+    if !external {
+        described(key, service, driver.as_deref(), &Options::new(driver_opts), judge);
     }
 }
 
@@ -50,7 +62,7 @@ struct Options<'a> {
 }
 
 impl<'a> Options<'a> {
-    fn new(written: &'a std::collections::BTreeMap<String, String>) -> Self {
+    fn new(written: &'a BTreeMap<String, String>) -> Self {
         let all: Vec<(String, &str)> =
             written.iter().map(|(key, value)| (key.to_ascii_lowercase(), value.trim())).collect();
         let one = |wanted: &str| {

@@ -187,7 +187,14 @@ fn host_binds() {
         &[
             ("volumes: [/srv/media:/m, /srv/media/x/y:/n, /mnt/z:/o]", &[]),
             ("volumes: [/srv/media2:/m]", &[MOUNT]),
-            ("volumes: [/srv:/m]", &["host_binds services.web.volumes[0] 4"]),
+            (
+                "volumes: [/srv/mediathek:/m, /srv:/n]",
+                &[
+                    MOUNT,
+                    "docker_socket services.web.volumes[1] 4",
+                    "host_binds services.web.volumes[1] 4",
+                ],
+            ),
             ("volumes: [/srv/media/../../etc:/m]", &[MOUNT]),
             (
                 "volumes: ['dd:/d']\n---\nvolumes:\n  dd: {driver_opts: {o: bind, device: /srv/media/x}}\n",
@@ -221,7 +228,10 @@ fn host_namespaces() {
             ("network_mode: none\nipc: private\ncgroup: private", &[]),
             ("network_mode: bridge\nipc: shareable", &[]),
             ("network_mode: service:db\npid: service:db\n---\n  db: {image: a:1}\n", &[]),
-            ("network_mode: container:shop-db-1\n---\n  db: {image: a:1}\n", &[]),
+            (
+                "network_mode: container:shop-db-1\n---\n  db: {image: a:1}\n",
+                &["host_namespaces services.web.network_mode 4"],
+            ),
             (
                 "network_mode: service:db\n---\n  db:\n    image: a:1\n    network_mode: host\n",
                 &[
@@ -230,7 +240,7 @@ fn host_namespaces() {
                 ],
             ),
             (
-                "pid: container:shop-db-1\n---\n  db:\n    image: a:1\n    pid: host\n",
+                "pid: service:db\n---\n  db:\n    image: a:1\n    pid: host\n",
                 &["host_namespaces services.web.pid 4", "host_namespaces services.db.pid 7"],
             ),
             (
@@ -246,6 +256,11 @@ fn host_namespaces() {
                 &["host_namespaces networks.out 6"],
             ),
             ("networks: [out]\n---\nnetworks:\n  out: {external: true, name: proxy}\n", &[]),
+            // It may call a service of its own like another's container.
+            (
+                "pid: container:traefik\n---\n  db: {image: a:1, container_name: traefik}\n",
+                &["host_namespaces services.web.pid 4"],
+            ),
         ],
     );
     table(
@@ -269,6 +284,11 @@ fn volumes_from_a_service_asks_for_what_it_mounts() {
         "host_binds services.two.volumes[0] 8",
     ];
     table("", &[(far, all)]);
+    let disguised = "volumes_from: [db]\n---\n  db: {image: a:1, volumes: ['dd:/d']}\nvolumes:\n  dd: {driver_opts: {o: bind, device: /etc}}\n";
+    let device = "host_binds volumes.dd.driver_opts.device 7";
+    table("", &[(disguised, &[device, device])]);
+    let own = "volumes_from: [db]\n---\n  db: {image: a:1, volumes: ['dd:/d', './e:/e']}\nvolumes: {dd: }\n";
+    table("", &[(own, &[])]);
 }
 
 #[test]
@@ -452,6 +472,16 @@ fn extra_hosts() {
                 &["extra_hosts services.web.extra_hosts.meta 5"],
             ),
             ("extra_hosts: ['nas=10.0.0.9', 'host=host-gateway']", &[]),
+            (
+                "x-evenkeel: {probe: {http: 'http://169.254.169.254/latest'}}",
+                &["extra_hosts services.web.x-evenkeel.probe.http 4"],
+            ),
+            (
+                "x-evenkeel:\n  probe: {tcp: 'db.example.org:5432'}",
+                &["extra_hosts services.web.x-evenkeel.probe.tcp 5"],
+            ),
+            ("x-evenkeel: {probe: {http: ':8000/health'}}", &[]),
+            ("x-evenkeel: {probe: {http: 'http://127.0.0.1:8000/health'}}", &[]),
         ],
     );
 }
@@ -472,6 +502,20 @@ fn what_only_a_strict_host_asks() {
             ),
             ("logging: {driver: syslog}", &["logging services.web.logging.driver 4"]),
             ("logging: {driver: local, options: {max-size: 1m}}", &[]),
+            (
+                "logging: {driver: fluentd, options: {fluentd-address: 'unix:///run/docker.sock'}}",
+                &[
+                    "logging services.web.logging.driver 4",
+                    "docker_socket services.web.logging.options 4",
+                ],
+            ),
+            (
+                "logging:\n  options: {syslog-address: 'unixgram:///dev/log'}\n  driver: syslog",
+                &[
+                    "host_binds services.web.logging.options 5",
+                    "logging services.web.logging.driver 6",
+                ],
+            ),
             (
                 "volumes: ['dd:/d']\n---\nvolumes:\n  dd: {external: true}\n",
                 &["external volumes.dd 6"],
