@@ -28,6 +28,9 @@ pub enum Spot {
     Network(String, &'static str),
     /// A place that is known.
     Known(Spotted),
+    /// That of the service, which comes by it because of the mount of another one at this path: what is hidden
+    /// there must not be shown here.
+    Through(Box<Spot>, ServiceName, String),
 }
 
 /// Where something stands.

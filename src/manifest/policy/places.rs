@@ -39,6 +39,12 @@ impl Places for Written<'_> {
         let of_service = || service.and_then(|name| self.service(name));
         let found = match spot {
             Spot::Known(spotted) => return spotted.clone(),
+            Spot::Through(spot, other, mount) => {
+                let mut spotted = self.find(service, spot);
+                let there = self.find(Some(other), &Spot::Mount(mount.clone()));
+                spotted.hidden |= there.hidden;
+                return spotted;
+            }
             Spot::Volume(key, field) => self.below_top("volumes", key, field),
             Spot::Network(key, field) => self.below_top("networks", key, field),
             Spot::Key(keys) => {

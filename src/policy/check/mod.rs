@@ -79,7 +79,7 @@ pub fn check(
 }
 
 /// Of one level, findings beyond this many say nothing new, and looking for their lines takes time.
-const MOST: usize = 250;
+const MOST: usize = 500;
 
 /// The stack, the words of the operator, and what was found so far.
 struct Judge<'a> {
@@ -123,10 +123,7 @@ impl Judge<'_> {
         if level == Level::Allow || is_full || self.is_allowed(service, rule, value) {
             return;
         }
-        let spotted = match spot {
-            Spot::Known(spotted) => spotted.clone(),
-            spot => self.places.find(service, spot),
-        };
+        let spotted = self.places.find(service, spot);
         self.add(service, rule, level, value, spotted, what);
     }
 

@@ -51,7 +51,9 @@ fn follow<'a>(
     };
     let Some(other) = other else { return };
     for mount in &other.settings.mounts {
-        one(service, other, mount, spot, judge);
+        let (of_other, target) = (other.name.clone(), mount.target.clone());
+        let through = Spot::Through(Box::new(spot.clone()), of_other, target);
+        one(service, other, mount, &through, judge);
         if let MountSource::Volume { name, .. } = &mount.source {
             judge.borrowed.push((name, service.name.clone()));
         }

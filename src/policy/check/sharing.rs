@@ -13,8 +13,8 @@ use crate::policy::seams::Spot;
 enum Leads<'a> {
     /// To a mode of the host or of its own.
     Mode(&'a str),
-    /// To a container by its name, which may be anybody's.
-    Foreign(&'a str),
+    /// To a container by its name, which may be anybody's; by way of this service.
+    Foreign(&'a str, Option<&'a ServiceName>),
     /// To a service of this stack with a namespace of its own, or to nowhere.
     Inside,
 }
@@ -64,8 +64,13 @@ fn shared<'a>(
     match leads(judge, mode, word) {
         Leads::Mode("host") => host(&service.name, word, keys, judge),
         Leads::Mode(_) | Leads::Inside => {}
-        Leads::Foreign(words) => {
-            judge.word(&service.name, Rule::HostNamespaces, words, &Spot::Key(keys), |it| {
+        Leads::Foreign(words, by_way_of) => {
+            let mut spotted = judge.places.find(Some(&service.name), &Spot::Key(keys));
+            if let Some(other) = by_way_of {
+                spotted.hidden |= judge.places.find(Some(other), &Spot::Key(keys)).hidden;
+            }
+            let spot = Spot::Known(spotted);
+            judge.word(&service.name, Rule::HostNamespaces, words, &spot, |it| {
                 format!("asks to be in the {word} namespace of a container that it names: {it}")
             });
         }
@@ -73,13 +78,13 @@ fn shared<'a>(
 }
 
 fn leads<'a>(judge: &Judge<'a>, mode: &'a str, word: &str) -> Leads<'a> {
-    let mut mode = mode;
+    let (mut mode, mut by_way_of) = (mode, None);
     let mut passed = BTreeSet::new();
     loop {
         let Some(peer) = Peer::parse(mode) else { return Leads::Mode(mode) };
         let name = match peer {
             // Whose container has that name is the engine's to say, whatever this manifest calls its own.
-            Peer::Container(_) => return Leads::Foreign(mode),
+            Peer::Container(_) => return Leads::Foreign(mode, by_way_of),
             Peer::Service(name) => name,
         };
         let Some(service) = judge.stack.services.get(&name) else { return Leads::Inside };
@@ -91,7 +96,7 @@ fn leads<'a>(judge: &Judge<'a>, mode: &'a str, word: &str) -> Leads<'a> {
             _ => None,
         };
         match next.filter(|_| passed.insert(&service.name)) {
-            Some(next) => mode = next,
+            Some(next) => (mode, by_way_of) = (next, Some(&service.name)),
             None => return Leads::Inside,
         }
     }

@@ -137,6 +137,18 @@ fn a_value_of_the_servers_is_refused_and_not_shown() {
     assert_eq!(findings(&mut world, "", &lines), []);
 }
 
+/// Where one service comes by what the server's value of another says.
+#[test]
+fn a_value_of_the_servers_is_not_shown_by_way_of_another_service() {
+    let text = "services:\n  web:\n    image: a:1\n    volumes_from: [db]\n    pid: service:db\n  db:\n    image: a:1\n    pid: 'container:${C}'\n    volumes: ['${WHERE}:/w']\n";
+    let mut world = World::new(&[("shop/compose.yaml", text)])
+        .with_server_file("shop.env", "WHERE=/x9\nC=q7\n");
+    let found = findings(&mut world, "", &[]);
+    assert_eq!(found.len(), 4, "{found:#?}");
+    let told = format!("{found:?}");
+    assert!(!told.contains("x9") && !told.contains("q7"), "{told}");
+}
+
 #[test]
 fn a_service_that_no_profile_makes_active_asks_for_nothing() {
     shop(
