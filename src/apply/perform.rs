@@ -65,9 +65,9 @@ pub async fn step(
             let secret = secret.clone();
             return write(hands, move || files::write_secret(&secret)).await;
         }
-        Step::MakeDirectory(path) => {
-            let path = path.clone();
-            return write(hands, move || files::make_directory(&path)).await;
+        Step::MakeDirectory(directory) => {
+            let directory = directory.clone();
+            return write(hands, move || files::make_directory(&directory)).await;
         }
         Step::PullImage { image, platform, shown } => {
             check_room(hands, image, hands.layers.get(image).copied())

@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::io::ErrorKind;
-use std::os::unix::fs::DirBuilderExt;
+use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
@@ -132,6 +132,7 @@ fn make_directory(state_dir: &Path) -> Result<(), HistoryError> {
 }
 
 fn open_for_writing(path: &Path) -> Result<Connection, HistoryError> {
+    make_private(path).map_err(|error| unusable(&directory(path), &error))?;
     let open = || {
         let mut connection = Connection::open_with_flags(
             path,
@@ -152,6 +153,15 @@ fn open_for_writing(path: &Path) -> Result<Connection, HistoryError> {
         Ok(Ok(connection))
     };
     open().map_err(|error| explain(path, error))?
+}
+
+/// SQLite makes files for everybody to read, and its log with the mode of the database.
+fn make_private(path: &Path) -> std::io::Result<()> {
+    let made = fs::OpenOptions::new().write(true).create_new(true).mode(0o600).open(path);
+    match made {
+        Err(error) if error.kind() != ErrorKind::AlreadyExists => Err(error),
+        Ok(_) | Err(_) => Ok(()),
+    }
 }
 
 fn open_for_reading(path: &Path) -> Result<Connection, HistoryError> {
@@ -236,6 +246,18 @@ fn unusable(path: &Path, error: &std::io::Error) -> HistoryError {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_database_is_nobody_elses_to_read_though_its_directory_is() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let dir = tempfile::tempdir().unwrap();
+        let opened = History::open(dir.path(), Timestamp::UNIX_EPOCH).unwrap();
+        for part in ["", "-wal"] {
+            let file = beside(&dir.path().join(FILE), part);
+            assert_eq!(fs::metadata(file).unwrap().permissions().mode() & 0o777, 0o600);
+        }
+        drop(opened);
+    }
 
     #[test]
     fn a_database_that_nobody_may_write_beside_is_read_whatever_its_path() {

@@ -11,7 +11,7 @@ use super::repository::{self, Found};
 use super::scene::Scene;
 use crate::model::Problem;
 use crate::model::fingerprint::hex;
-use crate::model::stack::Export;
+use crate::model::stack::{Export, ServerDirectory};
 use crate::model::tree::TreeError;
 
 /// The source of a bind mount.
@@ -19,7 +19,7 @@ pub enum Resolved {
     /// An absolute path: the server's own.
     Server(PathBuf),
     /// Below the stack's directory on the server, to be made where it is missing.
-    Untracked(PathBuf),
+    Untracked(ServerDirectory),
     /// A file or directory of the repository.
     Tracked(Export),
 }
@@ -74,11 +74,15 @@ fn find(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Resolved, Box<Prob
 
 /// `path` below the stack's directory or a neighbour's: stacks share data that way. Further off lie
 /// evenkeel's own files.
-fn untracked(working_dir: &Path, path: &str) -> Option<PathBuf> {
+fn untracked(working_dir: &Path, path: &str) -> Option<ServerDirectory> {
     let (parent, own) = (working_dir.parent()?, working_dir.file_name()?.to_str()?);
     let beside = repository::join(own, path)?;
     let is_stack = !beside.is_empty() && !beside.starts_with('.');
-    is_stack.then(|| clean(&parent.join(beside)))
+    let stack = beside.split('/').next().unwrap_or_default();
+    is_stack.then(|| ServerDirectory {
+        path: clean(&parent.join(&beside)),
+        below: clean(&parent.join(stack)),
+    })
 }
 
 fn is_tracked(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<bool, Box<Problem>> {

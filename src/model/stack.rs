@@ -128,9 +128,18 @@ pub struct Service {
     /// Secrets and configs that it mounts, to be written first.
     pub secret_files: Vec<SecretFile>,
     /// Directories of the server that it mounts, to be made first where they are missing.
-    pub directories: Vec<PathBuf>,
+    pub directories: Vec<ServerDirectory>,
     /// Env files of the server that it reads, and the names it takes from each; never a value.
     pub server_files: BTreeMap<String, BTreeSet<String>>,
+}
+
+/// A directory of the server that containers mount.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct ServerDirectory {
+    /// Where it is.
+    pub path: PathBuf,
+    /// The stack's directory, above it: below that containers write, so no link is followed where it is made.
+    pub below: PathBuf,
 }
 
 impl Service {

@@ -200,8 +200,8 @@ impl Groundwork {
             wanted.exports.iter().map(|export| (&export.target, Step::ExportFiles(export.clone())));
         let secrets =
             wanted.secret_files.iter().map(|file| (&file.target, Step::WriteSecret(file.clone())));
-        let directories =
-            wanted.directories.iter().map(|path| (path, Step::MakeDirectory(path.clone())));
+        let directories = wanted.directories.iter();
+        let directories = directories.map(|one| (&one.path, Step::MakeDirectory(one.clone())));
         let purpose = For { stack: &service.id.stack, service: Some(&service.id) };
         let mut steps = Vec::new();
         for (path, step) in exports.chain(secrets).chain(directories) {

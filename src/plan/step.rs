@@ -2,14 +2,13 @@
 
 use std::collections::BTreeSet;
 use std::fmt;
-use std::path::PathBuf;
 use std::time::Duration;
 
 use super::gate::Gate;
 use crate::engine::{ContainerRequest, ContainerUpdate, Labels};
 use crate::model::image::{PinnedImage, Platform};
 use crate::model::spec::{Endpoint, RestartPolicy};
-use crate::model::stack::{Export, Network, SecretFile, Volume};
+use crate::model::stack::{Export, Network, SecretFile, ServerDirectory, Volume};
 use crate::model::{ContainerId, ContainerName, NetworkName, ServiceId, StackName};
 
 /// A step's place in its plan, from 1.
@@ -98,7 +97,7 @@ pub enum Step {
     /// Write a secret or config where containers can mount it.
     WriteSecret(SecretFile),
     /// Make a directory of the server that a container mounts.
-    MakeDirectory(PathBuf),
+    MakeDirectory(ServerDirectory),
     /// Create a network.
     CreateNetwork {
         /// The network.
@@ -244,7 +243,7 @@ impl Step {
             Self::PullImage { shown, .. } => shown.clone(),
             Self::ExportFiles(export) => export.path.clone(),
             Self::WriteSecret(file) => file.target.display().to_string(),
-            Self::MakeDirectory(path) => path.display().to_string(),
+            Self::MakeDirectory(directory) => directory.path.display().to_string(),
             Self::CreateNetwork { network, .. } => network.name.to_string(),
             Self::RemoveNetwork(name) => name.to_string(),
             Self::CreateVolume { volume, .. } => volume.name.to_string(),

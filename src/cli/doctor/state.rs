@@ -1,5 +1,6 @@
 //! Whether the state directory can be worked with: the lock, and the database.
 
+use std::os::unix::fs::MetadataExt as _;
 use std::path::Path;
 
 use super::Finding;
@@ -8,7 +9,23 @@ use crate::reconcile::lock;
 
 /// Lock and database.
 pub(super) fn look(state_dir: &Path) -> Vec<Finding> {
-    vec![held(state_dir), database(state_dir)]
+    let mut findings = vec![held(state_dir), database(state_dir)];
+    findings.extend(privacy(state_dir));
+    findings
+}
+
+/// Manifests, keys of mirrors and secrets lie below it, whose own permissions say that nobody else comes so far.
+fn privacy(state_dir: &Path) -> Option<Finding> {
+    let about = std::fs::metadata(state_dir).ok()?;
+    let (what, shown) = ("state_dir", state_dir.display());
+    let me = rustix::process::geteuid().as_raw();
+    if about.uid() != me {
+        let says = format!("{shown} belongs to another user (uid {}) than evenkeel's", about.uid());
+        return Some(Finding::warning(what, says, format!("`chown {me} {shown}`")));
+    }
+    let mode = about.mode() & 0o777;
+    let says = || format!("{shown} can be entered by others than its owner (mode {mode:04o})");
+    (mode & 0o077 != 0).then(|| Finding::warning(what, says(), format!("`chmod 0700 {shown}`")))
 }
 
 fn held(state_dir: &Path) -> Finding {
@@ -65,6 +82,20 @@ mod tests {
             .unwrap();
         let _ = std::fs::remove_file(root.path().join("evenkeel.db-wal"));
         assert_eq!(database(root.path()).state, State::Failed);
+    }
+
+    #[test]
+    fn a_state_directory_that_others_may_enter_is_told() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let root = tempfile::tempdir().unwrap();
+        let state = root.path().join("state");
+        drop(History::open(&state, Timestamp::UNIX_EPOCH).unwrap());
+        assert!(privacy(&state).is_none(), "as evenkeel makes it");
+        std::fs::set_permissions(&state, std::fs::Permissions::from_mode(0o750)).unwrap();
+        let found = privacy(&state).unwrap();
+        assert_eq!(found.state, State::Warning);
+        assert!(found.says.ends_with("by others than its owner (mode 0750)"), "{}", found.says);
+        assert!(privacy(&root.path().join("none")).is_none());
     }
 
     #[tokio::test]

@@ -1,7 +1,6 @@
 //! A service while it is read: what several keys decide together is settled at the end.
 
 use std::collections::{BTreeMap, BTreeSet};
-use std::path::PathBuf;
 use std::time::Duration;
 
 use indexmap::IndexMap;
@@ -16,7 +15,7 @@ use super::{
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::stack::{Dependency, Export, Rollout, SecretFile, Service, Stamp};
+use crate::model::stack::{Dependency, Export, Rollout, SecretFile, ServerDirectory, Service, Stamp};
 use crate::model::{
     ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName, StackName,
 };
@@ -82,7 +81,7 @@ pub struct Draft<'a> {
     /// Secrets and configs.
     pub secret_files: Vec<SecretFile>,
     /// Directories of the server.
-    pub directories: Vec<PathBuf>,
+    pub directories: Vec<ServerDirectory>,
     /// Keys of the volumes it mounts.
     pub volumes: BTreeSet<String>,
     /// Keys of the networks it is attached to.

@@ -375,9 +375,10 @@ fn bound(
     };
     match resolved {
         bind::Resolved::Server(path) => Some((source(path, wish.create_host_path), false)),
-        bind::Resolved::Untracked(path) => {
-            if wish.create_host_path && !draft.directories.contains(&path) {
-                draft.directories.push(path.clone());
+        bind::Resolved::Untracked(directory) => {
+            let path = directory.path.clone();
+            if wish.create_host_path && !draft.directories.contains(&directory) {
+                draft.directories.push(directory);
             }
             Some((source(path, wish.create_host_path), false))
         }
