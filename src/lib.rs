@@ -17,6 +17,7 @@ pub mod notify;
 pub mod plan;
 pub mod policy;
 pub mod probe;
+pub mod program;
 pub mod reconcile;
 pub mod registry;
 pub mod report;

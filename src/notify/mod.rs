@@ -11,7 +11,6 @@ pub mod retry;
 pub mod body;
 mod template;
 mod secret;
-mod program;
 mod email;
 pub mod network;
 #[cfg(test)]

@@ -12,10 +12,11 @@ use tokio::time::timeout;
 use url::Url;
 
 use super::{
-    Courier, Message, PATIENCE, Undelivered, body, commit_status, email, program, secret, template,
+    Courier, Message, PATIENCE, Undelivered, body, commit_status, email, secret, template,
 };
 use crate::config::notify::{Address, Way};
 use crate::config::{CommitStatus, Forge, Recipient};
+use crate::program::{self, Call, Complaints, Environment, Failure, Output};
 
 /// Delivers for real.
 pub struct Network {
@@ -67,7 +68,7 @@ impl Network {
                 send(self.post(url)?.json(&body::telegram(message, chat))).await
             }
             Way::Email(settings) => email::send(settings, message).await,
-            Way::Command(command) => program::tell(command, message).await,
+            Way::Command(command) => tell(command, message).await,
             Way::CommitStatus(status) => self.commit_status(status, message).await,
         }
     }
@@ -167,6 +168,30 @@ fn below(mut url: Url, parts: &[&str]) -> Result<Url, Undelivered> {
         Err(()) => return Err(Undelivered::new("this is no address on the web")),
     };
     Ok(url)
+}
+
+/// A program of this server gets the message as JSON on its standard input.
+async fn tell(command: &[String], message: &Message) -> Result<(), Undelivered> {
+    // Serialising texts and numbers into memory cannot fail.
+    let text = serde_json::to_string(message).unwrap_or_default();
+    let call = Call {
+        command,
+        environment: Environment::Own,
+        input: text.as_bytes(),
+        output: Output::Dropped,
+        complaints: Complaints::Passed,
+        within: None,
+    };
+    let status = match program::run(call).await {
+        Ok(printed) => printed.status,
+        Err(Failure::NotRun(error)) => {
+            return Err(Undelivered::new(format!("cannot be run: {error}")));
+        }
+        Err(Failure::TooSlow | Failure::TooMuch) => {
+            return Err(Undelivered::new("did not end in time"));
+        }
+    };
+    if status.success() { Ok(()) } else { Err(Undelivered::new(format!("ended with {status}"))) }
 }
 
 fn secret_header(text: &str) -> Result<HeaderValue, Undelivered> {

@@ -14,12 +14,14 @@ use tokio::time::Instant;
 use super::RegistryError;
 use super::docker_config::{self, Kept};
 use super::host::{HostSettings, canonical};
-use super::program::{self, Failure};
 use crate::model::Hidden;
 use crate::model::login::Login;
+use crate::program::{self, Call, Complaints, Environment, Failure, Output, Printed};
 
 /// How long a helper or a command may take.
 const PROGRAM: Duration = Duration::from_secs(10);
+/// The most that a helper or a command prints, bytes.
+const LARGEST: u64 = 64 * 1024;
 /// How long an answer is used again. Short, since some helpers give out what expires.
 const FRESH: Duration = Duration::from_secs(60);
 /// How long before its end what a command printed is not used any more; a tenth of its life where that is less.
@@ -152,18 +154,20 @@ impl Credentials {
         key: &str,
     ) -> Result<Option<Login>, String> {
         let command = [program.to_owned(), "get".to_owned()];
-        let printed = program::run(&command, key, self.within).await.map_err(|failure| {
+        let printed = self.run(&command, key).await.map_err(|failure| {
             let why = failed(failure, self.within);
             format!("the credential helper `{program}` that Docker's config.json names {why}")
         })?;
         // What helpers say where Docker means "none" (`credentials/error.go`).
-        if !printed.succeeded && printed.text.contains("credentials not found") {
+        let is_well = printed.status.success();
+        let text = printed.text();
+        if !is_well && text.contains("credentials not found") {
             return Ok(None);
         }
-        if !printed.succeeded {
+        if !is_well {
             return Err(format!("`{program} get` failed; run it by hand as this user to see why"));
         }
-        let answer: HelperAnswer = serde_json::from_str(&printed.text)
+        let answer: HelperAnswer = serde_json::from_str(&text)
             .map_err(|_| format!("the credential helper `{program}` gives an unreadable answer"))?;
         Ok(Some(with_name(registry, answer.username, answer.secret)))
     }
@@ -174,19 +178,32 @@ impl Credentials {
         command: &[String],
     ) -> Result<(Login, Option<Duration>), String> {
         let shown = command.first().map_or("", String::as_str);
-        let printed = program::run(command, "", self.within).await.map_err(|failure| {
+        let printed = self.run(command, "").await.map_err(|failure| {
             format!("credential_command `{shown}` {}", failed(failure, self.within))
         })?;
-        if !printed.succeeded {
+        if !printed.status.success() {
             return Err(format!(
                 "credential_command `{shown}` failed; run it by hand as this user to see why"
             ));
         }
-        read_printed(registry, &printed.text).ok_or_else(|| {
+        read_printed(registry, &printed.text()).ok_or_else(|| {
             format!(
                 "credential_command `{shown}` prints neither a token nor JSON with username and password"
             )
         })
+    }
+
+    /// Neither what it prints nor what it complains about is ever shown: both may hold the secret.
+    async fn run(&self, command: &[String], input: &str) -> Result<Printed, Failure> {
+        let call = Call {
+            command,
+            environment: Environment::Own,
+            input: input.as_bytes(),
+            output: Output::Kept(LARGEST),
+            complaints: Complaints::Dropped,
+            within: Some(self.within),
+        };
+        program::run(call).await
     }
 }
 
@@ -235,6 +252,7 @@ fn failed(failure: Failure, within: Duration) -> String {
         Failure::TooSlow => {
             format!("took longer than {} s and was ended", within.as_secs_f32())
         }
+        Failure::TooMuch => "printed far more than a login and was ended".to_owned(),
     }
 }
 

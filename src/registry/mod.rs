@@ -17,7 +17,6 @@ mod manifest;
 mod manners;
 mod memory;
 mod platform;
-mod program;
 pub mod repository;
 mod tags;
 mod token;

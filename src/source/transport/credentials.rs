@@ -1,7 +1,6 @@
 //! Names and passwords from files and programs.
 
 use std::path::Path;
-use std::process::Stdio;
 use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
@@ -9,10 +8,13 @@ use serde::Deserialize;
 use tokio::time::Instant;
 
 use crate::model::Hidden;
+use crate::program::{self, Call, Complaints, Environment, Failure, Output};
 use crate::source::{Credentials, Login};
 
 /// How long a credential program may take.
 const PROGRAM: Duration = Duration::from_secs(30);
+/// The most that such a program prints, bytes.
+const LARGEST: u64 = 64 * 1024;
 /// The user's name where only a token is known; hosting services take any.
 const TOKEN_USER: &str = "x-access-token";
 /// How long before its end what a program printed is not used any more; a tenth of its life where that is less.
@@ -95,24 +97,27 @@ async fn read_password(file: &Path) -> Result<Hidden, String> {
 }
 
 async fn run(command: &[String]) -> Result<Printed, String> {
-    let Some((program, arguments)) = command.split_first() else {
+    let Some(program) = command.first() else {
         return Err("`credential_command` is empty".into());
     };
-    let output = tokio::process::Command::new(program)
-        .args(arguments)
-        .stdin(Stdio::null())
-        .kill_on_drop(true)
-        .output();
-    let output = tokio::time::timeout(PROGRAM, output)
-        .await
-        .map_err(|_| format!("`{program}` did not end within {} s", PROGRAM.as_secs()))?
-        .map_err(|error| format!("`{program}` cannot be run: {error}"))?;
-    if !output.status.success() {
-        return Err(format!("`{program}` failed ({})", output.status));
-    }
     // Neither its output nor its messages are shown: both may hold the secret.
-    parse(&String::from_utf8_lossy(&output.stdout))
-        .ok_or_else(|| format!("`{program}` printed no password"))
+    let call = Call {
+        command,
+        environment: Environment::Own,
+        input: b"",
+        output: Output::Kept(LARGEST),
+        complaints: Complaints::Dropped,
+        within: Some(PROGRAM),
+    };
+    let printed = program::run(call).await.map_err(|failure| match failure {
+        Failure::TooSlow => format!("`{program}` did not end within {} s", PROGRAM.as_secs()),
+        Failure::NotRun(error) => format!("`{program}` cannot be run: {error}"),
+        Failure::TooMuch => format!("`{program}` printed far more than a password"),
+    })?;
+    if !printed.status.success() {
+        return Err(format!("`{program}` failed ({})", printed.status));
+    }
+    parse(&printed.text()).ok_or_else(|| format!("`{program}` printed no password"))
 }
 
 /// JSON with `password` (and `username`, and `expires_in`, seconds), lines as git's helpers print them
