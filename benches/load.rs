@@ -88,6 +88,7 @@ fn loading(criterion: &mut Criterion) {
         credentials_dir: None,
         home: None,
         server: ServerFiles::Disk,
+        opener: &evenkeel::model::sealed::Nobody,
         defaults: RolloutDefaults::default(),
         unset: Unset::Error,
         limits,

@@ -6,6 +6,7 @@ pub mod apply;
 pub mod asked;
 pub mod cli;
 pub mod config;
+pub mod decrypt;
 pub mod engine;
 pub mod history;
 pub mod http;

@@ -13,6 +13,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("import", &["model", "manifest"]),
     ("config", &["model", "policy"]),
     ("program", &[]),
+    ("decrypt", &["model", "config", "program"]),
     ("source", &["model", "program"]),
     ("registry", &["model", "program"]),
     ("engine", &["model"]),
@@ -27,7 +28,7 @@ const ROOMS: &[(&str, &[&str])] = &[
     (
         "reconcile",
         &[
-            "model", "manifest", "config", "source", "registry", "engine", "history",
+            "model", "manifest", "config", "decrypt", "source", "registry", "engine", "history",
             "resolve", "plan", "apply", "probe", "systemd", "notify", "metrics",
         ],
     ),

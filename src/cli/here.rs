@@ -6,6 +6,7 @@ use std::sync::Arc;
 use super::{Trouble, setting};
 use crate::config::Config;
 use crate::manifest::{Loaded, Options, ServerFiles, is_manifest};
+use crate::model::sealed::Nobody;
 use crate::model::tree::{Revision, SharedTree};
 use crate::model::{CommitId, Place, Problem, SourceName};
 use crate::reconcile::places::Places;
@@ -39,7 +40,15 @@ pub fn without_server<T>(
     let config = Config::for_repo("repository", None, None, &setting::ambient())
         .map_err(Trouble::Problems)?;
     let (server, all) = (ServerFiles::Offline { env }, ["**".to_owned()]);
-    let read = sources::with_options(revision, &config, &Places::new(), &all, &[], server, read);
+    let read = sources::with_options(
+        revision,
+        &config,
+        &Places::new(),
+        (&all, &[]),
+        server,
+        &Nobody,
+        read,
+    );
     let read = read.map_err(|problem| Trouble::Problems(vec![*problem]))?;
     Ok((config, read))
 }

@@ -10,7 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use super::settings::{Http, Limits, Removals, Retention, Rollout, UnsetVariables};
-use super::{commit_status, notify, policy, scalar};
+use super::{commit_status, decrypt, notify, policy, scalar};
 use crate::model::Window;
 
 /// The configuration of evenkeel on one server.
@@ -27,6 +27,8 @@ pub(super) struct File {
     /// Where the operator keeps env files and secrets; evenkeel only reads it.
     #[schemars(extend("default" = "/etc/evenkeel/env"))]
     pub(super) env_dir: Option<PathBuf>,
+    /// How encrypted files in git are opened: with the identity of this host, by programs of this host.
+    pub(super) decrypt: Option<decrypt::Written>,
     /// Where stacks' own directories and files exported from git live. Part of what containers mount: move it only
     /// with care.
     #[schemars(extend("default" = "/var/lib/evenkeel/data"))]

@@ -4,6 +4,7 @@
 //! looked at but the configuration file's own, and what a setting does is the business of other rooms.
 
 pub mod commit_status;
+mod decrypt;
 mod file;
 mod load;
 pub mod notify;
@@ -25,6 +26,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 pub use commit_status::{CommitStatus, Forge};
+pub use decrypt::Decrypt;
 pub use load::Ambient;
 pub use notify::Recipient;
 pub use scalar::{Percent, Share};
@@ -54,6 +56,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// The home of the user evenkeel runs as; `None` where it is not known.
     pub home: Option<PathBuf>,
+    /// How encrypted files in git are opened.
+    pub decrypt: Decrypt,
     /// Database, mirrors, secrets, lock.
     pub state_dir: PathBuf,
     /// The engine's address: `unix://…`.

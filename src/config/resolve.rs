@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::PathBuf;
 
+use super::decrypt::decrypt;
 use super::file::{self, File};
 use super::load::Ambient;
 use super::notify::recipients;
@@ -34,6 +35,7 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         stacks: stacks(file.stacks.unwrap_or_default(), &mut problems),
         env_dir: directory(file.env_dir, "env_dir", ENV_DIR, &mut problems),
         credentials_dir: ambient.credentials_dir.clone(),
+        decrypt: decrypt(file.decrypt.unwrap_or_default(), &mut problems),
         home: ambient.home.clone(),
         data_dir: directory(file.data_dir, "data_dir", DATA_DIR, &mut problems),
         state_dir: directory(file.state_dir, "state_dir", STATE_DIR, &mut problems),

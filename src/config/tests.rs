@@ -26,6 +26,9 @@ stacks:
 env_dir: /etc/evenkeel/env
 data_dir: /var/lib/evenkeel/data
 state_dir: /var/lib/evenkeel/state
+decrypt:
+  age: {identity_file: /etc/evenkeel/age.key, program: age}
+  sops: {age_identity_file: /etc/evenkeel/sops.key, program: /opt/sops}
 docker: {host: unix:///var/run/docker.sock}
 registry:
   interval: 5m
@@ -99,8 +102,39 @@ fn the_whole_file_is_understood() {
     let dmz = &config.registry.hosts["registry.dmz"];
     let command = ["token", "--for", "registry.dmz"].map(str::to_owned).to_vec();
     assert_eq!(dmz.credentials, Some(RegistryCredentials::Command(command)));
+    let decrypt = Decrypt {
+        age_identity_file: Some("/etc/evenkeel/age.key".into()),
+        age_program: "age".into(),
+        sops_identity_file: Some("/etc/evenkeel/sops.key".into()),
+        sops_program: "/opt/sops".into(),
+        uses_sops: true,
+    };
+    assert_eq!(config.decrypt, decrypt);
     let (cert_file, key_file) = ("/c.pem".into(), "/k.pem".into());
     assert_eq!(dmz.client_certificate, Some(ClientCertificate { cert_file, key_file }));
+}
+
+#[test]
+fn encrypted_files_need_an_identity_and_a_program_that_is_the_same_wherever_evenkeel_is_started() {
+    let config = read(&format!("{SMALLEST}decrypt: {{age: {{identity_file: /key}}, sops: {{}}}}"));
+    assert_eq!(config.decrypt.sops_identity_file, Some("/key".into()));
+    assert_eq!(config.decrypt.sops_program, "sops");
+    check_key(
+        "decrypt: {age: {program: age}}",
+        "config.yaml:3:16 decrypt.age: `identity_file` is missing: the key of this host (make one with \
+         `age-keygen -o /etc/evenkeel/age.key`, and name it here)",
+    );
+    check_key(
+        "decrypt: {sops: {}}",
+        "config.yaml:3:17 decrypt.sops: `age_identity_file` is missing (name the file with the age identity of \
+         this host)",
+    );
+    check_key(
+        "decrypt: {age: {identity_file: key, program: ./age}}",
+        "config.yaml:3:32 decrypt.age.identity_file: `key` is not an absolute path (write it from the root: `/etc/…`)\n\
+         config.yaml:3:46 decrypt.age.program: `./age` is neither the name of a program nor an absolute path (write \
+         `age`, or its whole path)",
+    );
 }
 
 #[test]
@@ -131,6 +165,7 @@ fn what_is_left_out_has_the_default_that_the_whole_file_writes_out() {
     let config = read(SMALLEST);
     let stripped = Config {
         stacks: BTreeMap::new(),
+        decrypt: config.decrypt.clone(),
         http: None,
         sources: config.sources.clone(),
         registry: config.registry.clone(),

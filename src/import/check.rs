@@ -8,6 +8,7 @@ use super::{Advice, File, ServerText, Weight};
 use crate::manifest::interpolate::Unset;
 use crate::manifest::{self, Limits, Options, RolloutDefaults, ServerFiles, StackOptions};
 use crate::model::memory_tree::MemoryTree;
+use crate::model::sealed::Nobody;
 use crate::model::stack::Remark;
 use crate::model::tree::{Revision, SharedTree};
 use crate::model::{CommitId, Hidden, HostName, Problem, SourceName, StackName};
@@ -75,6 +76,7 @@ fn load(
         state_dir: Path::new("/var/lib/evenkeel/state"),
         home: None,
         server,
+        opener: &Nobody,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),

@@ -4,6 +4,7 @@ use super::discover::unreadable;
 use super::read::At;
 use super::repository::{self, Found};
 use super::scene::Scene;
+use super::sealed::{self, Content};
 use crate::model::Problem;
 
 /// The file that was meant.
@@ -12,10 +13,34 @@ pub struct TextFile {
     pub name: String,
     /// Its bytes.
     pub bytes: Vec<u8>,
-    /// Whether it is one of the server's, and so must not be shown.
-    pub from_server: bool,
+    /// Where it comes from.
+    pub origin: Origin,
     /// A remark where it holds secrets and others can get at it.
     pub exposure: Option<String>,
+}
+
+/// How a pointer begins (git-lfs, `docs/spec.md`).
+const LFS: &[u8] = b"version https://git-lfs.github.com/spec/";
+
+/// Where a file comes from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Origin {
+    /// It is in git for all to read.
+    Git,
+    /// It is one of the server's.
+    Server,
+    /// It is encrypted in git.
+    Sealed {
+        /// Whether SOPS had it as YAML or JSON, and it is JSON now, as [`find_env`] wants it.
+        is_json: bool,
+    },
+}
+
+impl TextFile {
+    /// Whether what it holds must not be shown.
+    pub fn is_secret(&self) -> bool {
+        self.origin != Origin::Git
+    }
 }
 
 /// What a search came to.
@@ -56,9 +81,18 @@ pub fn find(scene: &Scene<'_>, at: &At<'_>) -> Search {
     at.filled().map_or(Search::Failed, |path| find_path(scene, at, path))
 }
 
+/// Looks for the file with variables that the value at `at` names.
+pub fn find_env(scene: &Scene<'_>, at: &At<'_>) -> Search {
+    at.filled().map_or(Search::Failed, |path| told(search(scene, at, path, true), at))
+}
+
 /// Looks for the file `path` that is part of the value at `at`.
 pub fn find_path(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Search {
-    match search(scene, at, path) {
+    told(search(scene, at, path, false), at)
+}
+
+fn told(search: Result<Search, Box<Problem>>, at: &At<'_>) -> Search {
+    match search {
         Ok(Search::Missing(_)) if at.node.sensitive => Search::Missing(Missing::unspoken()),
         Ok(found) => found,
         Err(_) if at.node.sensitive => {
@@ -80,7 +114,12 @@ fn complete(mut problem: Problem, at: &At<'_>) -> Problem {
     if problem.path.is_none() { problem.path(&at.path) } else { problem }
 }
 
-fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Problem>> {
+fn search(
+    scene: &Scene<'_>,
+    at: &At<'_>,
+    path: &str,
+    is_env: bool,
+) -> Result<Search, Box<Problem>> {
     if path.starts_with('~') {
         let Some(home) = scene.options.at_home(path) else {
             return Err(at
@@ -108,7 +147,7 @@ fn search(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, Box<Prob
         let problem = at.trouble("wrong-path", format!("{} leaves the repository", at.shown()));
         return Err(problem.hint("write an absolute path for a file of the server").into());
     };
-    if let Some(file) = in_the_repository(scene, at, &inside)? {
+    if let Some(file) = in_the_repository(scene, at, &inside, is_env)? {
         return Ok(Search::Found(file));
     }
     looked.push(format!("{inside} in the repository"));
@@ -140,13 +179,14 @@ fn on_the_server(scene: &Scene<'_>, at: &At<'_>, path: &str) -> Result<Search, B
 
 fn server_file(file: super::server::ServerFile) -> TextFile {
     let (name, exposure) = (file.path.display().to_string(), file.exposure());
-    TextFile { name, bytes: file.bytes, from_server: true, exposure }
+    TextFile { name, bytes: file.bytes, origin: Origin::Server, exposure }
 }
 
 fn in_the_repository(
     scene: &Scene<'_>,
     at: &At<'_>,
     path: &str,
+    is_env: bool,
 ) -> Result<Option<TextFile>, Box<Problem>> {
     let tree = &*scene.revision.tree;
     match repository::look(tree, path).map_err(|error| unreadable(&error))? {
@@ -156,8 +196,22 @@ fn in_the_repository(
             let bytes = tree.read(path, limit).map_err(|error| unreadable(&error))?;
             let Some(bytes) = bytes else { return Ok(None) };
             scene.keep(path, &bytes);
+            if bytes.starts_with(LFS) {
+                let text = format!(
+                    "`{path}` is a pointer of Git LFS, and taken as it is: what it points to is not fetched"
+                );
+                at.remark(None, text);
+            }
+            let (bytes, origin) = match sealed::content(path, bytes, is_env, scene.options)? {
+                Content::Plain(bytes) => (bytes, Origin::Git),
+                Content::Opened { bytes, is_json } => (bytes, Origin::Sealed { is_json }),
+                Content::Closed(remark) => {
+                    at.remark(None, remark);
+                    (Vec::new(), Origin::Sealed { is_json: false })
+                }
+            };
             let name = path.to_owned();
-            Ok(Some(TextFile { name, bytes, from_server: false, exposure: None }))
+            Ok(Some(TextFile { name, bytes, origin, exposure: None }))
         }
         Found::Directory => {
             Err(at.trouble("wrong-path", format!("`{path}` is a directory")).into())

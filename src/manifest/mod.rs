@@ -35,6 +35,7 @@ pub mod edit;
 mod bind;
 mod lookup;
 mod scene;
+mod sealed;
 mod server;
 mod variables;
 

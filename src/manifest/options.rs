@@ -9,6 +9,7 @@ use jiff::civil::Date;
 
 use super::interpolate::Unset;
 use super::yaml;
+use crate::model::sealed::Opener;
 use crate::model::{Hidden, HostName, StackName};
 use crate::policy::Policy;
 
@@ -28,6 +29,8 @@ pub struct Options<'a> {
     pub home: Option<&'a Path>,
     /// Whether the server's files are at hand.
     pub server: ServerFiles,
+    /// Who opens encrypted files of the repository; not asked where the server's files are not at hand.
+    pub opener: &'a dyn Opener,
     /// How changes are rolled out where the manifest says nothing.
     pub defaults: RolloutDefaults,
     /// What an unset variable is, unless the stack's own settings say otherwise.
@@ -85,6 +88,14 @@ impl ServerFiles {
     /// Whether there is no server at hand, so that nobody knows what it is called either.
     pub fn is_away(&self) -> bool {
         matches!(self, Self::Offline { .. })
+    }
+
+    /// Whether nothing is known of the server, so that what is missing is only remarked.
+    pub fn is_offline(&self) -> bool {
+        match self {
+            Self::Offline { .. } | Self::Held(_) => true,
+            Self::Disk => false,
+        }
     }
 }
 

@@ -122,7 +122,7 @@ impl Scene<'_> {
     pub fn note_name(&self, service: &ServiceName, name: &str, node: &Node) {
         let own = node.origin.as_ref().and_then(|origin| origin.variables.as_deref());
         let setting = own.unwrap_or(&self.variables).setting(name);
-        if let Some(Setting::Server { file, .. }) = setting {
+        if let Some(Setting::Server { file, .. } | Setting::Sealed { file, .. }) = setting {
             self.note_server_file(service, file, [name]);
         }
     }

@@ -80,10 +80,7 @@ impl Server {
 
     /// Whether nothing is known of the server, so that what is missing is only remarked.
     pub fn is_offline(&self) -> bool {
-        match self.files {
-            ServerFiles::Offline { .. } | ServerFiles::Held(_) => true,
-            ServerFiles::Disk => false,
-        }
+        self.files.is_offline()
     }
 
     /// Where an operator puts the stack's values.

@@ -29,6 +29,7 @@ use super::{
     HostPolicy, Limits, Loaded, Options, RolloutDefaults, ServerFiles, StackOptions, globs, load,
 };
 use crate::model::memory_tree::MemoryTree;
+use crate::model::sealed::Nobody;
 use crate::model::spec::{ContainerSpec, MountSource};
 use crate::model::stack::{Service, Stack};
 use crate::model::tree::{Revision, SharedTree};
@@ -113,6 +114,7 @@ impl World {
                 state_dir: "/state".as_ref(),
                 home: Some("/home/keel".as_ref()),
                 server: self.server.clone(),
+                opener: &Nobody,
                 defaults: RolloutDefaults {
                     deadline: Some(300 * SECOND),
                     ..RolloutDefaults::default()

@@ -117,6 +117,9 @@ fn working_dir(name: &StackName, settings: &StackOptions, options: &Options<'_>)
     known.unwrap_or_else(|| options.data_dir.join(name.as_str()))
 }
 
+/// The stack's own env files in git; the first one that has a name wins.
+pub const GIT_ENV: [&str; 3] = [".env.age", ".sops.env", ".env"];
+
 /// The server's values, the stack's `.env` in git, and what is built in.
 fn variables(
     stack: &StackName,
@@ -126,11 +129,15 @@ fn variables(
 ) -> Variables {
     let mut variables = Variables::default();
     variables.add_server(around.server, problems);
-    let path = repository::join(around.directory, ".env").unwrap_or_default();
-    match files.env(&path, around.revision, around.options) {
-        Ok(Some(bytes)) => variables.add_git(&path, &bytes, problems),
-        Ok(None) => {}
-        Err(problem) => problems.push(*problem),
+    for name in GIT_ENV {
+        let path = repository::join(around.directory, name).unwrap_or_default();
+        match files.env(&path, around.revision, around.options) {
+            Ok(Some(bytes)) => {
+                variables.add_repository_file(&path, bytes, around.options, problems);
+            }
+            Ok(None) => {}
+            Err(problem) => problems.push(*problem),
+        }
     }
     variables.add_built_in(Some(stack), around.options.host, around.revision);
     variables

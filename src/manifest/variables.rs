@@ -7,6 +7,8 @@ use std::sync::Arc;
 
 use super::dotenv;
 use super::interpolate::{Lookup, Variable};
+use super::options::Options;
+use super::sealed::{self, Content};
 use super::server::{Server, ServerFile};
 use crate::model::stack::Remark;
 use crate::model::tree::Revision;
@@ -22,15 +24,28 @@ const UNHEARD: [(&str, &str); 2] = [
 #[derive(Clone, Debug, Default)]
 pub struct Variables {
     layers: Vec<Arc<Layer>>,
-    /// Remarks on files of the server that others can get at.
-    exposed: Vec<String>,
+    /// Remarks on files: others can get at it, nobody here can open it.
+    said: Vec<String>,
 }
 
 #[derive(Clone, Debug)]
 struct Layer {
     file: String,
-    from_server: bool,
+    kind: Kind,
     values: BTreeMap<String, Value>,
+}
+
+/// What a layer is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    /// A file of the server.
+    Server,
+    /// A file in git that is encrypted.
+    Sealed,
+    /// A file in git for all to read.
+    Git,
+    /// What evenkeel defines.
+    BuiltIn,
 }
 
 #[derive(Clone, Debug)]
@@ -46,9 +61,6 @@ impl Lookup for Variables {
     }
 }
 
-/// Where the names come from that evenkeel defines.
-const BUILT_IN: &str = "built in";
-
 /// Where a variable is set.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Setting<'a> {
@@ -57,6 +69,13 @@ pub enum Setting<'a> {
         /// The file.
         file: &'a str,
         /// The line, from 1.
+        line: u32,
+    },
+    /// In a file in git that is encrypted.
+    Sealed {
+        /// The file.
+        file: &'a str,
+        /// The line of what it holds, from 1.
         line: u32,
     },
     /// In a file in git.
@@ -96,13 +115,42 @@ impl Variables {
     /// Adds a file of the server.
     pub fn add_server_file(&mut self, file: &ServerFile, problems: &mut Vec<Problem>) {
         let name = file.path.display().to_string();
-        self.exposed.extend(file.exposure());
+        self.said.extend(file.exposure());
         match dotenv::parse(&name, &file.bytes, &NoVariables) {
             Ok(entries) => {
                 let set = entries.into_iter().filter_map(|(key, value)| Some((key, value?, true)));
-                self.add(name, true, &file.bytes, set);
+                self.add(name, Kind::Server, &file.bytes, set);
             }
             Err(mut why) => problems.append(&mut why),
+        }
+    }
+
+    /// Adds an env file that lies in git, encrypted or not, `bytes` being what git has of it.
+    pub fn add_repository_file(
+        &mut self,
+        file: &str,
+        bytes: Vec<u8>,
+        options: &Options<'_>,
+        problems: &mut Vec<Problem>,
+    ) {
+        match sealed::content(file, bytes, true, options) {
+            Ok(Content::Plain(bytes)) => self.add_git(file, &bytes, problems),
+            Ok(Content::Closed(remark)) => self.said.push(remark),
+            Ok(Content::Opened { bytes, is_json }) => {
+                let entries = match is_json {
+                    true => dotenv::parse_json(file, &bytes),
+                    false => dotenv::parse(file, &bytes, self),
+                };
+                match entries {
+                    Ok(entries) => {
+                        let set =
+                            entries.into_iter().filter_map(|(key, it)| Some((key, it?, true)));
+                        self.add(file.to_owned(), Kind::Sealed, &bytes, set);
+                    }
+                    Err(mut why) => problems.append(&mut why),
+                }
+            }
+            Err(problem) => problems.push(problem.at(Place::file(file))),
         }
     }
 
@@ -120,7 +168,7 @@ impl Variables {
             let from_server = alone.get(&key) != Some(&Some(value.clone()));
             Some((key, value, from_server))
         });
-        self.add(file.to_owned(), false, bytes, set);
+        self.add(file.to_owned(), Kind::Git, bytes, set);
     }
 
     /// Adds the names that evenkeel defines; they override nothing.
@@ -136,13 +184,13 @@ impl Variables {
         ];
         let values = values.into_iter().chain(stack);
         let set = values.map(|(key, value)| (key.to_owned(), Hidden::new(value), false));
-        self.add(BUILT_IN.to_owned(), false, b"", set);
+        self.add(String::new(), Kind::BuiltIn, b"", set);
     }
 
     fn add(
         &mut self,
         file: String,
-        from_server: bool,
+        kind: Kind,
         text: &[u8],
         entries: impl Iterator<Item = (String, Hidden, bool)>,
     ) {
@@ -151,19 +199,19 @@ impl Variables {
             let line = line_of(&text, &key);
             (key, Value { variable: Variable { value, from_server }, line })
         });
-        self.layers.push(Arc::new(Layer { file, from_server, values: values.collect() }));
+        self.layers.push(Arc::new(Layer { file, kind, values: values.collect() }));
     }
 
     /// Where `name` is set, in the layer that counts.
     pub fn setting(&self, name: &str) -> Option<Setting<'_>> {
         let layer = self.layers.iter().find(|layer| layer.values.contains_key(name))?;
         let value = layer.values.get(name)?;
-        Some(match (layer.from_server, layer.file.as_str()) {
-            (true, file) => Setting::Server { file, line: value.line },
-            (false, BUILT_IN) => Setting::BuiltIn,
-            (false, file) => {
-                Setting::Git { file, line: value.line, with_server: value.variable.from_server }
-            }
+        let (file, line) = (layer.file.as_str(), value.line);
+        Some(match layer.kind {
+            Kind::Server => Setting::Server { file, line },
+            Kind::Sealed => Setting::Sealed { file, line },
+            Kind::Git => Setting::Git { file, line, with_server: value.variable.from_server },
+            Kind::BuiltIn => Setting::BuiltIn,
         })
     }
 
@@ -179,9 +227,9 @@ impl Variables {
 
     /// What is worth saying: files that others can get at, and names that are set twice.
     pub fn remarks(&self) -> Vec<Remark> {
-        let exposed = self.exposed.iter();
-        let exposed = exposed.map(|text| Remark { place: None, service: None, text: text.clone() });
-        exposed.chain(self.unheard()).chain(self.overlaps()).collect()
+        let said = self.said.iter();
+        let said = said.map(|text| Remark { place: None, service: None, text: text.clone() });
+        said.chain(self.unheard()).chain(self.overlaps()).collect()
     }
 
     /// Settings of `docker compose` that have no effect here, and what has.
@@ -200,12 +248,14 @@ impl Variables {
 
     /// Names that are set both on the server and in git, with both lines.
     fn overlaps(&self) -> Vec<Remark> {
-        let layers = self.layers.iter().filter(|layer| !layer.file.is_empty());
-        let (server, git): (Vec<&Arc<Layer>>, Vec<&Arc<Layer>>) =
-            layers.partition(|layer| layer.from_server);
+        let of_kind = |kinds: &'static [Kind]| {
+            self.layers.iter().filter(move |layer| kinds.contains(&layer.kind))
+        };
+        let server: Vec<&Arc<Layer>> = of_kind(&[Kind::Server]).collect();
+        let git = of_kind(&[Kind::Sealed, Kind::Git]);
         let mut remarks = Vec::new();
         for (lower, (name, value)) in
-            git.iter().flat_map(|layer| layer.values.iter().map(move |value| (layer, value)))
+            git.flat_map(|layer| layer.values.iter().map(move |value| (layer, value)))
         {
             let winner = server.iter().find_map(|layer| Some((layer, layer.values.get(name)?)));
             let Some((upper, wins)) = winner.filter(|_| value.line > 0) else { continue };

@@ -8,6 +8,7 @@ use super::interpolate;
 use super::node::{Field, Node, Value};
 use super::options::Options;
 use super::repository;
+use super::sealed::seal_of;
 use super::variables::Variables;
 use super::{merge, names, project};
 use crate::model::tree::Revision;
@@ -156,7 +157,9 @@ fn written_name(
     };
     let mut variables = Variables::default();
     let env = repository::join(&candidate.directory, ".env").unwrap_or_default();
-    if let Some(bytes) = files::look(&env, revision, options)? {
+    let bytes = files::look(&env, revision, options)?;
+    // What is encrypted is a secret, and a name is none.
+    if let Some(bytes) = bytes.filter(|bytes| seal_of(&env, bytes).is_none()) {
         variables.add_git(&env, &bytes, &mut Vec::new());
     }
     variables.add_built_in(None, options.host, revision);

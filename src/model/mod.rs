@@ -25,6 +25,7 @@ pub mod probe;
 pub mod problem;
 pub mod pull_policy;
 pub mod retention;
+pub mod sealed;
 pub mod secrets;
 pub mod spec;
 pub mod stack;

@@ -342,12 +342,18 @@ impl Again {
             tree: SharedTree(Arc::new(tree)),
             path: target.row.directory.clone(),
         };
-        let config = world.config.clone();
+        let (config, vault) = (world.config.clone(), Arc::clone(&world.vault));
         let reading = tokio::task::spawn_blocking(move || {
             let (disk, all) = (ServerFiles::Disk, ["**".to_owned()]);
-            sources::with_options(&revision, &config, &places, &all, &[], disk, |options| {
-                manifest::load(&revision, options)
-            })
+            sources::with_options(
+                &revision,
+                &config,
+                &places,
+                (&all, &[]),
+                disk,
+                &*vault,
+                |options| manifest::load(&revision, options),
+            )
         });
         let loaded = reading.await.map_err(|error| PassError::Broken(error.to_string()))?;
         let refused = |problems| RollbackError::Record(number, problems);

@@ -14,11 +14,13 @@ use super::daemon::with_jitter;
 use super::places::Places;
 use super::rounds::Rounds;
 use crate::config::{self, Config};
+use crate::decrypt::Vault;
 use crate::history::{SourceReport, SourceState};
 use crate::manifest::interpolate::Unset;
 use crate::manifest::{
     self, HostPolicy, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, stack_waits,
 };
+use crate::model::sealed::Opener;
 use crate::model::stack::Remark;
 use crate::model::tree::Revision;
 use crate::model::{CommitWords, Place, Problem, SourceName, StackName};
@@ -139,10 +141,10 @@ pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read 
     let revisions =
         fetched.iter().filter_map(|one| Some((one.seen.name.clone(), one.revision.clone()?)));
     let revisions = revisions.collect();
-    let reading = fetched
-        .into_iter()
-        .zip(&world.config.sources)
-        .map(|(fetched, settings)| read_one(fetched, settings, config.clone(), shared.clone()));
+    let reading = fetched.into_iter().zip(&world.config.sources).map(|(fetched, settings)| {
+        let vault = Arc::clone(&world.vault);
+        read_one(fetched, settings, config.clone(), shared.clone(), vault)
+    });
     let mut loaded = Loaded {
         host: world.config.host.clone(),
         stacks: Vec::new(),
@@ -209,6 +211,7 @@ async fn read_one(
     settings: &config::Source,
     config: Arc<Config>,
     places: Arc<Places>,
+    vault: Arc<Vault>,
 ) -> (SourceSeen, Vec<LoadedStack>, bool) {
     let Fetched { mut seen, revision } = fetched;
     let Some(revision) = revision else { return (seen, Vec::new(), false) };
@@ -216,7 +219,7 @@ async fn read_one(
     let (include, exclude) = (settings.include.clone(), settings.exclude.clone());
     let loading = tokio::task::spawn_blocking(move || {
         let disk = ServerFiles::Disk;
-        with_options(&revision, &config, &places, &include, &exclude, disk, |options| {
+        with_options(&revision, &config, &places, (&include, &exclude), disk, &*vault, |options| {
             manifest::load(&revision, options)
         })
     });
@@ -271,9 +274,9 @@ pub fn with_options<T>(
     revision: &Revision,
     config: &Config,
     places: &Places,
-    include: &[String],
-    exclude: &[String],
+    (include, exclude): (&[String], &[String]),
     server: ServerFiles,
+    opener: &dyn Opener,
     read: impl FnOnce(&Options<'_>) -> T,
 ) -> Result<T, Box<Problem>> {
     let bad_glob = |error| {
@@ -310,6 +313,7 @@ pub fn with_options<T>(
         state_dir: &config.state_dir,
         home: config.home.as_deref(),
         server,
+        opener,
         defaults: RolloutDefaults {
             stable: config.rollout.stable,
             monitor: config.rollout.monitor,
@@ -379,6 +383,7 @@ mod tests {
     use super::*;
     use crate::config::Ambient;
     use crate::model::memory_tree::MemoryTree;
+    use crate::model::sealed::Nobody;
     use crate::model::tree::SharedTree;
     use crate::model::{CommitId, HostName};
 
@@ -404,9 +409,10 @@ mod tests {
         };
         let server = ServerFiles::Offline { env: None };
         let (places, all) = (Places::default(), ["**".to_owned()]);
-        let loaded = with_options(&revision, &config, &places, &all, &[], server, |options| {
-            manifest::load(&revision, options)
-        });
+        let loaded =
+            with_options(&revision, &config, &places, (&all, &[]), server, &Nobody, |options| {
+                manifest::load(&revision, options)
+            });
         let stacks = loaded.unwrap().stacks.into_iter().map(|stack| LoadedStack {
             name: stack.name,
             source: revision.source.clone(),

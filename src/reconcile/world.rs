@@ -11,6 +11,7 @@ use super::mirrored::Mirrored;
 use super::pass::Request;
 use super::rounds::Rounds;
 use crate::config::{Config, Follow, GitCredentials, RegistryCredentials, Share};
+use crate::decrypt::Vault;
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::history::History;
@@ -41,6 +42,8 @@ pub struct World {
     pub mail: Arc<Notify>,
     /// Where it is counted what happens.
     pub metrics: Arc<Metrics>,
+    /// Who opens encrypted files in git.
+    pub vault: Arc<Vault>,
     /// The repositories, in the order of the configuration.
     pub sources: Vec<Source>,
     /// When they were asked, and what they said.
@@ -74,6 +77,7 @@ impl World {
             courier: Arc::new(Post::new()),
             mail: Arc::default(),
             metrics,
+            vault: Arc::new(Vault::new(config.decrypt.clone())),
             sources,
             rounds: Rounds::default(),
             config,

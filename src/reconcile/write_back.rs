@@ -14,6 +14,7 @@ use super::places::Places;
 use super::sources::{Read, with_options};
 use super::view::View;
 use crate::config::{self, Config};
+use crate::decrypt::Vault;
 use crate::manifest::ServerFiles;
 use crate::manifest::edit::{self, Change};
 use crate::model::memory::Memory;
@@ -188,6 +189,7 @@ pub async fn write_back(
     let author = Author { name: author.name.clone(), email: author.email.clone() };
     let task = Arc::new(Task {
         config: world.config.clone(),
+        vault: Arc::clone(&world.vault),
         settings: settings.clone(),
         places: places.clone(),
         pins: pins.to_vec(),
@@ -206,6 +208,7 @@ pub async fn write_back(
 /// What is to be written, and where it is read.
 struct Task {
     config: Config,
+    vault: Arc<Vault>,
     settings: config::Source,
     places: Places,
     pins: Vec<(ServiceId, ImageRef)>,
@@ -290,7 +293,15 @@ impl Task {
     ) -> Result<T, Box<Problem>> {
         let (include, exclude) = (&self.settings.include, &self.settings.exclude);
         let disk = ServerFiles::Disk;
-        with_options(revision, &self.config, &self.places, include, exclude, disk, read)
+        with_options(
+            revision,
+            &self.config,
+            &self.places,
+            (include, exclude),
+            disk,
+            &*self.vault,
+            read,
+        )
     }
 
     fn message(&self, changes: &[Change]) -> String {

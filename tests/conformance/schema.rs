@@ -45,6 +45,7 @@ fn problems(text: &str) -> Vec<Problem> {
         credentials_dir: None,
         home: None,
         server: ServerFiles::Offline { env: None },
+        opener: &evenkeel::model::sealed::Nobody,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),

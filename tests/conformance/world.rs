@@ -60,6 +60,7 @@ fn with<T>(
         state_dir: Path::new("/state"),
         home: None,
         server: ServerFiles::Disk,
+        opener: &evenkeel::model::sealed::Nobody,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),

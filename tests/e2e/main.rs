@@ -51,6 +51,7 @@ mod retention;
 mod rollback;
 mod sbom;
 mod secrets;
+mod secrets_in_git;
 mod seed;
 mod stamp;
 mod start_first;

@@ -213,6 +213,7 @@ fn loaded(manifest: &str) -> Loaded {
                 credentials_dir: None,
                 home: None,
                 server: ServerFiles::Disk,
+                opener: &evenkeel::model::sealed::Nobody,
                 defaults: RolloutDefaults::default(),
                 unset: Unset::Error,
                 limits: Limits::default(),

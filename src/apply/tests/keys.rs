@@ -211,6 +211,7 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         credentials_dir: None,
         home: None,
         server: ServerFiles::Disk,
+        opener: &crate::model::sealed::Nobody,
         // Nothing is waited for.
         defaults: RolloutDefaults {
             stable: Duration::ZERO,

@@ -3,6 +3,7 @@
 //! All is looked at side by side, and nothing is waited for longer than [`WITHIN`].
 
 mod containers;
+mod decrypt;
 mod disk;
 mod engine;
 mod expiry;
@@ -86,7 +87,9 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
         sources::look(&world, now),
         aside("state_dir", &config, |config| state::look(&config.state_dir)),
         aside("disk", &config, disk::look),
-        aside("env_dir", &config, permissions::look),
+        aside("env_dir", &config, |config| {
+            permissions::look(config).into_iter().chain(decrypt::look(&config.decrypt)).collect()
+        }),
         aside("unit file", &config, |config| unit::look(Path::new("/"), config)),
     );
     let findings: Vec<Finding> = [engine, containers, sources, disk, state, permissions, unit]

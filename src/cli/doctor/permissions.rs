@@ -100,9 +100,14 @@ fn logins(config: &Config) -> Vec<(String, PathBuf)> {
 }
 
 fn login(what: &str, path: &Path) -> Finding {
+    let remedy = "put the password or key there, readable by the user that evenkeel runs as";
+    secret_file(what, path, remedy)
+}
+
+/// A file that evenkeel reads and that nobody else should; `remedy` is for one that cannot be read.
+pub(super) fn secret_file(what: &str, path: &Path, remedy: &str) -> Finding {
     let shown = path.display();
     if let Err(error) = fs::File::open(path) {
-        let remedy = "put the password or key there, readable by the user that evenkeel runs as";
         return Finding::failed(what, format!("{shown}: {error}"), remedy);
     }
     let fine = || Finding::ok(what, format!("{shown}, readable by nobody else"));

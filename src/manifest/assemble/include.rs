@@ -16,6 +16,7 @@ use crate::manifest::origin::{Origin, stamped};
 use crate::manifest::project::{KNOWN, REFUSED};
 use crate::manifest::read::At;
 use crate::manifest::repository::{self, Found};
+use crate::manifest::understand::GIT_ENV;
 use crate::manifest::variables::Variables;
 use crate::model::{Place, Problem};
 
@@ -152,9 +153,11 @@ impl Assembly<'_> {
     ) -> Option<Variables> {
         let mut variables = outer.variables().map_or(self.own, |variables| variables).clone();
         let Some(files) = &entry.env_files else {
-            let path = repository::join(directory, ".env").unwrap_or_default();
             if directory != outer.directory {
-                self.add_env(&mut variables, &path, &entry.at)?;
+                for name in GIT_ENV {
+                    let path = repository::join(directory, name).unwrap_or_default();
+                    self.add_env(&mut variables, &path, &entry.at)?;
+                }
             }
             return Some(variables);
         };
@@ -198,7 +201,8 @@ impl Assembly<'_> {
         match self.files.env(path, self.around.revision, self.around.options) {
             Ok(Some(bytes)) => {
                 is_there = true;
-                to.add_git(path, &bytes, &mut problems);
+                let options = self.around.options;
+                to.add_repository_file(path, bytes, options, &mut problems);
             }
             Ok(None) => {}
             Err(problem) => problems.push(*problem),

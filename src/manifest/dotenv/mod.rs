@@ -74,6 +74,32 @@ pub fn parse_raw(file: &str, text: &[u8]) -> Result<Entries, Vec<Problem>> {
     finish(entries, problems)
 }
 
+/// Reads a mapping of names to single values, as SOPS hands it over of what was YAML or JSON: the values are taken as
+/// they are.
+///
+/// # Errors
+/// It is something else.
+pub fn parse_json(file: &str, text: &[u8]) -> Result<Entries, Vec<Problem>> {
+    use serde_json::{Map, Value};
+
+    let wrong = |message: String| {
+        let problem = Problem::new("bad-env-file", message).at(Place::file(file));
+        vec![problem.hint("write `NAME: value` lines, nothing below them")]
+    };
+    // The library's words may quote the text.
+    let fields: Map<String, Value> = serde_json::from_slice(text)
+        .map_err(|_| wrong("the file is no mapping of names to values".to_owned()))?;
+    let entry = |(name, value): (String, Value)| match value {
+        Value::Null => Ok((name, None)),
+        Value::String(text) => Ok((name, Some(Hidden::new(text)))),
+        Value::Bool(_) | Value::Number(_) => Ok((name, Some(Hidden::new(value.to_string())))),
+        Value::Array(_) | Value::Object(_) => {
+            Err(wrong(format!("`{name}` is a list or a mapping, where a variable has one value")))
+        }
+    };
+    fields.into_iter().map(entry).collect()
+}
+
 fn finish(
     entries: IndexMap<String, Option<Hidden>>,
     problems: Vec<Problem>,

@@ -36,7 +36,11 @@ pub fn write(
     // In single quotes and out of them, variables are the same to Compose.
     let pieces = parts(&written.text, &found.variables);
     let is_made_of_server = |name: &str| match found.variables.setting(name) {
-        Some(Setting::Server { .. } | Setting::Git { with_server: true, .. }) => true,
+        Some(
+            Setting::Server { .. }
+            | Setting::Sealed { .. }
+            | Setting::Git { with_server: true, .. },
+        ) => true,
         Some(Setting::Git { .. } | Setting::BuiltIn) | None => false,
     };
     let (mut template, mut variables) = (Vec::new(), BTreeMap::<String, Vec<Replacement>>::new());
@@ -118,8 +122,9 @@ fn in_env_file(name: &str, bytes: &[u8], old: &str, edits: &[Replacement]) -> Op
 
 fn from_server(service: &ServiceId, name: &str, found: &Found) -> Problem {
     let place = &found.image.place;
-    let text =
-        format!("what changes in `image` of {service} is `${{{name}}}`, which is not in git");
+    let text = format!(
+        "what changes in `image` of {service} is `${{{name}}}`, which is not readable in git"
+    );
     let problem = refusal(text, place);
     match found.variables.setting(name) {
         Some(Setting::Server { file, line }) => {
@@ -127,6 +132,9 @@ fn from_server(service: &ServiceId, name: &str, found: &Found) -> Problem {
                 "set {name} there, or take it out there and set it in the stack's `.env` in git"
             ))
         }
+        Some(Setting::Sealed { file, .. }) => problem
+            .note(format!("{name} is set in {file}, which is encrypted"))
+            .hint(format!("set {name} in the stack's `.env`, and take it out there")),
         Some(Setting::Git { file, line, .. }) => problem
             .note(format!("{name} is set in {file}:{line}, with a value of the server's"))
             .hint(format!("write out {name} there")),

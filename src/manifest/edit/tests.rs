@@ -29,6 +29,7 @@ fn pinned(files: &[(&str, &str)], path: &str, server: &[(&str, &str)], pins: &[&
         state_dir: Path::new("/state"),
         home: None,
         server: ServerFiles::Held(held.collect()),
+        opener: &crate::model::sealed::Nobody,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),

@@ -2,7 +2,7 @@
 
 use indexmap::IndexMap;
 
-use crate::manifest::lookup::{self, Missing, Search};
+use crate::manifest::lookup::{self, Missing, Origin, Search};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::Problem;
@@ -108,8 +108,11 @@ fn mask(content: &SecretContent, scene: &Scene<'_>) {
 fn from_file(key: &str, at: &At<'_>, kind: Kind, scene: &Scene<'_>) -> TopFile {
     match lookup::find(scene, at) {
         Search::Found(file) => {
-            if let (Kind::Secret, Some(text), false) = (kind, file.exposure, at.node.sensitive) {
+            if let (Kind::Secret, Some(text), false) = (kind, &file.exposure, at.node.sensitive) {
                 at.remark(None, text);
+            }
+            if kind == Kind::Config && file.origin != Origin::Server && file.is_secret() {
+                mask(&SecretContent(file.bytes.clone()), scene);
             }
             TopFile::with(file.bytes)
         }

@@ -231,6 +231,7 @@ fn problems(manifest: &str) -> Vec<Problem> {
             state_dir: "/nowhere".as_ref(),
             home: None,
             server: ServerFiles::Offline { env: None },
+            opener: &crate::model::sealed::Nobody,
             defaults: RolloutDefaults::default(),
             unset: Unset::Error,
             limits: Limits::default(),

@@ -15,7 +15,9 @@ use super::{
 use crate::manifest::keys;
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
-use crate::model::stack::{Dependency, Export, Rollout, SecretFile, ServerDirectory, Service, Stamp};
+use crate::model::stack::{
+    Dependency, Export, Rollout, SecretFile, ServerDirectory, Service, Stamp,
+};
 use crate::model::{
     ContainerName, ContainerSpec, ImageRef, Place, PullPolicy, ServiceName, StackName,
 };
@@ -68,6 +70,8 @@ pub struct Draft<'a> {
     pub links: Vec<Link<'a>>,
     /// `external_links`
     pub external_links: Vec<Link<'a>>,
+    /// Fields that hold a value of a file which must not be shown.
+    pub hidden: BTreeSet<String>,
     /// What it shares with other services.
     pub shared: Vec<Shared<'a>>,
     /// `network_mode`
@@ -112,6 +116,7 @@ impl<'a> Draft<'a> {
             environment: IndexMap::new(),
             env_files: Vec::new(),
             label_files: Vec::new(),
+            hidden: BTreeSet::new(),
             networks: None,
             links: Vec::new(),
             external_links: Vec::new(),
@@ -178,8 +183,8 @@ impl<'a> Draft<'a> {
         };
         Some(Service {
             replicas: self.replica_count(),
-            sensitive: sensitive::paths(&self.at),
             probe: probe::settled(&self),
+            sensitive: sensitive::paths(&self.at).into_iter().chain(self.hidden).collect(),
             place: self.at.key_place().clone(),
             name: self.name,
             image,

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use super::Draft;
 use crate::manifest::dotenv;
 use crate::manifest::interpolate::{Lookup, Variable};
-use crate::manifest::lookup::{self, Search, TextFile};
+use crate::manifest::lookup::{self, Origin, Search, TextFile};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::{Hidden, Problem, ServiceName};
@@ -135,14 +135,19 @@ pub fn passed_through(scene: &Scene<'_>, name: &str) -> Option<Hidden> {
 }
 
 /// The entries of a file; what is wrong with it is reported.
-pub fn entries(file: &EnvFile<'_>, draft: &Draft<'_>, scene: &Scene<'_>) -> dotenv::Entries {
-    match lookup::find(scene, &file.at) {
-        Search::Found(found) => parsed(file, &found, draft, scene),
+fn entries(file: &EnvFile<'_>, draft: &Draft<'_>, scene: &Scene<'_>) -> dotenv::Entries {
+    read(file, draft, scene).0
+}
+
+/// The entries of a file, and whether they must not be shown; what is wrong with it is reported.
+pub fn read(file: &EnvFile<'_>, draft: &Draft<'_>, scene: &Scene<'_>) -> (dotenv::Entries, bool) {
+    match lookup::find_env(scene, &file.at) {
+        Search::Found(found) => (parsed(file, &found, draft, scene), found.is_secret()),
         Search::Missing(missing) if file.required => {
             report_missing(file, missing, draft, scene);
-            Vec::new()
+            (Vec::new(), false)
         }
-        Search::Missing(_) | Search::Failed => Vec::new(),
+        Search::Missing(_) | Search::Failed => (Vec::new(), false),
     }
 }
 
@@ -172,9 +177,10 @@ fn parsed(
     scene: &Scene<'_>,
 ) -> dotenv::Entries {
     let name = if file.at.node.sensitive { "(env file)" } else { &found.name };
-    let entries = match file.raw {
-        true => dotenv::parse_raw(name, &found.bytes),
-        false => dotenv::parse(name, &found.bytes, &Outer { draft, scene }),
+    let entries = match (found.origin, file.raw) {
+        (Origin::Sealed { is_json: true }, _) => dotenv::parse_json(name, &found.bytes),
+        (_, true) => dotenv::parse_raw(name, &found.bytes),
+        (_, false) => dotenv::parse(name, &found.bytes, &Outer { draft, scene }),
     };
     let entries = entries.unwrap_or_else(|problems: Vec<Problem>| {
         problems.into_iter().for_each(|problem| file.at.report(problem));
@@ -185,7 +191,7 @@ fn parsed(
     {
         file.at.remark(None, text);
     }
-    if found.from_server {
+    if found.is_secret() {
         let values = entries.iter().filter_map(|(_, value)| value.as_ref());
         values.for_each(|value| scene.mask(value.reveal()));
         scene.note_server_file(&draft.name, name, entries.iter().map(|(key, _)| key.as_str()));

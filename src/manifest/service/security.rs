@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 
 use super::Draft;
-use crate::manifest::lookup::{self, Search};
+use crate::manifest::lookup::{self, Origin, Search};
 use crate::manifest::read::At;
 use crate::manifest::scene::Scene;
 use crate::model::spec::security_option;
@@ -52,7 +52,7 @@ pub fn security_opt(at: &At<'_>, draft: &mut Draft<'_>, scene: &Scene<'_>) {
             text.split_once('=').or_else(|| text.split_once(':')).unwrap_or((text, ""));
         let option = match (name, value) {
             ("no-new-privileges", "" | "true" | "false") => security_option(text),
-            ("seccomp", value) => seccomp(&item, value, scene),
+            ("seccomp", value) => seccomp(&item, value, draft, scene),
             ("systempaths", "unconfined") => security_option(text),
             ("apparmor" | "label" | "writable-cgroups", value) if !value.is_empty() => {
                 security_option(text)
@@ -75,7 +75,7 @@ fn complain(at: &At<'_>) {
 }
 
 /// The profile itself, as the engine takes it: it cannot read the file.
-fn seccomp(at: &At<'_>, value: &str, scene: &Scene<'_>) -> Option<String> {
+fn seccomp(at: &At<'_>, value: &str, draft: &mut Draft<'_>, scene: &Scene<'_>) -> Option<String> {
     if matches!(value, "unconfined" | "builtin") {
         return security_option(&format!("seccomp={value}"));
     }
@@ -96,6 +96,9 @@ fn seccomp(at: &At<'_>, value: &str, scene: &Scene<'_>) -> Option<String> {
         }
         Search::Failed => return None,
     };
+    if found.origin == (Origin::Sealed { is_json: false }) {
+        draft.hidden.insert("security_opt".to_owned());
+    }
     let is_mapping = |json: serde_json::Value| json.is_object();
     let profile = String::from_utf8(found.bytes).unwrap_or_default();
     if serde_json::from_str(&profile).is_ok_and(is_mapping) {

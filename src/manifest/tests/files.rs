@@ -145,3 +145,12 @@ fn what_was_read_from_git_is_kept_and_nothing_of_the_server() {
         ["shop/.env", "shop/a.env", "shop/compose.override.yaml", "shop/compose.yaml"]
     );
 }
+
+#[test]
+fn a_pointer_of_git_lfs_is_taken_as_it_is_and_told() {
+    let pointer = "version https://git-lfs.github.com/spec/v1\noid sha256:4d7a\nsize 12\n";
+    let manifest = manifest("secrets: [big]") + "secrets: {big: {file: ./big.bin}}\n";
+    let stack = World::shop(&manifest).with_file("shop/big.bin", pointer).stack();
+    assert!(remarks(&stack).contains("`shop/big.bin` is a pointer of Git LFS"));
+    assert_eq!(web(stack).secret_files[0].content.0, pointer.as_bytes());
+}

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::*;
 use crate::apply::tests::bench::*;
 use crate::config::{Ambient, Config};
+use crate::decrypt::Vault;
 use crate::engine::fake::{FakeEngine, Fault, ImageBehaviour, Matcher, Verb};
 use crate::engine::{Engine as _, Labels};
 use crate::history::{NewGeneration, ServiceResult};
@@ -57,8 +58,10 @@ impl Host {
              retention: {{{settings}}}\n"
         );
         let ambient = Ambient { hostname: "web-1".into(), ..Ambient::default() };
+        let config = Config::parse("config.yaml", &text, &ambient).unwrap();
         let world = World {
-            config: Config::parse("config.yaml", &text, &ambient).unwrap(),
+            vault: Arc::new(Vault::new(config.decrypt.clone())),
+            config,
             engine: Arc::new(bench.world.clone()),
             prober: Arc::new(Nobody),
             registry: Arc::new(FakeRegistry::default()),

@@ -56,6 +56,7 @@ fn with<T>(case: &Case, read: impl FnOnce(&Revision, &Options<'_>) -> T) -> T {
         credentials_dir: None,
         home: Some(Path::new(HOME)),
         server: ServerFiles::Disk,
+        opener: &evenkeel::model::sealed::Nobody,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),

@@ -67,6 +67,7 @@ impl Stack {
             home: Some("/home/keel".as_ref()),
             credentials_dir: None,
             server: ServerFiles::Offline { env: Some(env) },
+            opener: &crate::model::sealed::Nobody,
             defaults: RolloutDefaults::default(),
             unset: Unset::Error,
             limits: Limits::default(),
