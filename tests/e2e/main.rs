@@ -32,6 +32,7 @@ mod doctor;
 mod docs;
 mod service;
 mod drift;
+mod endpoints;
 mod failed_update;
 mod feature_examples;
 mod following;

@@ -1,8 +1,10 @@
 //! A unix socket in front of the engine that remembers every request that changes something.
 //!
-//! It can also stop answering at a chosen change, so that the program can be killed there. Bytes go through as they
+//! It can also stop answering at a chosen change, so that the program can be killed there, and refuse what is not on a
+//! list. Every endpoint that was asked for is remembered. Bytes go through as they
 //! are. Upgraded connections (`exec`, `attach`) are not followed.
 
+use std::collections::BTreeSet;
 use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::Shutdown;
 use std::os::unix::net::{UnixListener, UnixStream};
@@ -23,11 +25,17 @@ pub struct Mutation {
     pub request: String,
 }
 
+/// Says of a method and a path, as they are asked for, whether they may pass.
+pub type AllowList = Box<dyn Fn(&str, &str) -> bool + Send>;
+
 #[derive(Default)]
 struct Traffic {
     mutations: Vec<Mutation>,
     allowed: Option<usize>,
     hangs: bool,
+    endpoints: BTreeSet<String>,
+    list: Option<AllowList>,
+    refused: Vec<String>,
 }
 
 impl CountingSocket {
@@ -70,6 +78,21 @@ impl CountingSocket {
         self.traffic.lock().unwrap().hangs
     }
 
+    /// The endpoints that were asked for so far, as the Engine's documentation writes them, without the version.
+    pub fn endpoints(&self) -> BTreeSet<String> {
+        self.traffic.lock().unwrap().endpoints.clone()
+    }
+
+    /// From now on only what is on `list` gets through.
+    pub fn allow_only(&self, list: AllowList) {
+        self.traffic.lock().unwrap().list = Some(list);
+    }
+
+    /// What did not get through because it was not on the list.
+    pub fn refused(&self) -> Vec<String> {
+        self.traffic.lock().unwrap().refused.clone()
+    }
+
     /// Lets new requests through again.
     pub fn go_on(&self) {
         *self.traffic.lock().unwrap() = Traffic::default();
@@ -77,6 +100,19 @@ impl CountingSocket {
 }
 
 impl Traffic {
+    /// Notes what is asked for; `false` where it is not on the list.
+    fn is_allowed(&mut self, head: &str) -> bool {
+        let mut words = head.split(' ');
+        let (Some(method), Some(target)) = (words.next(), words.next()) else { return true };
+        let path = target.split('?').next().unwrap_or(target);
+        self.endpoints.insert(format!("{method} {}", endpoint(unversioned(path))));
+        let is_allowed = self.list.as_ref().is_none_or(|list| list(method, path));
+        if !is_allowed {
+            self.refused.push(format!("{method} {path}"));
+        }
+        is_allowed
+    }
+
     /// Notes a change; `false` where it must not get through.
     fn lets_through(&mut self, request: String) -> bool {
         self.hangs |= self.allowed == Some(self.mutations.len());
@@ -102,6 +138,12 @@ fn serve(client: UnixStream, engine: &Path, seen: &Mutex<Traffic>) -> io::Result
     });
     let mut requests = BufReader::new(client);
     while let Some(head) = read_head(&mut requests)? {
+        if !seen.lock().unwrap().is_allowed(&head) {
+            let answer =
+                b"HTTP/1.1 403 Forbidden\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+            requests.get_mut().write_all(answer)?;
+            return engine.shutdown(Shutdown::Both);
+        }
         if mutation(&head).is_some_and(|request| !seen.lock().unwrap().lets_through(request)) {
             // Until the client dies: it gets neither an answer nor a closed connection.
             return io::copy(&mut requests, &mut io::sink()).map(drop);
@@ -127,13 +169,30 @@ fn mutation(head: &str) -> Option<String> {
     let mut words = head.split(' ');
     let (method, target) = (words.next()?, words.next()?);
     let path = target.split('?').next()?;
-    let path = path
-        .strip_prefix("/v1.")
-        .and_then(|rest| rest.find('/').map(|at| &rest[at..]))
-        .unwrap_or(path);
+    let path = unversioned(path);
     // These two are POSTs that only ask.
     let asks = method == "GET" || method == "HEAD" || path == "/auth" || path.ends_with("/wait");
     (!asks).then(|| format!("{method} {path}"))
+}
+
+fn unversioned(path: &str) -> &str {
+    let rest = path.strip_prefix("/v1.");
+    rest.and_then(|rest| rest.find('/').map(|at| &rest[at..])).unwrap_or(path)
+}
+
+/// Puts `{id}` or `{name}` in the place of what differs from one request to the next. Names of images have slashes.
+fn endpoint(path: &str) -> String {
+    let parts: Vec<&str> = path.trim_start_matches('/').split('/').collect();
+    match parts.as_slice() {
+        [_] | [_, "json" | "create" | "prune"] | ["system", _] => path.to_owned(),
+        [kind @ ("containers" | "networks" | "exec"), _] => format!("/{kind}/{{id}}"),
+        [kind @ ("containers" | "networks" | "exec"), _, verb] => format!("/{kind}/{{id}}/{verb}"),
+        ["images", .., "json"] => "/images/{name}/json".to_owned(),
+        ["images", .., "tag"] => "/images/{name}/tag".to_owned(),
+        ["images", ..] => "/images/{name}".to_owned(),
+        ["distribution", ..] => "/distribution/{name}/json".to_owned(),
+        _ => path.to_owned(),
+    }
 }
 
 fn forward_body(head: &str, from: &mut impl BufRead, to: &mut impl Write) -> io::Result<()> {
