@@ -55,6 +55,7 @@ const ROOMS: &[(&str, &[&str])] = &[
 const CRATES: &[(&str, &[&str])] = &[
     ("bollard", &["engine"]),
     ("git2", &["source"]),
+    ("ssh_key", &["source"]),
     ("rusqlite", &["history"]),
     ("granit_parser", &["manifest"]),
     ("serde_yaml", &["config"]),

@@ -1,6 +1,6 @@
 //! Whether a branch went on or was rewritten, as far as a mirror can tell.
 
-use git2::{Oid, Repository};
+use git2::{ObjectType, Oid, Repository};
 
 /// Whether `commit` is known not to build on `before`.
 ///
@@ -15,14 +15,18 @@ pub fn replaced(repository: &Repository, before: Oid, commit: Oid) -> bool {
     !theirs.contains(&before) && (siblings || ours.contains(&commit))
 }
 
-/// The parents as the commit names them. libgit2 hides those that a shallow mirror lacks.
 fn parents(repository: &Repository, commit: Oid) -> Vec<Oid> {
-    let Ok(odb) = repository.odb() else { return Vec::new() };
-    let Ok(object) = odb.read(commit) else { return Vec::new() };
+    parents_of(repository, commit).unwrap_or_default()
+}
+
+/// The parents as the commit names them; `None` where it is not there. libgit2 hides those that a shallow mirror lacks.
+pub fn parents_of(repository: &Repository, commit: Oid) -> Option<Vec<Oid>> {
+    let odb = repository.odb().ok()?;
+    let object = odb.read(commit).ok().filter(|object| object.kind() == ObjectType::Commit)?;
     let header = object.data().split(|byte| *byte == b'\n').take_while(|line| !line.is_empty());
     let parent = |line: &[u8]| {
         let id = line.strip_prefix(b"parent ")?;
         Oid::from_str(std::str::from_utf8(id).ok()?).ok()
     };
-    header.filter_map(parent).collect()
+    Some(header.filter_map(parent).collect())
 }

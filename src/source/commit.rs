@@ -349,7 +349,12 @@ fn hook(there: &Repository) -> Option<PathBuf> {
 }
 
 /// Copies `id` and all that is below it and not there yet. What is there has all that is below it.
-fn copy(repository: &Repository, from: &Odb<'_>, to: &Odb<'_>, id: Oid) -> Result<(), git2::Error> {
+pub(super) fn copy(
+    repository: &Repository,
+    from: &Odb<'_>,
+    to: &Odb<'_>,
+    id: Oid,
+) -> Result<(), git2::Error> {
     if to.exists(id) {
         return Ok(());
     }

@@ -115,6 +115,12 @@ pub enum SourceError {
         /// The mirror's directory.
         path: String,
     },
+    /// Commits are to be verified, and there are none.
+    #[error("{path} is a plain directory: it has no commits that somebody could have signed")]
+    NoCommits {
+        /// The directory.
+        path: String,
+    },
     /// A local directory that is not there or cannot be read.
     #[error("the directory {path} cannot be read: {why}")]
     Directory {
@@ -157,6 +163,9 @@ impl SourceError {
                 format!("check owner, mode and free space; {path} may be deleted at any time")
             }
             Self::Busy { .. } => "wait for it to finish, or stop it".into(),
+            Self::NoCommits { .. } => {
+                "give the address of a git repository, or leave out this source's `verify`".into()
+            }
             Self::Directory { .. } => "check `repo`, and that evenkeel may read it".into(),
         }
     }

@@ -13,7 +13,7 @@ use super::location::Location;
 use super::mirror::Mirror;
 use super::transport::{Client, Heard, Session, Wallet};
 use super::tree::{DirectoryTree, GitTree};
-use super::{Fetched, Reference, SourceError, SourceSpec, libgit2};
+use super::{Fetched, Newest, Reference, SourceError, SourceSpec, libgit2};
 use crate::model::login::expiry;
 use crate::model::tree::{EntryKind, Revision, SharedTree, Tree};
 use crate::model::{CommitId, CommitWords};
@@ -130,6 +130,27 @@ impl Source {
         }
     }
 
+    /// The newest commit, fetched, of which nothing is read: it is still to be judged.
+    ///
+    /// As [`Source::latest`] otherwise. A plain directory has none.
+    pub async fn newest(&self) -> Result<Newest, SourceError> {
+        let location = match self.place().await? {
+            Place::Directory(path) => {
+                return Err(SourceError::NoCommits { path: path.display().to_string() });
+            }
+            Place::Repository(location) => location,
+        };
+        let reference = self.spec.reference.clone();
+        let mirror = self.mirror(&location, &reference);
+        let fetched = match self.fetch(&mirror, location.clone(), reference.clone()).await {
+            Err(SourceError::Mirror { .. }) => self.fetch(&mirror, location, reference).await,
+            outcome => outcome,
+        };
+        let Outcome { commit, rewritten, healed, .. } = fetched?;
+        let words = words(&mirror, commit);
+        Ok(Newest { commit: CommitId::new(commit.to_string()), words, rewritten, healed })
+    }
+
     async fn latest_of_repository(&self, location: Location) -> Result<Fetched, SourceError> {
         match self.fetched(location.clone()).await {
             // Whatever could not be read is marked by now, and the second attempt starts from nothing.
@@ -188,7 +209,11 @@ impl Source {
         }
     }
 
-    async fn revision(&self, mirror: &Mirror, commit: Oid) -> Result<Revision, SourceError> {
+    pub(super) async fn revision(
+        &self,
+        mirror: &Mirror,
+        commit: Oid,
+    ) -> Result<Revision, SourceError> {
         let (mirror, spec) = (mirror.clone(), self.spec.clone());
         blocking(&self.spec.repo, move || {
             let unusable = |error: git2::Error| mirror.unusable(error.message());

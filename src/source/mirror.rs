@@ -10,12 +10,14 @@ use std::time::Duration;
 use git2::{ErrorCode, Oid, Repository};
 
 use super::location::Location;
-use super::{Reference, SourceError, libgit2};
+use super::{Reference, SourceError, commit, libgit2};
 use crate::model::SourceName;
 use crate::model::fingerprint::sha256_hex;
 
 const HEAD: &str = "ref: refs/heads/none\n";
 const DAMAGE_MARK: &str = "evenkeel-damaged";
+/// The commit that is taken along when the mirror is made anew, by its id.
+const KEEP_MARK: &str = "evenkeel-keep";
 /// Every fetch adds a pack and nothing takes one away, so a mirror is made anew at this many.
 const PACKS_BEFORE_RENEWAL: usize = 64;
 const LOCK_POLL: Duration = Duration::from_millis(50);
@@ -116,6 +118,7 @@ impl Mirror {
         let beside = self.beside("new");
         remove(&beside).map_err(|error| self.unusable(&error.to_string()))?;
         let repository = create(&beside).map_err(|error| self.unusable(error.message()))?;
+        self.take_along(&repository);
         let healed = Some(format!("the mirror was fetched anew: {why}"));
         Ok(Opened { repository, healed, replacement: true })
     }
@@ -130,6 +133,31 @@ impl Mirror {
             remove(&old)
         };
         swap().map_err(|error: io::Error| self.unusable(&error.to_string()))
+    }
+
+    /// Has `commit` stay for good, also when the mirror is made anew and nothing leads to it any more.
+    pub fn keep(&self, commit: Oid) -> io::Result<()> {
+        let mark = self.path.join(KEEP_MARK);
+        if fs::read_to_string(&mark).is_ok_and(|known| known == commit.to_string()) {
+            return Ok(());
+        }
+        let new = self.path.join(format!("tmp_{KEEP_MARK}"));
+        fs::write(&new, commit.to_string())?;
+        fs::rename(new, mark)
+    }
+
+    /// Copies what is to stay into the repository that will take this one's place. What is damaged cannot be, and has
+    /// to be fetched again.
+    fn take_along(&self, new: &Repository) {
+        let Ok(id) = fs::read_to_string(self.path.join(KEEP_MARK)) else { return };
+        let copied = Repository::open_bare(&self.path)
+            .and_then(|old| commit::copy(&old, &old.odb()?, &new.odb()?, Oid::from_str(&id)?));
+        let marked = copied.map_err(|error| error.message().to_owned()).and_then(|()| {
+            fs::write(new.path().join(KEEP_MARK), &id).map_err(|error| error.to_string())
+        });
+        if let Err(why) = marked {
+            tracing::warn!(mirror = %self.path.display(), "commit {id} is lost from the mirror: {why}");
+        }
     }
 
     /// The commit that was recorded last. A ref that cannot be read counts as none.

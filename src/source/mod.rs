@@ -11,6 +11,7 @@ mod commit;
 mod fetch;
 mod listing;
 mod ancestry;
+pub mod verify;
 mod mirror;
 mod location;
 mod transport;
@@ -27,7 +28,7 @@ pub use location::{Location, SshAddress};
 pub use transport::Heard;
 
 use crate::model::tree::Revision;
-use crate::model::{CommitWords, Hidden, SourceName};
+use crate::model::{CommitId, CommitWords, Hidden, SourceName};
 
 /// What a source follows, and how it gets in.
 #[derive(Clone, PartialEq, Eq)]
@@ -116,6 +117,19 @@ pub struct Fetched {
     pub fetched: bool,
     /// Whether the branch is known to have been rewritten. A shallow mirror sees it in commits that replace,
     /// or go back behind, the last one; a rewrite several commits deep looks like new commits.
+    pub rewritten: bool,
+    /// What had to be mended in the mirror first, for people.
+    pub healed: Option<String>,
+}
+
+/// The newest commit of a source, of which nothing was read yet.
+#[derive(Clone, Debug)]
+pub struct Newest {
+    /// The commit.
+    pub commit: CommitId,
+    /// What it says of itself.
+    pub words: Option<CommitWords>,
+    /// Whether the branch is known to have been rewritten, as for [`Fetched`].
     pub rewritten: bool,
     /// What had to be mended in the mirror first, for people.
     pub healed: Option<String>,

@@ -6,9 +6,11 @@ mod disk;
 mod hostile;
 mod http;
 mod push;
+mod signed;
 mod ssh;
 mod ssh_server;
 mod upstream;
+mod verified;
 mod web_server;
 mod write_back;
 
