@@ -11,6 +11,7 @@ pub mod plan;
 pub mod past;
 pub mod holds;
 pub mod release;
+pub mod accept;
 pub mod passes;
 
 pub use refusal::{Kind, Refusal};

@@ -107,6 +107,8 @@ pub enum Command {
     Retry(Scope),
     /// Confirm a takeover that is held for the sake of data
     Adopt(Scope),
+    /// Follow a commit that nobody who may has signed, or that does not build on the last one
+    Accept(Accept),
     /// Try the recipients of messages
     Notify(Notify),
     /// Let go of images that nothing needs, on this host or at a registry
@@ -294,6 +296,17 @@ pub struct Scope {
     /// The stack or service
     #[arg(value_name = "STACK[/SERVICE]", value_parser = scope)]
     pub scope: HoldScope,
+}
+
+#[derive(Args)]
+pub struct Accept {
+    #[command(flatten)]
+    pub repo: Repo,
+    /// The source, by its name in the configuration
+    pub source: SourceName,
+    /// The commit: the first digits of its id, or all of them
+    #[arg(value_parser = commit)]
+    pub commit: String,
 }
 
 #[derive(Args)]

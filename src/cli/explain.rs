@@ -86,7 +86,8 @@ enum Found {
 /// What git says, without an engine.
 async fn read_alone(world: &World, history: &History, now: Timestamp) -> Result<Read, Trouble> {
     let fetched = reading::fetch(world, Freshness::Recorded, now).await;
-    Ok(reading::read(world, fetched, history.places()?).await)
+    let accepted = history.accepted()?;
+    Ok(reading::read(world, fetched, &accepted, history.places()?, now).await)
 }
 
 impl Found {
@@ -183,7 +184,11 @@ impl Found {
             let (SourceState::Failing, Some(error)) = (report.state, &report.error) else {
                 continue;
             };
-            unknown.push(format!("whether git has something newer (source {name}): {error}"));
+            let what = match &report.refused {
+                Some(_) => "what the newest commit would change",
+                None => "whether git has something newer",
+            };
+            unknown.push(format!("{what} (source {name}): {error}"));
         }
         unknown
     }

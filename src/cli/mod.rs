@@ -3,6 +3,7 @@
 //! The only place that reads the environment, the arguments and the clock's zone, and that prints. What is
 //! printed is made in [`crate::report`].
 
+mod accept;
 mod arguments;
 mod setting;
 mod here;
@@ -97,6 +98,7 @@ async fn run(arguments: &Arguments) -> u8 {
         Command::Rollback(args) => rollback::run(global, args).await,
         Command::Retry(args) => release::retry(global, args).await,
         Command::Adopt(args) => release::adopt(global, args).await,
+        Command::Accept(args) => accept::run(global, args).await,
         Command::Notify(args) => notify::run(global, args).await,
         Command::Prune(args) => prune::run(global, args).await,
         Command::Images(args) => images::run(global, args).await,

@@ -9,7 +9,7 @@ use std::time::Duration;
 use schemars::JsonSchema;
 use serde::Deserialize;
 
-use super::settings::{Http, Limits, Removals, Retention, Rollout, UnsetVariables};
+use super::settings::{Http, Limits, Removals, Retention, Rollout, SignedScope, UnsetVariables};
 use super::{commit_status, decrypt, notify, policy, scalar};
 use crate::model::Window;
 
@@ -91,6 +91,29 @@ pub(super) struct Source {
     pub(super) unset_variables: Option<UnsetVariables>,
     /// The forge that is told how each commit fares on this host.
     pub(super) commit_status: Option<commit_status::Written>,
+    /// Who has to have signed what is followed; every commit is followed where it is left out.
+    pub(super) verify: Option<Verify>,
+}
+
+/// Who has to have signed a commit before anything of it is read. At least one of the files; paths are absolute, and
+/// the files are read anew for each new commit.
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct Verify {
+    /// Holds the keys that SSH signatures may be made with, as ssh-keygen(1) describes it under ALLOWED SIGNERS.
+    pub(super) allowed_signers: Option<PathBuf>,
+    /// Holds the keys that OpenPGP signatures may be made with, as `gpg --export` writes them. Needs the `gpgv` program.
+    pub(super) keyring: Option<PathBuf>,
+    /// What has to be signed: the newest commit, or each one since the last that was accepted.
+    #[schemars(extend("default" = "head"))]
+    pub(super) scope: Option<SignedScope>,
+    /// Whether a commit has to build on the last one that was accepted.
+    #[schemars(extend("default" = true))]
+    pub(super) fast_forward: Option<bool>,
+    /// An alarm is raised when the newest commit is older than this; never where it is left out.
+    #[serde(deserialize_with = "scalar::optional_interval")]
+    #[schemars(with = "Option<scalar::Length>")]
+    pub(super) max_age: Option<Duration>,
 }
 
 /// Globs of directories with stacks, relative to the root of the repository.

@@ -31,7 +31,7 @@ pub use load::Ambient;
 pub use notify::Recipient;
 pub use scalar::{Percent, Share};
 pub use schema::schema;
-pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, UnsetVariables};
+pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, SignedScope, UnsetVariables};
 
 use crate::model::{HostName, SourceName, StackName, Window};
 use crate::policy::Policy;
@@ -109,6 +109,33 @@ pub struct Source {
     pub unset_variables: Option<UnsetVariables>,
     /// The forge that is told how its commits fare.
     pub commit_status: Option<CommitStatus>,
+    /// Who has to have signed what is followed.
+    pub verify: Option<Verify>,
+}
+
+impl Source {
+    /// Who has to have signed what is followed; nobody where the operator has named the commit itself.
+    pub fn demands(&self) -> Option<&Verify> {
+        match &self.follow {
+            Follow::Commit(_) => None,
+            Follow::DefaultBranch | Follow::Branch(_) | Follow::Tag(_) => self.verify.as_ref(),
+        }
+    }
+}
+
+/// Who has to have signed a commit before anything of it is read; at least one of the files is there.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verify {
+    /// The keys of SSH signatures, in ssh-keygen's format.
+    pub allowed_signers: Option<PathBuf>,
+    /// The keys of OpenPGP signatures.
+    pub keyring: Option<PathBuf>,
+    /// Which commits have to be signed.
+    pub scope: SignedScope,
+    /// Whether a commit has to build on the last one that was accepted.
+    pub fast_forward: bool,
+    /// How old the newest commit may be without an alarm.
+    pub max_age: Option<Duration>,
 }
 
 /// Where a repository is; its `Debug` form holds no password.

@@ -20,6 +20,17 @@ pub enum UnsetVariables {
     Blank,
 }
 
+/// Which commits have to be signed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "lowercase")]
+pub enum SignedScope {
+    /// The newest one: whoever signs it answers for all that it builds on.
+    #[default]
+    Head,
+    /// Each one since the last that was accepted, those that were merged among them.
+    Range,
+}
+
 /// `rollout`: where the manifest says nothing.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields, default)]

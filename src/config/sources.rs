@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use super::commit_status::{commit_status, tell_apart};
 use super::resolve::{Problems, absolute, wrong};
-use super::{Follow, GitCredentials, Repo, Source, file};
+use super::{Follow, GitCredentials, Repo, Source, Verify, file};
 use crate::model::{HostName, Problem, SourceName};
 
 const INTERVAL: Duration = Duration::from_secs(30);
@@ -62,6 +62,7 @@ fn source(written: file::Source, path: &str, host: &HostName, problems: &mut Pro
         credentials: written.credentials.and_then(|login| git_credentials(login, path, problems)),
         unset_variables: written.unset_variables,
         commit_status: status,
+        verify: written.verify.map(|it| verify(it, path, problems)),
     };
     for glob in source.include.iter().chain(&source.exclude) {
         if let Err(error) = globset::Glob::new(glob) {
@@ -138,6 +139,26 @@ fn directory(written: &str, path: &str, host: &HostName, problems: &mut Problems
         }
     }
     parts.join("/")
+}
+
+fn verify(written: file::Verify, path: &str, problems: &mut Problems) -> Verify {
+    let path = format!("{path}.verify");
+    if written.allowed_signers.is_none() && written.keyring.is_none() {
+        problems.push(
+            wrong(&path, "nobody is named who may sign")
+                .hint("name a file with `allowed_signers` (SSH) or `keyring` (OpenPGP)"),
+        );
+    }
+    let file = |file: Option<PathBuf>, key: &str, problems: &mut Problems| {
+        file.map(|file| absolute(file, &format!("{path}.{key}"), problems))
+    };
+    Verify {
+        allowed_signers: file(written.allowed_signers, "allowed_signers", problems),
+        keyring: file(written.keyring, "keyring", problems),
+        scope: written.scope.unwrap_or_default(),
+        fast_forward: written.fast_forward.unwrap_or(true),
+        max_age: written.max_age,
+    }
 }
 
 fn git_credentials(

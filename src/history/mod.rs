@@ -1,13 +1,14 @@
 //! The seam to memory: what has happened on this host, in SQLite.
 //!
 //! Generations with the files they were made from, the journal of the running attempt, holds, pins,
-//! rejected specs, what the last pass saw of sources and stacks, and messages to
+//! rejected specs, accepted commits, what the last pass saw of sources and stacks, and messages to
 //! be delivered. Nothing is decided here. No value of a
 //! server's env file may ever get in: every text a caller hands over is masked already, and manifests are
 //! kept as they are in git, before interpolation.
 //!
 //! All calls block on the disk for milliseconds. SQL does not leave this room.
 
+mod accepted;
 mod attempts;
 mod images;
 mod open;
@@ -27,12 +28,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use rusqlite::{Connection, Transaction, TransactionBehavior};
 
+pub use accepted::Accepted;
 pub use attempts::{NewGeneration, PlannedService, Reason, ServiceResult, StoredFile, Unfinished};
 pub use images::{Pressure, Retained};
 pub use open::Opened;
 pub use outbox::{Letter, Waiting};
 pub use past::{Filter, GenerationRow, GoodService, ServiceRow};
-pub use seen::{SourceReport, SourceState, StackReport};
+pub use seen::{RefusedCommit, SourceReport, SourceState, StackReport};
 
 /// What this host remembers. Shared by reference; one call at a time reaches the database.
 #[derive(Debug)]

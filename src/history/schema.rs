@@ -3,8 +3,9 @@
 use rusqlite::{Connection, TransactionBehavior};
 
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
-pub(super) const MIGRATIONS: &[&str] =
-    &[FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS, OUTBOX];
+pub(super) const MIGRATIONS: &[&str] = &[
+    FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS, OUTBOX, ACCEPTED,
+];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
 const FIRST: &str = "
@@ -204,6 +205,22 @@ CREATE TABLE outbox (
     next_try TEXT NOT NULL,
     error TEXT
 ) STRICT;
+";
+
+/// The commit of each source that was accepted last, by whose word, and of what repository and branch; and what became
+/// of the newest one.
+const ACCEPTED: &str = "
+CREATE TABLE accepted (
+    source TEXT PRIMARY KEY,
+    followed TEXT NOT NULL,
+    commit_id TEXT NOT NULL,
+    by_whom TEXT NOT NULL,
+    at TEXT NOT NULL
+) STRICT;
+ALTER TABLE sources ADD COLUMN signed_by TEXT;
+ALTER TABLE sources ADD COLUMN refused TEXT;
+ALTER TABLE sources ADD COLUMN refused_why TEXT;
+ALTER TABLE sources ADD COLUMN alarm TEXT;
 ";
 
 /// How a database stands to a list of migrations.

@@ -56,6 +56,21 @@ pub struct SourceReport {
     pub state: SourceState,
     /// What went wrong, without credentials.
     pub error: Option<String>,
+    /// By whose word the commit is followed; `None` where nobody's is asked for.
+    pub signed_by: Option<String>,
+    /// A newer commit that is not followed.
+    pub refused: Option<RefusedCommit>,
+    /// What somebody should look at, though nothing has failed.
+    pub alarm: Option<String>,
+}
+
+/// A commit that is not followed, because nobody who may has vouched for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RefusedCommit {
+    /// Which.
+    pub commit: CommitId,
+    /// Why, in a few words.
+    pub reason: String,
 }
 
 impl SourceReport {
@@ -99,8 +114,9 @@ impl History {
         self.write_unsynced(|transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO sources
-                     (name, repo, branch, commit_id, fetched_at, state, error)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     (name, repo, branch, commit_id, fetched_at, state, error, signed_by, refused,
+                      refused_why, alarm)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)",
                 params![
                     name.as_str(),
                     report.repo,
@@ -109,6 +125,10 @@ impl History {
                     report.fetched_at.map(|at| at.to_text()),
                     report.state.word(),
                     report.error,
+                    report.signed_by,
+                    report.refused.as_ref().map(|refused| refused.commit.as_str()),
+                    report.refused.as_ref().map(|refused| refused.reason.as_str()),
+                    report.alarm,
                 ],
             )?;
             Ok(())
@@ -190,6 +210,12 @@ fn source(row: &Row<'_>) -> rusqlite::Result<(SourceName, SourceReport)> {
         fetched_at: get_optional(row, "fetched_at")?,
         state: get(row, "state")?,
         error: row.get("error")?,
+        signed_by: row.get("signed_by")?,
+        refused: match (get_optional(row, "refused")?, row.get("refused_why")?) {
+            (Some(commit), Some(reason)) => Some(RefusedCommit { commit, reason }),
+            (_, _) => None,
+        },
+        alarm: row.get("alarm")?,
     };
     Ok((get(row, "name")?, report))
 }

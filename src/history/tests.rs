@@ -434,7 +434,29 @@ fn source_report(fetched: i64) -> SourceReport {
         fetched_at: Some(at(fetched)),
         state: SourceState::Ok,
         error: None,
+        signed_by: Some("alice@acme.org (SHA256:x)".into()),
+        refused: Some(RefusedCommit { commit: "def".into(), reason: "it is not signed".into() }),
+        alarm: Some("old".into()),
     }
+}
+
+#[test]
+fn what_was_accepted_last_stays_and_only_the_last() {
+    let dir = tempfile::tempdir().unwrap();
+    let history = open(dir.path());
+    let accepted = |commit: &str, by: &str| Accepted {
+        followed: "https://git.example/infra.git main".into(),
+        commit: commit.into(),
+        by: by.into(),
+        at: at(1),
+    };
+    let infra = SourceName::new("infra");
+    history.record_accepted(&infra, &accepted("abc", "alice")).unwrap();
+    history.record_accepted(&infra, &accepted("def", "an operator")).unwrap();
+    history.forget_sources(&BTreeSet::new()).unwrap();
+    drop(history);
+    let found = open(dir.path()).accepted().unwrap();
+    assert_eq!(found, BTreeMap::from([(infra, accepted("def", "an operator"))]));
 }
 
 fn stack_report(state: &str) -> StackReport {

@@ -8,6 +8,7 @@ pub mod mirrored;
 pub mod lock;
 pub mod places;
 pub mod rounds;
+pub mod acceptance;
 pub mod sources;
 pub mod lanes;
 pub mod view;

@@ -7,9 +7,10 @@ use jiff::Timestamp;
 use tokio::time::Instant;
 use tokio_util::sync::CancellationToken;
 
+use super::acceptance;
 use super::lanes::{Lane, Lanes};
 use super::lock::LockError;
-use super::places::{Places, places};
+use super::places::places;
 use super::record::{self, Generations, Record, Why};
 use super::retention::Keeper;
 use super::rollback;
@@ -155,7 +156,7 @@ pub async fn prepare(
     let opened = opening.await.map_err(|error| PassError::Broken(error.to_string()))??;
     let mut notices: Vec<String> = opened.notice.into_iter().collect();
     let history = opened.history;
-    let mut read = read(world, fetched, &early, history.places()?).await;
+    let mut read = read(world, &history, fetched, &early, now).await?;
 
     let mut rules = world.rules(request);
     rules.busy = lanes.meet(&read.loaded);
@@ -168,7 +169,7 @@ pub async fn prepare(
     if is_new {
         // What is committed is what is deployed.
         let fetched = sources::fetch(world, Freshness::Latest, now).await;
-        read = sources::read(world, fetched, read.places).await;
+        read = sources::read(world, fetched, &history.accepted()?, read.places, now).await;
         view = sight.look(&read, None, &mut memory).await?;
     }
     let (pins, polls) = (history.pins()?, view.polls.clone().unwrap_or_default());
@@ -275,7 +276,7 @@ pub async fn preview(
     let now = Timestamp::now();
     let history = History::read_only(&world.config.state_dir)?;
     let (fetched, early) = gather(world, freshness, now).await?;
-    let read = read(world, fetched, &early, history.places()?).await;
+    let read = read(world, &history, fetched, &early, now).await?;
     let rules = world.rules(request);
     let (mut memory, pins, polls) = (history.memory()?, history.pins()?, history.polls()?);
     let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
@@ -317,6 +318,7 @@ impl Sight<'_> {
         let scene = scene(request, &read.loaded, &pins, &polls, rules, now);
         let view = view::look(world, early, &scene.with(memory)).await?;
         record::note(history, read, &view, memory, now)?;
+        acceptance::keep(world, &read.sources).await;
         let heard = view.polls.clone().unwrap_or_default().masked(&view.masks);
         history.record_polls(&polls, &heard, now)?;
         Ok(view)
@@ -359,15 +361,16 @@ pub(super) async fn gather(
     Ok((fetched, early?))
 }
 
-/// Reads what was fetched; where files of stacks lie is `remembered`, or seen at the engine.
+/// Reads what was fetched; where files of stacks lie is remembered, or seen at the engine.
 pub(super) async fn read(
     world: &World,
+    history: &History,
     fetched: Vec<Fetched>,
     early: &Early,
-    remembered: Places,
-) -> Read {
-    let places = places(remembered, early.observed(), &world.config);
-    sources::read(world, fetched, places).await
+    now: Timestamp,
+) -> Result<Read, HistoryError> {
+    let places = places(history.places()?, early.observed(), &world.config);
+    Ok(sources::read(world, fetched, &history.accepted()?, places, now).await)
 }
 
 /// Those who carry out the plans of one pass.

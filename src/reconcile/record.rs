@@ -89,7 +89,7 @@ pub fn recall(history: &History, lanes: &Lanes, now: Timestamp) -> Result<Memory
     history.memory()
 }
 
-/// Notes what reading and looking brought: how the sources stand, digests that were learnt, containers that
+/// Notes what reading and looking brought: how the sources stand, commits that were accepted, digests that were learnt, containers that
 /// are gone, the highest generation that the engine knows of.
 pub fn note(
     history: &History,
@@ -107,6 +107,10 @@ pub fn note(
         {
             report.commit.clone_from(&old.commit);
             report.fetched_at = old.fetched_at;
+            report.signed_by.clone_from(&old.signed_by);
+        }
+        if let Some(accepted) = &seen.accepted {
+            history.record_accepted(&seen.name, accepted)?;
         }
         history.record_source(&seen.name, &report)?;
     }

@@ -107,7 +107,7 @@ pub async fn rollback(
     let turn = lanes.turn(state_dir, "rollback", now).await?;
     let history = History::open(state_dir, now)?.history;
     let (fetched, early) = pass::gather(world, Freshness::Recorded, now).await?;
-    let today = pass::read(world, fetched, &early, history.places()?).await;
+    let today = pass::read(world, &history, fetched, &early, now).await?;
     let memory = record::recall(&history, &lanes, now)?;
     let running = target::running(early.observed(), &memory);
     let target = target::choose(&history, &running, &wish.scope, wish.to)?;

@@ -33,6 +33,15 @@ impl Rounds {
         self.answers().insert(seen.name.clone(), Answer { seen, due });
     }
 
+    /// Notes what became of what a source said, for as long as that holds.
+    pub fn know(&self, seen: &SourceSeen) {
+        if let Some(answer) = self.answers().get_mut(&seen.name) {
+            answer.seen = seen.clone();
+            answer.seen.remarks.clear();
+            answer.seen.accepted = None;
+        }
+    }
+
     /// The next pass asks `source`.
     pub fn forget(&self, source: &SourceName) {
         self.answers().remove(source);

@@ -10,12 +10,13 @@ use jiff::tz::TimeZone;
 use tokio::time::Instant;
 
 use super::World;
+use super::acceptance;
 use super::daemon::with_jitter;
 use super::places::Places;
 use super::rounds::Rounds;
 use crate::config::{self, Config};
 use crate::decrypt::Vault;
-use crate::history::{SourceReport, SourceState};
+use crate::history::{Accepted, SourceReport, SourceState};
 use crate::manifest::interpolate::Unset;
 use crate::manifest::{
     self, HostPolicy, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, stack_waits,
@@ -23,7 +24,7 @@ use crate::manifest::{
 use crate::model::sealed::Opener;
 use crate::model::stack::Remark;
 use crate::model::tree::Revision;
-use crate::model::{CommitWords, Place, Problem, SourceName, StackName};
+use crate::model::{CommitId, CommitWords, Place, Problem, SourceName, StackName};
 use crate::resolve::{Loaded, LoadedStack};
 use crate::source::{Source, SourceError};
 
@@ -65,6 +66,8 @@ pub struct SourceSeen {
     pub problems: Vec<Problem>,
     /// Things worth saying: a rewritten branch, a mended mirror.
     pub remarks: Vec<Remark>,
+    /// The commit that was accepted just now, where commits have to be vouched for.
+    pub accepted: Option<Accepted>,
 }
 
 impl SourceSeen {
@@ -72,12 +75,29 @@ impl SourceSeen {
     pub fn is_well(&self) -> bool {
         self.report.state == SourceState::Ok && self.problems.is_empty()
     }
+
+    fn remark(&mut self, text: Option<String>) {
+        let remark = |text| Remark { place: None, service: None, text };
+        self.remarks.extend(text.map(remark));
+    }
 }
 
-/// A source's revision that is still to be read into stacks; none where it failed.
+/// What was fetched of a source, before anything of it is read.
 pub struct Fetched {
-    seen: SourceSeen,
-    revision: Option<Revision>,
+    pub(super) seen: SourceSeen,
+    pub(super) found: Found,
+}
+
+/// What there is to read of a source.
+pub(super) enum Found {
+    /// Nothing: it failed.
+    Nothing,
+    /// This revision; nobody has to vouch for it.
+    Revision(Revision),
+    /// This commit, should it be accepted.
+    Claim(CommitId),
+    /// What was accepted last: nothing newer was asked for, or it was refused before.
+    Accepted,
 }
 
 /// Fetches all sources at once.
@@ -105,14 +125,18 @@ async fn known(rounds: &Rounds, source: &Source, settings: &config::Source) -> O
     if source.plain_directory().await.is_some() {
         return None;
     }
-    match &seen.report {
+    let found = match &seen.report {
+        SourceReport { refused: Some(_), .. } => Found::Accepted,
         SourceReport { state: SourceState::Ok, commit: Some(commit), .. } => {
-            let revision = source.at(commit).await.ok()?;
-            Some(Fetched { seen, revision: Some(revision) })
+            match settings.demands() {
+                Some(_) => Found::Claim(commit.clone()),
+                None => Found::Revision(source.at(commit).await.ok()?),
+            }
         }
         // It is asked again when it is time, and until then it is as out of reach as it was.
-        SourceReport { .. } => Some(Fetched { seen, revision: None }),
-    }
+        SourceReport { .. } => Found::Nothing,
+    };
+    Some(Fetched { seen, found })
 }
 
 /// The same, each of them for no longer than `limit`: one that is silent is told as such, and holds up no other.
@@ -129,21 +153,32 @@ pub async fn fetch_within(
             let mut seen = unread(source, settings);
             seen.report.error = Some(format!("no answer within {} s", limit.as_secs()));
             seen.hint = Some("see whether this host reaches its server".to_owned());
-            Fetched { seen, revision: None }
+            Fetched { seen, found: Found::Nothing }
         })
     });
     futures_util::future::join_all(fetching).await
 }
 
-/// Reads the stacks of all sources; those that Compose ran before have their files in `places`.
-pub async fn read(world: &World, fetched: Vec<Fetched>, places: Places) -> Read {
+/// Reads the stacks of all sources; those that Compose ran before have their files in `places`. Where commits have to
+/// be vouched for, none is read but one that is accepted now, or is the last of those that were `accepted`.
+pub async fn read(
+    world: &World,
+    fetched: Vec<Fetched>,
+    accepted: &BTreeMap<SourceName, Accepted>,
+    places: Places,
+    now: Timestamp,
+) -> Read {
     let (config, shared) = (Arc::new(world.config.clone()), Arc::new(places));
-    let revisions =
-        fetched.iter().filter_map(|one| Some((one.seen.name.clone(), one.revision.clone()?)));
+    let judging = fetched.into_iter().zip(world.sources.iter().zip(&world.config.sources));
+    let judging = judging.map(|(fetched, (source, settings))| {
+        acceptance::judge(world, source, settings, fetched, accepted.get(&settings.name), now)
+    });
+    let judged = futures_util::future::join_all(judging).await;
+    let revisions = judged.iter().filter_map(|(seen, it)| Some((seen.name.clone(), it.clone()?)));
     let revisions = revisions.collect();
-    let reading = fetched.into_iter().zip(&world.config.sources).map(|(fetched, settings)| {
+    let reading = judged.into_iter().zip(&world.config.sources).map(|(judged, settings)| {
         let vault = Arc::clone(&world.vault);
-        read_one(fetched, settings, config.clone(), shared.clone(), vault)
+        read_one(judged, settings, config.clone(), shared.clone(), vault)
     });
     let mut loaded = Loaded {
         host: world.config.host.clone(),
@@ -173,18 +208,41 @@ async fn fetch_one(
     now: Timestamp,
 ) -> Fetched {
     let mut seen = unread(source, settings);
-    let revision = match revision(source, freshness, &mut seen).await {
-        Ok(revision) => revision,
-        Err(error) => {
-            seen.report.error = Some(error.to_string());
-            seen.hint = Some(error.hint());
-            return Fetched { seen, revision: None };
+    let found = match (settings.demands(), freshness) {
+        (None, _) => revision(source, freshness, &mut seen).await.map(Found::Revision),
+        (Some(_), Freshness::Recorded) => return Fetched { seen, found: Found::Accepted },
+        (Some(_), Freshness::Latest | Freshness::Due) => {
+            newest(source, &mut seen).await.map(Found::Claim)
         }
     };
-    seen.report.commit = Some(revision.commit.clone());
+    let commit = match &found {
+        Ok(Found::Revision(revision)) => Some(revision.commit.clone()),
+        Ok(Found::Claim(commit)) => Some(commit.clone()),
+        Ok(Found::Nothing | Found::Accepted) => None,
+        Err(error) => {
+            fail(&mut seen, error);
+            return Fetched { seen, found: Found::Nothing };
+        }
+    };
+    seen.report.commit = commit;
     seen.report.fetched_at = Some(now);
     seen.report.state = SourceState::Ok;
-    Fetched { seen, revision: Some(revision) }
+    Fetched { seen, found: found.unwrap_or(Found::Nothing) }
+}
+
+/// Notes why a source failed.
+pub(super) fn fail(seen: &mut SourceSeen, error: &SourceError) {
+    seen.report.error = Some(error.to_string());
+    seen.report.state = SourceState::Failing;
+    seen.hint = Some(error.hint());
+}
+
+/// The newest commit of a source, of which nothing is read.
+async fn newest(source: &Source, seen: &mut SourceSeen) -> Result<CommitId, SourceError> {
+    let newest = source.newest().await?;
+    seen.words = newest.words;
+    seen.remark(newest.healed);
+    Ok(newest.commit)
 }
 
 /// A source before it was read.
@@ -198,22 +256,26 @@ fn unread(source: &Source, settings: &config::Source) -> SourceSeen {
             fetched_at: None,
             state: SourceState::Failing,
             error: None,
+            signed_by: None,
+            refused: None,
+            alarm: None,
         },
         words: None,
         hint: None,
         problems: Vec::new(),
         remarks: Vec::new(),
+        accepted: None,
     }
 }
 
 async fn read_one(
-    fetched: Fetched,
+    judged: (SourceSeen, Option<Revision>),
     settings: &config::Source,
     config: Arc<Config>,
     places: Arc<Places>,
     vault: Arc<Vault>,
 ) -> (SourceSeen, Vec<LoadedStack>, bool) {
-    let Fetched { mut seen, revision } = fetched;
+    let (mut seen, revision) = judged;
     let Some(revision) = revision else { return (seen, Vec::new(), false) };
     let (source_name, commit) = (revision.source.clone(), revision.commit.clone());
     let (include, exclude) = (settings.include.clone(), settings.exclude.clone());
@@ -236,6 +298,7 @@ async fn read_one(
         }
     };
     seen.problems.extend(loaded.problems);
+    seen.problems.extend(acceptance::unsigned_write_back(settings, &loaded.stacks));
     let stacks = loaded.stacks.into_iter().map(|stack| LoadedStack {
         name: stack.name,
         source: source_name.clone(),
@@ -255,14 +318,9 @@ async fn revision(
         Freshness::Latest | Freshness::Due => {
             let fetched = source.latest().await?;
             seen.words = fetched.words;
-            let mut say =
-                |text: String| seen.remarks.push(Remark { place: None, service: None, text });
-            if fetched.rewritten {
-                say("the branch was rewritten; it is followed".to_owned());
-            }
-            if let Some(healed) = fetched.healed {
-                say(healed);
-            }
+            let rewritten = "the branch was rewritten; it is followed".to_owned();
+            seen.remark(fetched.rewritten.then_some(rewritten));
+            seen.remark(fetched.healed);
             Ok(fetched.revision)
         }
     }

@@ -127,6 +127,11 @@ pub async fn write_all(
 ) -> (bool, Vec<String>) {
     let (mut is_new, mut notices) = (false, Vec::new());
     for (source, pins) in due {
+        let settings = world.config.sources.iter().find(|it| it.name == *source);
+        if settings.is_some_and(|settings| settings.demands().is_some()) {
+            // Told as a problem of the source: nobody would sign the commit.
+            continue;
+        }
         let Some(revision) = read.revisions.get(source) else { continue };
         match write_back(world, revision, &read.places, pins, now).await {
             Ok(written) => {

@@ -61,6 +61,7 @@ mod takeover;
 mod terminal;
 mod tour;
 mod turns;
+mod verified;
 mod vocabulary;
 mod windows;
 mod write_back;

@@ -11,6 +11,7 @@ mod ssh;
 mod ssh_server;
 mod upstream;
 mod verified;
+mod acceptance;
 mod web_server;
 mod write_back;
 

@@ -12,6 +12,7 @@ mod registries;
 mod sources;
 mod state;
 mod unit;
+mod verify;
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 
-use super::{Finding, WITHIN, expiry, registries};
+use super::{Finding, WITHIN, expiry, registries, silent, verify};
+use crate::history::History;
 use crate::model::{ImageRef, Problem};
 use crate::reconcile::World;
 use crate::reconcile::places::Places;
@@ -18,8 +19,16 @@ const SKEW: Duration = Duration::from_secs(60);
 /// The sources, what is wrong with their stacks, and the registries these name.
 pub(super) async fn look(world: &World, now: Timestamp) -> Vec<Finding> {
     let fetched = sources::fetch_within(world, Freshness::Latest, now, WITHIN).await;
-    let read = sources::read(world, fetched, Places::new()).await;
+    let accepted = History::read_only(&world.config.state_dir).and_then(|it| it.accepted());
+    // What is wrong with the record is told of the state directory; to begin with, nothing was accepted.
+    let accepted = accepted.unwrap_or_default();
+    let reading = sources::read(world, fetched, &accepted, Places::new(), now);
+    // To judge a commit may take a look at the past, which has to be fetched.
+    let Ok(read) = tokio::time::timeout(WITHIN, reading).await else {
+        return vec![silent("sources")];
+    };
     let mut findings: Vec<Finding> = read.sources.iter().flat_map(source).collect();
+    findings.extend(verify::look(&world.config, now));
     let heard = world.sources.iter().map(async |source| {
         let what = format!("source {}", source.spec().name);
         let expires = tokio::time::timeout(WITHIN, source.expires()).await.ok().flatten();
@@ -68,10 +77,16 @@ fn source(seen: &SourceSeen) -> Vec<Finding> {
             findings.push(Finding::failed(&what, error, remedy));
         }
         (None, Some(commit)) => {
-            findings
-                .push(Finding::ok(&what, format!("{}, at {}", seen.report.repo, commit.short())));
+            let by = seen.report.signed_by.as_ref();
+            let by = by.map(|by| format!(", signed by {by}")).unwrap_or_default();
+            let says = format!("{}, at {}{by}", seen.report.repo, commit.short());
+            findings.push(Finding::ok(&what, says));
         }
         (None, None) => {}
+    }
+    if let Some(alarm) = &seen.report.alarm {
+        let remedy = "see whether the repository has newer ones that do not come through";
+        findings.push(Finding::warning(&what, alarm, remedy));
     }
     if !seen.problems.is_empty() {
         findings.push(unusable(what, &seen.problems));

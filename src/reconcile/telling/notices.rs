@@ -166,6 +166,12 @@ fn source(history: &History, seen: &SourceSeen, now: Timestamp) -> Result<Condit
         let why = problem.to_string();
         return Ok(Condition::Ill(ill(Event::Failed, why.clone(), why)));
     }
+    if let (Some(refused), Some(error)) = (&seen.report.refused, &seen.report.error) {
+        return Ok(Condition::Ill(ill(Event::Failed, refused.commit.as_str(), error.clone())));
+    }
+    if let (SourceState::Ok, Some(alarm)) = (seen.report.state, &seen.report.alarm) {
+        return Ok(Condition::Ill(ill(Event::Stale, "max_age", alarm.clone())));
+    }
     if seen.report.state == SourceState::Ok {
         return Ok(Condition::Well);
     }

@@ -25,7 +25,8 @@ pub fn begin(
     plan: &Plan,
     now: Timestamp,
 ) {
-    let findings = told_of(world, sources).filter_map(|(seen, commit)| {
+    let followed = told_of(world, sources).filter(|(seen, _)| seen.report.refused.is_none());
+    let findings = followed.filter_map(|(seen, commit)| {
         let is_own = |desired: &&DesiredStack| desired.source == seen.name;
         let stacks = view.desired.stacks.values().filter(is_own);
         let is_changed =
@@ -49,7 +50,8 @@ pub fn record(world: &World, history: &History, done: &Done<'_>, now: Timestamp)
     tell(world, history, findings.collect(), now);
 }
 
-/// The sources whose forge is told, with their newest commit. Of one that could not be read nothing is known.
+/// The sources whose forge is told, with their newest commit, be it refused. Of one that could not be read nothing is
+/// known.
 fn told_of<'a>(
     world: &'a World,
     sources: &'a [SourceSeen],
@@ -57,7 +59,8 @@ fn told_of<'a>(
     let configured = world.config.sources.iter().filter(|it| it.commit_status.is_some());
     configured.filter_map(|configured| {
         let seen = sources.iter().find(|seen| seen.name == configured.name)?;
-        Some((seen, seen.report.commit.clone()?))
+        let refused = seen.report.refused.as_ref().map(|refused| refused.commit.clone());
+        Some((seen, refused.or_else(|| seen.report.commit.clone())?))
     })
 }
 
@@ -115,6 +118,10 @@ impl Tally {
 }
 
 fn found(seen: &SourceSeen, commit: CommitId, done: &Done<'_>) -> Finding {
+    if let Some(refused) = &seen.report.refused {
+        let why = format!("refused: {}", refused.reason);
+        return Finding { commit, state: State::Failure, why, directory: None };
+    }
     let mut tally = Tally::default();
     if let Some(problem) = seen.problems.first() {
         tally.fail(problem.to_string(), None);

@@ -22,6 +22,9 @@ pub fn sources() -> Vec<(SourceName, SourceReport)> {
         fetched_at: Some("2026-11-21T11:59:20Z".parse().unwrap()),
         state: SourceState::Ok,
         error: None,
+        signed_by: None,
+        refused: None,
+        alarm: None,
     };
     vec![("infra".into(), report)]
 }
@@ -247,7 +250,10 @@ fn a_status_in_json_keeps_to_the_contract() {
           "fetched_at": "2026-11-21T11:59:20Z",
           "state": "ok",
           "error": null,
-          "stale_seconds": 40
+          "stale_seconds": 40,
+          "signed_by": null,
+          "refused": null,
+          "alarm": null
         }
       ],
       "stacks": [

@@ -67,7 +67,17 @@ fn source(
         "  {name}  {state}  {commit}  read {age}  {}",
         style.faint(&format!("{} {}", source.repo, source.branch))
     )?;
-    lines::detail(out, &style.bad("error:"), source.error.as_deref())
+    lines::detail(out, &style.faint("signed by"), source.signed_by.as_deref())?;
+    lines::detail(out, &style.warn("alarm:"), source.alarm.as_deref())?;
+    lines::detail(out, &style.bad("error:"), source.error.as_deref())?;
+    let accept = source.refused.as_ref().map(|refused| {
+        let short = short_commit(&refused.commit);
+        format!(
+            "have it signed by somebody who may; `evenkeel accept {} {short}` takes it as it is",
+            source.name
+        )
+    });
+    lines::detail(out, &style.good("hint:"), accept.as_deref())
 }
 
 fn stack(

@@ -8,7 +8,8 @@ use super::WireRemark;
 use super::containers::{bare, containers_of, running_digest};
 use super::shared::{followed_words, joined, masks_of, problems_of, wired};
 use super::status::{
-    StatusDisk, StatusEngine, StatusFollows, StatusReport, StatusService, StatusSource, StatusStack,
+    StatusDisk, StatusEngine, StatusFollows, StatusRefused, StatusReport, StatusService,
+    StatusSource, StatusStack,
 };
 use crate::engine::EngineError;
 use crate::history::{Pressure, SourceReport, StackReport};
@@ -95,6 +96,12 @@ fn source(name: &SourceName, report: &SourceReport, now: Timestamp) -> StatusSou
         error: report.error.clone(),
         // A clock that was set back makes nothing younger than now.
         stale_seconds: report.fetched_at.map(|at| now.duration_since(at).as_secs().max(0)),
+        signed_by: report.signed_by.clone(),
+        refused: report.refused.as_ref().map(|refused| StatusRefused {
+            commit: refused.commit.to_string(),
+            reason: refused.reason.clone(),
+        }),
+        alarm: report.alarm.clone(),
     }
 }
 

@@ -73,6 +73,21 @@ pub struct StatusSource {
     pub error: Option<String>,
     /// How long ago it was last read.
     pub stale_seconds: Option<i64>,
+    /// Who has signed the commit, or that an operator has accepted it; null where nobody has to.
+    pub signed_by: Option<String>,
+    /// A newer commit that is not followed; null where there is none.
+    pub refused: Option<StatusRefused>,
+    /// What somebody should look at, though nothing has failed: the newest commit is older than `max_age`.
+    pub alarm: Option<String>,
+}
+
+/// A commit that is not followed.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, JsonSchema)]
+pub struct StatusRefused {
+    /// Which.
+    pub commit: String,
+    /// Why.
+    pub reason: String,
 }
 
 /// One stack.
