@@ -29,7 +29,7 @@ const ROOMS: &[(&str, &[&str])] = &[
         "reconcile",
         &[
             "model", "manifest", "config", "decrypt", "source", "registry", "engine", "history",
-            "resolve", "plan", "apply", "probe", "systemd", "notify", "metrics",
+            "resolve", "plan", "apply", "probe", "systemd", "notify", "metrics", "policy",
         ],
     ),
     ("report", &["model", "import", "plan", "apply", "history", "engine"]),

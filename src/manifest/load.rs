@@ -5,11 +5,12 @@ use std::collections::BTreeMap;
 use super::discover::{self, Candidate};
 use super::options::{Options, ServerFiles};
 use super::stack_waits;
-use super::understand::{too_many, understand};
+use super::understand::{self, too_many, understand};
 use super::written::{Manifest, Unnamed};
 use crate::model::stack::Stack;
 use crate::model::tree::Revision;
 use crate::model::{Place, Problem, StackName};
+use crate::policy::Judged;
 
 /// What a revision holds for this host.
 #[derive(Debug)]
@@ -44,6 +45,15 @@ pub fn load(revision: &Revision, options: &Options<'_>) -> Loaded {
             stack_waits::refuse_circles(loaded.stacks.iter_mut().map(|stack| &mut stack.result));
             loaded
         }
+        Err(problem) => Loaded { stacks: Vec::new(), problems: vec![*problem], complete: false },
+    }
+}
+
+/// What the operator's rules make of every stack of `revision` that is meant for this host: of one that cannot be
+/// used for another reason, what is wrong with it. May block on the disk.
+pub fn judge(revision: &Revision, options: &Options<'_>) -> Loaded<Judged> {
+    match discover::candidates(revision, options) {
+        Ok(candidates) => load_each(candidates, revision, options, understand::judge),
         Err(problem) => Loaded { stacks: Vec::new(), problems: vec![*problem], complete: false },
     }
 }

@@ -64,7 +64,7 @@ pub mod short {
 
 pub use canonical::{Canonical, Show, Which, load_canonical};
 pub use discover::is_manifest;
-pub use load::{Loaded, LoadedStack, load};
+pub use load::{Loaded, LoadedStack, judge, load};
 pub use options::{HostPolicy, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs};
 pub use read::plain_value;
 pub use schema::{refused, schema};

@@ -17,6 +17,7 @@ use super::{project, repository};
 use crate::model::stack::{Remark, Stack};
 use crate::model::tree::Revision;
 use crate::model::{Place, Problem, StackName};
+use crate::policy::Judged;
 
 /// Understands the stack that `manifest` describes. May block on the disk.
 ///
@@ -31,6 +32,22 @@ pub fn understand(
     with_prepared(manifest, revision, options, services_left, |prepared| {
         let Prepared { tree, findings, scene, files } = prepared;
         project::read(&tree, findings, scene, files)
+    })
+}
+
+/// What the operator's rules make of the stack that `manifest` describes. May block on the disk.
+///
+/// # Errors
+/// Everything that is wrong with it, whatever the rules say.
+pub fn judge(
+    manifest: Manifest,
+    revision: &Revision,
+    options: &Options<'_>,
+    services_left: &mut usize,
+) -> Result<Judged, Vec<Problem>> {
+    with_prepared(manifest, revision, options, services_left, |prepared| {
+        let Prepared { tree, findings, scene, files } = prepared;
+        Ok(project::judge(&tree, findings, scene, files)?.judged)
     })
 }
 

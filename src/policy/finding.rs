@@ -1,8 +1,12 @@
 //! What a stack asks for and a rule is about, and the lines that would allow it.
 
-use crate::model::{Place, ServiceName, StackName};
+use std::collections::BTreeSet;
+
+use jiff::civil::Date;
 
 use super::rule::{Level, Rule};
+use super::words::Exception;
+use crate::model::{Place, ServiceName, StackName};
 
 /// One thing that a stack asks for and that this host does not simply grant.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -26,6 +30,17 @@ pub struct Finding {
     pub value: Option<String>,
     /// An item of `policy.exceptions` that allows this, as YAML on one line.
     pub allow: String,
+    /// The last day of an exception that allowed this until then.
+    pub over: Option<Date>,
+}
+
+/// What came of a stack that was gone through.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Judged {
+    /// What is not simply granted, in the order of its services.
+    pub found: Vec<Finding>,
+    /// The exceptions that something was granted by, and the values of theirs that meant it, by their numbers.
+    pub used: BTreeSet<(usize, Option<usize>)>,
 }
 
 /// The item of `policy.exceptions` for this.
@@ -35,11 +50,35 @@ pub fn exception(
     rule: Rule,
     value: Option<&str>,
 ) -> String {
-    let service =
-        service.map(|name| format!(", service: {}", scalar(name.as_str()))).unwrap_or_default();
-    let values = value.map(|value| format!(", values: [{}]", scalar(value))).unwrap_or_default();
-    let (stack, rule) = (scalar(stack.as_str()), rule.word());
-    format!("- {{stack: {stack}{service}, rule: {rule}{values}, reason: \"why it needs it\"}}")
+    let exception = Exception {
+        stack: stack.clone(),
+        service: service.cloned(),
+        rule,
+        values: value.into_iter().map(str::to_owned).collect(),
+        reason: "why it needs it".to_owned(),
+        until: None,
+    };
+    exception.line()
+}
+
+impl Exception {
+    /// An item of `policy.exceptions`, as YAML on one line.
+    pub fn line(&self) -> String {
+        let Self { stack, service, rule, values, reason, until } = self;
+        let service = service.as_ref();
+        let service =
+            service.map(|it| format!(", service: {}", scalar(it.as_str()))).unwrap_or_default();
+        let values: Vec<String> = values.iter().map(|value| scalar(value)).collect();
+        let values = match values.as_slice() {
+            [] => String::new(),
+            values => format!(", values: [{}]", values.join(", ")),
+        };
+        // JSON is YAML.
+        let reason = serde_json::Value::from(reason.as_str());
+        let until = until.map(|day| format!(", until: {day}")).unwrap_or_default();
+        let (stack, rule) = (scalar(stack.as_str()), rule.word());
+        format!("- {{stack: {stack}{service}, rule: {rule}{values}, reason: {reason}{until}}}")
+    }
 }
 
 /// A text as YAML has it within braces: bare where nothing else could be meant.

@@ -47,12 +47,14 @@ mod matching;
 mod paths;
 mod rule;
 mod seams;
+mod survey;
 mod words;
 
 pub use check::check;
-pub use finding::{Finding, exception, scalar};
+pub use finding::{Finding, Judged, exception, scalar};
 pub use matching::{By, Value, glob};
 pub use paths::{Seen, clean};
 pub use rule::{Level, Preset, Rule, Values};
 pub use seams::{Disk, Host, HostFile, Places, Spot, Spotted, Variable};
+pub use survey::{NoLonger, Survey};
 pub use words::{Exception, Policy, Setting};

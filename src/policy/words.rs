@@ -64,6 +64,14 @@ impl Policy {
 }
 
 impl Exception {
+    /// Whether `service` of `stack` need not hold to `rule` by it, for some value. `None` is what stands at the top
+    /// of the manifest.
+    pub fn is_for(&self, stack: &StackName, service: Option<&ServiceName>, rule: Rule) -> bool {
+        self.stack == *stack
+            && self.rule == rule
+            && (self.service.is_none() || self.service.as_ref() == service)
+    }
+
     /// Whether it still holds on `today` (UTC): its last day counts.
     pub fn holds(&self, today: Date) -> bool {
         self.until.is_none_or(|until| today <= until)

@@ -10,6 +10,7 @@ pub mod places;
 pub mod rounds;
 pub mod acceptance;
 pub mod sources;
+pub mod judging;
 pub mod lanes;
 pub mod view;
 pub mod record;

@@ -15,7 +15,7 @@ use super::node::Node;
 use super::options::{HostPolicy, Options, ServerFiles};
 use crate::model::stack::Remark;
 use crate::model::{Problem, Stack};
-use crate::policy::{Disk, Finding, Host, HostFile, Level, check};
+use crate::policy::{Disk, Finding, Host, HostFile, Judged, Level, check};
 
 /// What a stack was read from.
 pub struct Asked<'a> {
@@ -28,8 +28,10 @@ pub struct Asked<'a> {
 }
 
 /// Asks the operator's rules, where there are any, about `stack`.
-pub fn apply(stack: &Stack, asked: &Asked<'_>, options: &Options<'_>, findings: &Findings) {
-    let Some(HostPolicy { policy, today, socket }) = options.policy else { return };
+pub fn judge(stack: &Stack, asked: &Asked<'_>, options: &Options<'_>) -> Judged {
+    let Some(HostPolicy { policy, today, socket }) = options.policy else {
+        return Judged::default();
+    };
     let host = Host {
         env_dir: options.env_dir.to_owned(),
         sockets: socket.map(Path::to_owned).into_iter().collect(),
@@ -41,13 +43,12 @@ pub fn apply(stack: &Stack, asked: &Asked<'_>, options: &Options<'_>, findings: 
         ServerFiles::Offline { .. } | ServerFiles::Held(_) => &Elsewhere,
     };
     let places = Written::new(asked.tree);
-    for finding in check(stack, asked.files, policy, today, &host, &places, disk) {
-        tell(finding, findings);
-    }
+    check(stack, asked.files, policy, today, &host, &places, disk)
 }
 
-fn tell(finding: Finding, findings: &Findings) {
-    let Finding { rule, level, service, place, path, what, why, value: _, allow } = finding;
+/// Makes a problem or a remark of what was found.
+pub fn tell(finding: Finding, findings: &Findings) {
+    let Finding { rule, level, service, place, path, what, why, value: _, allow, over } = finding;
     match level {
         Level::Allow => {}
         Level::Warn => {
@@ -60,7 +61,9 @@ fn tell(finding: Finding, findings: &Findings) {
             problem.place = place;
             let hint =
                 format!("if it is meant, add to `policy.exceptions` of the server: `{allow}`");
-            findings.problem(problem.note(why).hint(hint));
+            problem.notes.push(why.to_owned());
+            problem.notes.extend(over.map(|day| format!("the exception for it held until {day}")));
+            findings.problem(problem.hint(hint));
         }
     }
 }

@@ -22,6 +22,7 @@ use super::service::{self, Draft};
 use super::{keys, names, policy};
 use crate::model::stack::{Service, Stack};
 use crate::model::{Problem, ServiceName};
+use crate::policy::Judged;
 
 /// What may stand at the top of a manifest. `include` has been followed before the rest is read.
 pub const KNOWN: [&str; 9] = [
@@ -48,9 +49,37 @@ const MOST_CIRCLES: usize = 20;
 pub fn read(
     tree: &Node,
     findings: Findings,
-    mut scene: Scene<'_>,
+    scene: Scene<'_>,
     files: Vec<String>,
 ) -> Result<Stack, Vec<Problem>> {
+    let Understood { mut stack, judged, findings } = judge(tree, findings, scene, files)?;
+    judged.found.into_iter().for_each(|finding| policy::tell(finding, &findings));
+    let (problems, remarks) = findings.into_parts(&stack.masks);
+    if !problems.is_empty() {
+        return Err(problems);
+    }
+    stack.remarks = remarks;
+    Ok(stack)
+}
+
+/// A stack that makes sense, and what the operator's rules make of it.
+pub struct Understood {
+    stack: Stack,
+    /// Nothing of it is told yet.
+    pub judged: Judged,
+    findings: Findings,
+}
+
+/// Reads the stack out of `tree`, and asks the operator's rules about it.
+///
+/// # Errors
+/// Everything that is wrong with it, whatever the rules say.
+pub fn judge(
+    tree: &Node,
+    findings: Findings,
+    mut scene: Scene<'_>,
+    files: Vec<String>,
+) -> Result<Understood, Vec<Problem>> {
     let (used, settings) = examine(tree, &findings, &mut scene);
     scene.remark_on_place().into_iter().for_each(|remark| findings.remark(remark));
     let masks = scene.masks();
@@ -59,15 +88,10 @@ pub fn read(
     }
     let (options, is_taken_over) = (scene.options, scene.is_taken_over);
     let asked_for = std::mem::take(&mut scene.traces.borrow_mut().host_files);
-    let mut stack = assemble(used, settings, scene, files);
+    let stack = assemble(used, settings, scene, files);
     let asked = policy::Asked { tree, files: &asked_for, is_taken_over };
-    policy::apply(&stack, &asked, options, &findings);
-    let (problems, remarks) = findings.into_parts(&masks);
-    if !problems.is_empty() {
-        return Err(problems);
-    }
-    stack.remarks = remarks;
-    Ok(stack)
+    let judged = policy::judge(&stack, &asked, options);
+    Ok(Understood { stack, judged, findings })
 }
 
 /// Reads all of `tree`; what is wrong with it, and what is worth saying, is in `findings`.

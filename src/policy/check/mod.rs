@@ -12,12 +12,12 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use jiff::civil::Date;
 
-use super::finding::{Finding, exception};
+use super::finding::{Finding, Judged, exception};
 use super::matching::{By, Value, means};
 use super::paths::{Seen, clean};
 use super::rule::{Level, Rule};
 use super::seams::{Disk, Host, HostFile, Places, Spot, Spotted};
-use super::words::Policy;
+use super::words::{Exception, Policy};
 use crate::model::spec::{ContainerSpec, Hooks};
 use crate::model::stack::{Condition, Service, Stack};
 use crate::model::{ServiceName, StackName, VolumeName};
@@ -32,7 +32,7 @@ pub fn check(
     host: &Host,
     places: &dyn Places,
     disk: &dyn Disk,
-) -> Vec<Finding> {
+) -> Judged {
     let Stack {
         name,
         services,
@@ -66,7 +66,7 @@ pub fn check(
         sockets: host.sockets.iter().map(|path| see(path, disk)).collect(),
         jobs: completed.map(|(name, _)| name).collect(),
         borrowed: Vec::new(),
-        found: Vec::new(),
+        judged: Judged::default(),
         told: BTreeMap::new(),
     };
     for service in services.values() {
@@ -75,7 +75,7 @@ pub fn check(
     volumes::check(volumes, &mut judge);
     network::check(networks, &mut judge);
     files::check(files, &mut judge);
-    judge.found
+    judge.judged
 }
 
 /// Of one level, findings beyond this many say nothing new, and looking for their lines takes time.
@@ -96,9 +96,21 @@ struct Judge<'a> {
     jobs: BTreeSet<&'a ServiceName>,
     /// Volumes that services get by way of others.
     borrowed: Vec<(&'a VolumeName, ServiceName)>,
-    found: Vec<Finding>,
+    judged: Judged,
     /// How many of each level.
     told: BTreeMap<Level, usize>,
+}
+
+/// Who has a word on what is asked for.
+enum Said {
+    /// A list: it is fine for everybody.
+    Listed,
+    /// The exception of this number; the value of this number of it, where it has any.
+    Excepted(usize, Option<usize>),
+    /// An exception that is over since this day.
+    Over(Date),
+    /// Nobody.
+    Nothing,
 }
 
 /// `path` as it is written and as it is found on the disk.
@@ -119,19 +131,29 @@ impl Judge<'_> {
         what: impl FnOnce(&str) -> String,
     ) {
         let level = self.policy.level(rule);
-        let is_full = self.told.get(&level).is_some_and(|told| *told >= MOST);
-        if level == Level::Allow || is_full || self.is_allowed(service, rule, value) {
+        if level == Level::Allow {
+            return;
+        }
+        let over = match self.said(service, rule, value) {
+            Said::Listed => return,
+            Said::Excepted(exception, value) => {
+                self.judged.used.insert((exception, value));
+                return;
+            }
+            Said::Over(day) => Some(day),
+            Said::Nothing => None,
+        };
+        if self.told.get(&level).is_some_and(|told| *told >= MOST) {
             return;
         }
         let spotted = self.places.find(service, spot);
-        self.add(service, rule, level, value, spotted, what);
+        self.add(service, (rule, level, over), value, spotted, what);
     }
 
     fn add(
         &mut self,
         service: Option<&ServiceName>,
-        rule: Rule,
-        level: Level,
+        (rule, level, over): (Rule, Level, Option<Date>),
         value: &Value,
         spotted: Spotted,
         what: impl FnOnce(&str) -> String,
@@ -147,29 +169,34 @@ impl Judge<'_> {
         let allow = exception(self.name, service, rule, value.as_deref());
         let what = format!("{who} {}", what(&shown));
         let (service, why) = (service.cloned(), rule.risk());
-        let finding = Finding { rule, level, service, place, path, what, why, value, allow };
-        if !self.found.contains(&finding) {
-            self.found.push(finding);
+        let finding = Finding { rule, level, service, place, path, what, why, value, allow, over };
+        if !self.judged.found.contains(&finding) {
+            self.judged.found.push(finding);
             *self.told.entry(level).or_default() += 1;
         }
     }
 
-    /// Whether the operator has said that it is fine.
-    fn is_allowed(&self, service: Option<&ServiceName>, rule: Rule, value: &Value) -> bool {
+    /// What the operator has said of it. An exception that holds goes before one that is over.
+    fn said(&self, service: Option<&ServiceName>, rule: Rule, value: &Value) -> Said {
         let own = &self.stack.working_dir;
         let meant = |pattern: &String, by| means(rule, pattern, value, by, own, self.disk);
-        let exceptions = self.policy.exceptions.iter();
-        let mut exceptions = exceptions.filter(|exception| {
-            exception.stack == *self.name
-                && exception.rule == rule
-                && (exception.service.is_none() || exception.service.as_ref() == service)
-                && exception.holds(self.today)
-        });
-        self.policy.allowed(rule).iter().any(|pattern| meant(pattern, By::List))
-            || exceptions.any(|exception| {
-                exception.values.is_empty()
-                    || exception.values.iter().any(|pattern| meant(pattern, By::Exception))
-            })
+        if self.policy.allowed(rule).iter().any(|pattern| meant(pattern, By::List)) {
+            return Said::Listed;
+        }
+        let mut over = None;
+        for (number, exception) in self.policy.exceptions.iter().enumerate() {
+            let Exception { values, until, .. } = exception;
+            let index = values.iter().position(|pattern| meant(pattern, By::Exception));
+            let covers = exception.is_for(self.name, service, rule);
+            if !covers || (index.is_none() && !values.is_empty()) {
+                continue;
+            }
+            if exception.holds(self.today) {
+                return Said::Excepted(number, index);
+            }
+            over = over.max(*until);
+        }
+        over.map_or(Said::Nothing, Said::Over)
     }
 
     /// As [`Judge::find`], for a word.

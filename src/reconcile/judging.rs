@@ -1,0 +1,98 @@
+//! What every stack asks of this host's policy, whether it gets it or not.
+//!
+//! Nothing is refused here: a pass does that, with the same rules, when it reads the manifests ([`super::sources`]).
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use super::World;
+use super::places::{Places, places};
+use super::sources::{self, Fetched};
+use super::view;
+use crate::config::{self, Config};
+use crate::history::History;
+use crate::manifest::{self, ServerFiles};
+use crate::model::tree::Revision;
+use crate::model::{Problem, StackName};
+use crate::policy::{Judged, Policy};
+
+/// The stacks of all sources, judged.
+#[derive(Debug, Default)]
+pub struct Judgements {
+    /// Those that make sense, with what the rules make of them.
+    pub stacks: BTreeMap<StackName, Judged>,
+    /// Those that cannot be used for another reason, and what is wrong with them.
+    pub unusable: BTreeMap<StackName, Vec<Problem>>,
+    /// What is wrong with sources as a whole: there may be stacks besides.
+    pub problems: Vec<Problem>,
+}
+
+/// Judges what was fetched by `policy` in the place of the host's.
+pub async fn judge(world: &World, fetched: Vec<Fetched>, policy: &Policy) -> Judgements {
+    let config = Config { policy: policy.clone(), ..world.config.clone() };
+    let (config, at) = (Arc::new(config), Arc::new(where_files_are(world).await));
+    let mut judgements = Judgements::default();
+    for (fetched, settings) in fetched.into_iter().zip(&world.config.sources) {
+        let (seen, revision) = fetched.into_parts();
+        let Some(revision) = revision else {
+            let why = seen.report.error.unwrap_or_default();
+            let mut problem = Problem::new("source", format!("source {}: {why}", seen.name));
+            problem.hint = seen.hint;
+            judgements.problems.push(problem);
+            continue;
+        };
+        let loaded = one(revision, settings.clone(), config.clone(), at.clone()).await;
+        let loaded = loaded.map_err(|problem| judgements.problems.push(*problem));
+        let Ok(loaded) = loaded else { continue };
+        if !loaded.complete && loaded.problems.is_empty() {
+            let text = format!("source {}: not every stack can be told by its name", seen.name);
+            judgements.problems.push(Problem::new("source", text));
+        }
+        judgements.problems.extend(loaded.problems);
+        for stack in loaded.stacks {
+            match stack.result {
+                Ok(judged) => judgements.add(stack.name, judged),
+                Err(problems) => drop(judgements.unusable.insert(stack.name, problems)),
+            }
+        }
+    }
+    judgements
+}
+
+impl Judgements {
+    /// Two stacks of one name are both refused; what both ask for is told.
+    fn add(&mut self, name: StackName, judged: Judged) {
+        let known = self.stacks.entry(name).or_default();
+        known.found.extend(judged.found);
+        known.used.extend(judged.used);
+    }
+}
+
+async fn one(
+    revision: Revision,
+    settings: config::Source,
+    config: Arc<Config>,
+    at: Arc<Places>,
+) -> Result<manifest::Loaded<Judged>, Box<Problem>> {
+    let judging = tokio::task::spawn_blocking(move || {
+        let (include, exclude) = (&settings.include, &settings.exclude);
+        let disk = ServerFiles::Disk;
+        sources::with_options(&revision, &config, &at, include, exclude, disk, |options| {
+            manifest::judge(&revision, options)
+        })
+    });
+    judging.await.unwrap_or_else(|error| {
+        let text = format!("reading the manifests did not end: {error}");
+        Err(Box::new(Problem::new("bug", text)))
+    })
+}
+
+/// As a pass has it. Where neither the record nor the engine can be asked, every stack is where evenkeel has it.
+async fn where_files_are(world: &World) -> Places {
+    let remembered = History::read_only(&world.config.state_dir);
+    let remembered = remembered.and_then(|history| history.places()).unwrap_or_default();
+    match view::look_early(world).await {
+        Ok(early) => places(remembered, early.observed(), &world.config),
+        Err(_) => remembered,
+    }
+}
