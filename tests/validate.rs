@@ -214,3 +214,114 @@ fn what_is_not_there_is_told_with_a_hint() {
     assert_eq!(gone.code, 1);
     assert!(gone.stderr.contains("nowhere cannot be read"), "{}", gone.stderr);
 }
+
+const PLAIN: &str = "services:\n  web:\n    image: acme/web:1.4.2\n    volumes: ['/srv/media:/media:ro']\n    pid: host\n  db:\n    image: postgres:17\n    healthcheck: {disable: true}\n";
+
+/// The rules that are against it, each with its line, and the exit code.
+fn refused(repository: &Repository, policy: &str) -> (i32, Vec<String>) {
+    std::fs::write(repository.root().join("policy.yaml"), policy).unwrap();
+    let run = repository.validate("", &["--policy", "policy.yaml", "--output", "json"]);
+    let report: serde_json::Value = serde_json::from_str(&run.stdout).unwrap();
+    let problems = report["stacks"][0]["problems"].as_array().unwrap();
+    let told = |it: &serde_json::Value| format!("{} {}", it["rule"].as_str().unwrap(), it["line"]);
+    (run.code, problems.iter().map(told).collect())
+}
+
+#[test]
+fn what_a_server_would_refuse_is_told_where_its_policy_is_given() {
+    let repository = Repository::new(&[("hosts/web-1/shop/compose.yaml", PLAIN)]);
+    assert_eq!(repository.validate("", &[]).code, 0, "nobody is asked");
+    let check = |policy: &str, code: i32, expected: &[&str]| {
+        let (ended, told) = refused(&repository, policy);
+        assert_eq!(
+            (ended, told),
+            (code, expected.iter().map(|it| (*it).to_owned()).collect()),
+            "{policy}"
+        );
+    };
+    let both = ["host_binds 4", "host_namespaces 5"];
+    check("policy: {}\n", 1, &both);
+    check("policy: {host_binds: [/srv]}\n", 1, &both[1..]);
+    let exception =
+        "{stack: shop, service: web, rule: host_namespaces, reason: a, until: 2999-01-01}";
+    check(&format!("policy: {{host_binds: [/srv], exceptions: [{exception}]}}\n"), 0, &[]);
+    let over = exception.replace("2999", "1999");
+    check(&format!("policy: {{host_binds: [/srv], exceptions: [{over}]}}\n"), 1, &both[1..]);
+    check("policy: {preset: open}\n", 0, &[]);
+    // A server's whole configuration; that one has no word on it means the default.
+    let server = "host: web-1\nsources: [{repo: 'https://git.example.org/acme/infra.git'}]\n";
+    check(server, 1, &both);
+    check(
+        &format!("{server}policy: {{preset: open, healthcheck: required}}\n"),
+        1,
+        &["healthcheck 2", "healthcheck 8"],
+    );
+
+    std::fs::write(repository.root().join("policy.yaml"), "policy: {}\n").unwrap();
+    let text = repository.validate("hosts/web-1", &["--policy", "../../policy.yaml"]);
+    assert_eq!(text.code, 1);
+    for part in [
+        "--> shop/compose.yaml:4:",
+        "--> shop/compose.yaml:5:",
+        "invalid: 2 problems, 1 of 1 stack cannot be used",
+        "rule: host_binds, values: [/srv/media]",
+        "rule: host_namespaces, values: [",
+    ] {
+        assert!(text.stdout.contains(part), "no `{part}` in\n{}", text.stdout);
+    }
+}
+
+#[test]
+fn a_policy_that_cannot_be_used_is_no_policy_at_all() {
+    let repository = Repository::new(&[("shop/compose.yaml", PLAIN)]);
+    let check = |policy: Option<&str>, part: &str| {
+        let path = repository.root().join("policy.yaml");
+        match policy {
+            Some(text) => std::fs::write(path, text).unwrap(),
+            None => std::fs::remove_file(path).unwrap(),
+        }
+        let run = repository.validate("", &["--policy", "policy.yaml"]);
+        assert_eq!((run.code, run.stdout.as_str()), (1, ""), "{policy:?}\n{}", run.stderr);
+        assert!(run.stderr.contains(part), "no `{part}` in\n{}", run.stderr);
+    };
+    check(Some("policy: {privileged: maybe}\n"), "policy.yaml:1:");
+    check(Some("policy:\n  privilegd: deny\n"), "did you mean `privileged`?");
+    check(
+        Some("policy:\n  exceptions: [{stack: a, rule: host_bind, reason: b}]\n"),
+        "policy.yaml:2:",
+    );
+    check(Some("preset: strict\n"), "unknown key `preset`");
+    check(Some(""), "there is no `policy` in this file");
+    check(Some("env_dir: /srv/env\n"), "there is no `policy` in this file");
+    check(None, "name a server's configuration, or a file with its `policy:`");
+}
+
+#[test]
+fn what_doctor_prints_lets_all_of_a_host_through_however_much_that_asks_for() {
+    const SERVICES: usize = 1_200;
+    let host = tempfile::tempdir().unwrap();
+    let at = |name: &str| host.path().join(name);
+    let service = |number: usize| format!("  web{number}: {{image: 'acme/web:1', pid: host}}\n");
+    let services: String = (0..SERVICES).map(service).collect();
+    std::fs::create_dir_all(at("infra/shop")).unwrap();
+    std::fs::write(at("infra/shop/compose.yaml"), format!("services:\n{services}")).unwrap();
+    let directory = host.path().display();
+    let config = format!(
+        "sources: [{{repo: '{directory}/infra'}}]\nstate_dir: '{directory}/state'\n\
+         data_dir: '{directory}/data'\nenv_dir: '{directory}/env'\n\
+         docker: {{host: 'unix://{directory}/nobody.sock'}}\n"
+    );
+    std::fs::write(at("config.yaml"), config).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let doctor = command.arg("--config").arg(at("config.yaml")).args(["doctor", "--policy"]);
+    let doctor = doctor.output().unwrap();
+    let printed = String::from_utf8(doctor.stdout).unwrap();
+    assert!(doctor.status.success(), "{}", String::from_utf8_lossy(&doctor.stderr));
+    assert_eq!(printed.matches("rule: host_namespaces").count(), SERVICES, "{printed}");
+    let indented: String = printed.lines().map(|line| format!("  {line}\n")).collect();
+    std::fs::write(at("policy.yaml"), format!("policy:\n{indented}")).unwrap();
+    let mut command = Command::new(env!("CARGO_BIN_EXE_evenkeel"));
+    let validate = command.arg("validate").arg(at("infra")).arg("--policy").arg(at("policy.yaml"));
+    let validate = validate.output().unwrap();
+    assert!(validate.status.success(), "{}", String::from_utf8_lossy(&validate.stdout));
+}

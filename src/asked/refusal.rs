@@ -122,9 +122,18 @@ impl From<RollbackError> for Refusal {
             RollbackError::Target(error) => {
                 Self { hint: error.hint(), ..Self::new(Kind::Host, text) }
             }
-            RollbackError::Record(_, problems) => {
-                let what = Problem::new("failed", text)
-                    .hint("mend the server's files as told below, or choose another with `--to`");
+            RollbackError::Record(number, problems) => {
+                let is_refused = problems.iter().any(|it| it.code.starts_with("policy-"));
+                let what = match is_refused {
+                    true => Problem::new(
+                        "failed",
+                        format!("generation {number} asks for what the policy of this host does not allow today"),
+                    )
+                    .hint("allow it as told below, or choose another with `--to`"),
+                    false => Problem::new("failed", text).hint(
+                        "mend the server's files as told below, or choose another with `--to`",
+                    ),
+                };
                 Self::problems([vec![what], problems].concat())
             }
             RollbackError::NotInManifest(..) => Self::new(Kind::Host, text)

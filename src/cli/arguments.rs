@@ -210,6 +210,9 @@ pub struct Validate {
     /// Read this file as if it were every stack's env file on the server
     #[arg(long, value_name = "FILE")]
     pub env: Option<PathBuf>,
+    /// Refuse what a server with this configuration would refuse; a file with its `policy` alone will do
+    #[arg(long, value_name = "FILE")]
+    pub policy: Option<PathBuf>,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,
@@ -509,6 +512,9 @@ pub enum SchemaOf {
 pub struct Doctor {
     #[command(flatten)]
     pub repo: Repo,
+    /// Print the exceptions that all stacks need, to be put below `policy:` of the configuration, and nothing else
+    #[arg(long, conflicts_with = "output")]
+    pub policy: bool,
     /// How the report looks
     #[arg(long, value_name = "FORMAT", default_value = "text")]
     pub output: Output,

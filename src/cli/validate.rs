@@ -2,17 +2,29 @@
 
 use std::path::Path;
 
+use jiff::Timestamp;
+use jiff::tz::TimeZone;
+
 use super::arguments::{Global, Output, Validate};
 use super::here::offline;
 use super::{Trouble, print, style};
-use crate::manifest::{self, Options};
+use crate::config::Config;
+use crate::manifest::{self, HostPolicy, Options};
 use crate::model::tree::Revision;
 use crate::report::{exit, text, wire};
 
 /// Checks the tree.
 pub fn run(global: &Global, args: &Validate) -> Result<u8, Trouble> {
-    let read =
-        |revision: &Revision, options: &Options<'_>, _: &Path| manifest::load(revision, options);
+    let policy = args.policy.as_deref().map(Config::policy).transpose();
+    let policy = policy.map_err(Trouble::Problems)?;
+    let read = |revision: &Revision, options: &Options<'_>, _: &Path| {
+        let policy = policy.as_ref().map(|policy| HostPolicy {
+            policy,
+            today: Timestamp::now().to_zoned(TimeZone::UTC).date(),
+            socket: None,
+        });
+        manifest::load(revision, &Options { policy, server: options.server.clone(), ..*options })
+    };
     let (config, loaded) = offline(&args.path, args.env.clone(), read, |stack| {
         stack.remarks.iter_mut().filter_map(|remark| remark.place.as_mut()).collect()
     })?;

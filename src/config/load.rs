@@ -5,8 +5,10 @@ use std::io::{ErrorKind, Read};
 use std::path::{Path, PathBuf};
 
 use super::file::{File, Source};
+use super::policy::policy;
 use super::{Config, parse, place, resolve};
 use crate::model::{Place, Problem};
+use crate::policy::Policy;
 
 /// What a configuration takes from its surroundings where it says nothing.
 #[derive(Clone, Debug, Default)]
@@ -35,6 +37,31 @@ impl Config {
         resolve::resolve(file, ambient).map_err(|problems| {
             problems.into_iter().map(|problem| place::placed(problem, name, text)).collect()
         })
+    }
+
+    /// The policy of the file at `path`: a configuration, or one of which only `policy` is there.
+    pub fn policy(path: &Path) -> Result<Policy, Vec<Problem>> {
+        let name = path.display().to_string();
+        let text = read(path).map_err(|problem| {
+            let problem = match problem.code {
+                "missing-file" => no_policy_file(),
+                _ => *problem,
+            };
+            vec![problem.at(Place::file(&name))]
+        })?;
+        let file = parse::parse(&name, &text).map_err(|problem| vec![*problem])?;
+        if file.policy.is_none() && file.sources.is_none() {
+            return Err(vec![no_policy().at(Place::file(&name))]);
+        }
+        let mut problems = Vec::new();
+        let policy = policy(file.policy.unwrap_or_default(), &mut problems);
+        match problems.is_empty() {
+            true => Ok(policy),
+            false => {
+                let placed = |problem| place::placed(problem, &name, &text);
+                Err(problems.into_iter().map(placed).collect())
+            }
+        }
     }
 
     /// A configuration without a file: one source, everything else by default.
@@ -80,6 +107,17 @@ fn unreadable(path: &Path, error: &std::io::Error) -> Problem {
             .hint("run as root or as the user evenkeel runs as, or name another with --config");
     }
     problem
+}
+
+fn no_policy_file() -> Problem {
+    Problem::new("missing-file", "there is no such file")
+        .hint("name a server's configuration, or a file with its `policy:`")
+}
+
+/// Neither a policy nor a configuration, for which a silent `standard` would do.
+fn no_policy() -> Problem {
+    Problem::new("missing-key", "there is no `policy` in this file")
+        .hint("begin it with `policy:`; `policy: {}` is `standard`")
 }
 
 fn missing(path: &Path) -> Problem {

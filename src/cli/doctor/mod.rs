@@ -8,6 +8,7 @@ mod disk;
 mod engine;
 mod expiry;
 mod permissions;
+mod policy;
 mod registries;
 mod sources;
 mod state;
@@ -25,6 +26,7 @@ use serde::Serialize;
 use super::arguments::{Doctor, Global, Output};
 use super::{Trouble, print, setting, style};
 use crate::config::Config;
+use crate::reconcile::World;
 use crate::report::Style;
 use crate::report::style::one_line;
 
@@ -79,13 +81,16 @@ impl Finding {
 /// Checks engine, sources, registries, disk and permissions.
 pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
     let world = setting::world(global, &args.repo)?;
+    if args.policy {
+        return policy::print(global, &world).await;
+    }
     let now = Timestamp::now();
     let config = Arc::new(world.config.clone());
-    let (engine, containers, sources, state, disk, permissions, unit) = tokio::join!(
+    let (engine, containers, (sources, policy), state, disk, permissions, unit) = tokio::join!(
         within("engine", engine::look(&world)),
         within("containers", containers::look(&world)),
         // Each source and each registry has its own limit.
-        sources::look(&world, now),
+        sources_and_policy(&world, now),
         aside("state_dir", &config, |config| state::look(&config.state_dir)),
         aside("disk", &config, disk::look),
         aside("env_dir", &config, |config| {
@@ -93,15 +98,22 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
         }),
         aside("unit file", &config, |config| unit::look(Path::new("/"), config)),
     );
-    let findings: Vec<Finding> = [engine, containers, sources, disk, state, permissions, unit]
-        .into_iter()
-        .flatten()
-        .collect();
+    let findings: Vec<Finding> =
+        [engine, containers, sources, policy, disk, state, permissions, unit]
+            .into_iter()
+            .flatten()
+            .collect();
     let well = findings.iter().all(|finding| finding.state != State::Failed);
     let report = Report { schema: "evenkeel.doctor/v1", well, findings };
     let colors = style(global, &io::stdout());
     print(args.output == Output::Json, &report, |out| text(&report, colors, out))?;
     Ok(u8::from(!well))
+}
+
+/// The policy is asked about what has just been fetched.
+async fn sources_and_policy(world: &World, now: Timestamp) -> (Vec<Finding>, Vec<Finding>) {
+    let sources = sources::look(world, now).await;
+    (sources, within("policy", policy::look(world, now)).await)
 }
 
 /// Looks for no longer than [`WITHIN`].

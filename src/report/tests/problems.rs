@@ -136,6 +136,7 @@ fn validate_lists_problems_and_counts() {
               "column": 15,
               "path": "services.web.env_file[0]",
               "code": "missing-file",
+              "rule": null,
               "message": "service `web` wants env file `api.env`, which this server does not have",
               "hint": "put it at /etc/evenkeel/env/shop/api.env (mode 0600), or mark it `required: false`",
               "notes": [

@@ -55,6 +55,8 @@ pub struct WireProblem {
     pub path: Option<String>,
     /// A stable word.
     pub code: String,
+    /// The rule of `policy` that is against it; null where it is no matter of the policy.
+    pub rule: Option<String>,
     /// What is wrong.
     pub message: String,
     /// The next move.
@@ -66,6 +68,9 @@ pub struct WireProblem {
     pub excerpt: Option<String>,
 }
 
+/// What the codes of problems begin with that a rule of the policy found.
+const POLICY: &str = "policy-";
+
 impl From<&Problem> for WireProblem {
     fn from(problem: &Problem) -> Self {
         let (file, line, column) = place(problem.place.as_ref());
@@ -75,6 +80,7 @@ impl From<&Problem> for WireProblem {
             column,
             path: problem.path.clone(),
             code: problem.code.to_owned(),
+            rule: problem.code.strip_prefix(POLICY).map(str::to_owned),
             message: problem.message.clone(),
             hint: problem.hint.clone(),
             notes: problem.notes.clone(),
