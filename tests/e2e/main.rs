@@ -46,6 +46,7 @@ mod logins;
 mod look;
 mod notifications;
 mod outages;
+mod policy;
 mod relations;
 mod removal;
 mod retention;
