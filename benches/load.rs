@@ -10,10 +10,12 @@ use std::time::Duration;
 use criterion::{Criterion, criterion_group, criterion_main};
 use evenkeel::manifest::interpolate::Unset;
 use evenkeel::manifest::{
-    Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs, load,
+    HostPolicy, Limits, Options, RolloutDefaults, ServerFiles, StackOptions, globs, load,
 };
 use evenkeel::model::tree::{Revision, SharedTree};
 use evenkeel::model::{CommitId, HostName, MemoryTree, SourceName};
+use evenkeel::policy::{Policy, Rule, Setting};
+use jiff::civil::Date;
 
 const TOP: &str = "\
 x-common: &common
@@ -97,12 +99,40 @@ fn loading(criterion: &mut Criterion) {
         include: &globs(&["**"]).unwrap(),
         exclude: &globs::<&str>(&[]).unwrap(),
     };
+    judging(criterion, &options);
     for count in [10, 200, 2_000] {
         let revision = revision(count);
         let loaded = load(&revision, &options);
         let stack = loaded.stacks[0].result.as_ref().unwrap();
         assert_eq!(stack.services.len(), count);
         criterion.bench_function(&format!("load/{count}"), |bencher| {
+            bencher.iter(|| black_box(load(black_box(&revision), &options)));
+        });
+    }
+}
+
+/// The same stack with and without a policy that has a word on all that it asks for: the binds of each service are
+/// looked for on the disk, ports and images in lists.
+fn judging(criterion: &mut Criterion, options: &Options<'_>) {
+    let listed = |values: &[&str]| Setting {
+        level: None,
+        allow: values.iter().map(|value| (*value).to_owned()).collect(),
+    };
+    let rules = [
+        (Rule::HostBinds, listed(&["/opt", "/srv"])),
+        (Rule::Ports, listed(&["443", "127.0.0.1:*"])),
+        (Rule::Registries, listed(&["ghcr.io/acme/*", "registry.test/team/*"])),
+    ];
+    let policy = Policy { rules: rules.into(), ..Policy::default() };
+    let today = Date::constant(2027, 3, 1);
+    let asked = Some(HostPolicy { policy: &policy, today, socket: None });
+    let revision = revision(1_000);
+    for (name, policy) in [("without", None), ("with", asked)] {
+        let options = Options { policy, server: options.server.clone(), ..*options };
+        let loaded = load(&revision, &options);
+        let stack = loaded.stacks[0].result.as_ref().unwrap();
+        assert_eq!(stack.services.len(), 1_000);
+        criterion.bench_function(&format!("policy/{name}/1000"), |bencher| {
             bencher.iter(|| black_box(load(black_box(&revision), &options)));
         });
     }

@@ -4,6 +4,8 @@
 
 #[path = "support/markdown.rs"]
 mod markdown;
+#[path = "support/policy_page.rs"]
+mod policy_page;
 #[path = "support/reference.rs"]
 mod reference;
 
@@ -133,6 +135,11 @@ fn the_reference_of_the_manifest_is_what_the_code_says() {
         text += &format!("| `{path}` | {why} |\n");
     }
     check("manifest.md", &text);
+}
+
+#[test]
+fn the_presets_and_rules_of_the_policy_are_what_the_code_says() {
+    check("policy.md", &policy_page::tables());
 }
 
 /// What the schema says of the value at `path`, which is that of a level.
