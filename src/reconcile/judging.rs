@@ -5,15 +5,19 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::World;
+use super::acceptance;
 use super::places::{Places, places};
 use super::sources::{self, Fetched};
 use super::view;
 use crate::config::{self, Config};
-use crate::history::History;
+use crate::decrypt::Vault;
+use crate::history::{Accepted, History};
 use crate::manifest::{self, ServerFiles};
 use crate::model::tree::Revision;
-use crate::model::{Problem, StackName};
+use crate::model::{Problem, SourceName, StackName};
 use crate::policy::{Judged, Policy};
 
 /// The stacks of all sources, judged.
@@ -32,8 +36,12 @@ pub async fn judge(world: &World, fetched: Vec<Fetched>, policy: &Policy) -> Jud
     let config = Config { policy: policy.clone(), ..world.config.clone() };
     let (config, at) = (Arc::new(config), Arc::new(where_files_are(world).await));
     let mut judgements = Judgements::default();
-    for (fetched, settings) in fetched.into_iter().zip(&world.config.sources) {
-        let (seen, revision) = fetched.into_parts();
+    let (accepted, now) = (accepted(world), Timestamp::now());
+    let sources = world.sources.iter().zip(&world.config.sources);
+    for (fetched, (source, settings)) in fetched.into_iter().zip(sources) {
+        // What nobody vouches for is not read here either.
+        let last = accepted.get(&settings.name);
+        let (seen, revision) = acceptance::judge(world, source, settings, fetched, last, now).await;
         let Some(revision) = revision else {
             let why = seen.report.error.unwrap_or_default();
             let mut problem = Problem::new("source", format!("source {}: {why}", seen.name));
@@ -41,7 +49,8 @@ pub async fn judge(world: &World, fetched: Vec<Fetched>, policy: &Policy) -> Jud
             judgements.problems.push(problem);
             continue;
         };
-        let loaded = one(revision, settings.clone(), config.clone(), at.clone()).await;
+        let vault = Arc::clone(&world.vault);
+        let loaded = one(revision, settings.clone(), config.clone(), at.clone(), vault).await;
         let loaded = loaded.map_err(|problem| judgements.problems.push(*problem));
         let Ok(loaded) = loaded else { continue };
         if !loaded.complete && loaded.problems.is_empty() {
@@ -73,11 +82,12 @@ async fn one(
     settings: config::Source,
     config: Arc<Config>,
     at: Arc<Places>,
+    vault: Arc<Vault>,
 ) -> Result<manifest::Loaded<Judged>, Box<Problem>> {
     let judging = tokio::task::spawn_blocking(move || {
-        let (include, exclude) = (&settings.include, &settings.exclude);
+        let globs = (settings.include.as_slice(), settings.exclude.as_slice());
         let disk = ServerFiles::Disk;
-        sources::with_options(&revision, &config, &at, include, exclude, disk, |options| {
+        sources::with_options(&revision, &config, &at, globs, disk, &*vault, |options| {
             manifest::judge(&revision, options)
         })
     });
@@ -85,6 +95,12 @@ async fn one(
         let text = format!("reading the manifests did not end: {error}");
         Err(Box::new(Problem::new("bug", text)))
     })
+}
+
+/// The commits that were accepted last. Without a record, none was.
+fn accepted(world: &World) -> BTreeMap<SourceName, Accepted> {
+    let history = History::read_only(&world.config.state_dir);
+    history.and_then(|history| history.accepted()).unwrap_or_default()
 }
 
 /// As a pass has it. Where neither the record nor the engine can be asked, every stack is where evenkeel has it.

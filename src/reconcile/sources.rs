@@ -100,13 +100,6 @@ pub(super) enum Found {
     Accepted,
 }
 
-impl Fetched {
-    /// How the source stands, and its revision; none where it failed.
-    pub(super) fn into_parts(self) -> (SourceSeen, Option<Revision>) {
-        (self.seen, self.revision)
-    }
-}
-
 /// Fetches all sources at once.
 pub async fn fetch(world: &World, freshness: Freshness, now: Timestamp) -> Vec<Fetched> {
     let all = world.sources.iter().zip(&world.config.sources);
