@@ -217,6 +217,7 @@ fn a_server_with_a_stack_is_looked_at_pinned_and_spared_by_a_clean_up_as_the_pag
     assert_eq!(reader.follow("docs/troubleshooting.md"), 1);
     reader.runs("evenkeel images --output json > web-2.json\n", 0, "before the page");
     assert_eq!(reader.follow("docs/registry-cleanup.md"), 1);
+    assert_eq!(reader.follow("docs/policy.md"), 1);
     assert_eq!(reader.follow("docs/pin.md"), 1);
     let pinned =
         std::fs::read_to_string(reader.checkout().join(reader.inside("shop/compose.yaml")))
