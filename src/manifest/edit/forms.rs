@@ -236,7 +236,6 @@ fn read_all(
     let options = Options {
         server: options.server.clone(),
         policy: None,
-        opener: &crate::model::sealed::Nobody,
         per_stack: &per_stack,
         include: &everything,
         exclude: &nothing,
