@@ -75,7 +75,15 @@ fn service(stack: &str, name: &str) -> DesiredService {
         keep: None,
     };
     let hash = service.settings.hash(&image);
-    let pinned = Pinned { image, hash, origin: PinOrigin::Registry, remark: None, followed: None };
+    let pinned = Pinned {
+        image,
+        hash,
+        origin: PinOrigin::Registry,
+        remark: None,
+        followed: None,
+        barred: None,
+        unverified: None,
+    };
     DesiredService { service, image: Ok(pinned) }
 }
 

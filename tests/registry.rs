@@ -2,6 +2,8 @@
 
 #![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
 
+#[path = "support/cosign.rs"]
+mod cosign;
 #[path = "support/gateway.rs"]
 #[expect(dead_code, reason = "whole hosts are shown other faults")]
 mod gateway;
@@ -9,6 +11,8 @@ mod gateway;
 mod registry;
 #[path = "support/said.rs"]
 mod said;
+#[path = "support/signer.rs"]
+mod signer;
 #[path = "support/token_server.rs"]
 mod token_server;
 #[path = "support/versions.rs"]
@@ -26,6 +30,8 @@ mod github;
 mod manners;
 #[path = "registry/secrets.rs"]
 mod secrets;
+#[path = "registry/signatures.rs"]
+mod signatures;
 
 use std::collections::BTreeMap;
 use std::time::Duration;

@@ -19,7 +19,7 @@ pub async fn retry(
     let _turn = turn(state_dir, "retry", now).await?;
     let history = History::open(state_dir, now)?.history;
     let forgotten = history.forget_rejections(scope)?;
-    let waited = history.forget_troubles(scope)?;
+    let waited = history.forget_troubles(scope)? + history.retry_proofs()?;
     let said = match forgotten {
         0 if waited > 0 => format!("{scope} is tried again in the next pass"),
         0 => format!("nothing of {scope} was rejected"),

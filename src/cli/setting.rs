@@ -122,10 +122,11 @@ pub fn is_set(name: &str) -> bool {
     variable(name).is_some()
 }
 
+/// The value of a variable that is set to anything but nothing.
 #[expect(
     clippy::disallowed_methods,
     reason = "this is the one place where the environment is read"
 )]
-fn variable(name: &str) -> Option<String> {
+pub fn variable(name: &str) -> Option<String> {
     std::env::var(name).ok().filter(|value| !value.is_empty())
 }

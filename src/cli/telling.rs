@@ -128,8 +128,9 @@ fn without_times(report: &wire::PassReport, plan: &Plan) -> String {
     let mut timeless = wire::PassReport { seconds: 0.0, ..report.clone() };
     for change in &plan.changes {
         let error = match &change.verdict {
-            Verdict::Blocked(Block::Trouble(trouble)) => &trouble.error,
+            Verdict::Blocked(Block::Trouble(trouble)) => trouble.error.as_str(),
             Verdict::Blocked(Block::Image { message, .. }) => message,
+            Verdict::Blocked(Block::Barred(barred)) => barred.why(),
             Verdict::InSync
             | Verdict::Create
             | Verdict::Start(_)
@@ -146,7 +147,7 @@ fn without_times(report: &wire::PassReport, plan: &Plan) -> String {
         let stacks = stacks.filter(|stack| stack.stack == change.service.stack.as_str());
         let services = stacks.flat_map(|stack| &mut stack.services);
         for service in services.filter(|one| one.service == change.service.service.as_str()) {
-            (service.error, service.hint) = (Some(error.clone()), None);
+            (service.error, service.hint) = (Some(error.to_owned()), None);
         }
     }
     serde_json::to_string(&timeless).unwrap_or_default()

@@ -6,6 +6,7 @@
 pub mod commit_status;
 mod decrypt;
 mod file;
+mod images;
 mod load;
 pub mod notify;
 mod parse;
@@ -33,6 +34,7 @@ pub use scalar::{Percent, Share};
 pub use schema::schema;
 pub use settings::{Disk, Http, Limits, Removals, Retention, Rollout, SignedScope, UnsetVariables};
 
+use crate::model::image_policy::ImageRule;
 use crate::model::{HostName, SourceName, StackName, Window};
 use crate::policy::Policy;
 
@@ -76,6 +78,8 @@ pub struct Config {
     pub window: Option<Window>,
     /// What git may ask of this host.
     pub policy: Policy,
+    /// What is asked of images before they run; the first that matches counts.
+    pub images: Vec<ImageRule>,
     /// What one pass may take up.
     pub limits: Limits,
     /// Who writes image lines back to git.

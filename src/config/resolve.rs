@@ -5,6 +5,7 @@ use std::path::PathBuf;
 
 use super::decrypt::decrypt;
 use super::file::{self, File};
+use super::images::image_rules;
 use super::load::Ambient;
 use super::notify::recipients;
 use super::policy::policy;
@@ -30,6 +31,8 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
     let directory = |value: Option<PathBuf>, key: &str, default: &str, problems: &mut Problems| {
         absolute(value.unwrap_or_else(|| default.into()), key, problems)
     };
+    let mut policy = file.policy.unwrap_or_default();
+    let images = image_rules(policy.images.take().unwrap_or_default(), &mut problems);
     let config = Config {
         sources: sources(file.sources.unwrap_or_default(), &host, &mut problems),
         stacks: stacks(file.stacks.unwrap_or_default(), &mut problems),
@@ -46,7 +49,8 @@ pub(super) fn resolve(file: File, ambient: &Ambient) -> Result<Config, Problems>
         removals: file.removals.unwrap_or_default(),
         retention: file.retention.unwrap_or_default(),
         window: file.window,
-        policy: policy(file.policy.unwrap_or_default(), &mut problems),
+        policy: self::policy(policy, &mut problems),
+        images,
         limits: file.limits.unwrap_or_default(),
         write_back: write_back(file.write_back.unwrap_or_default(), &host),
         notify: recipients(file.notify.unwrap_or_default(), &host, &mut problems),

@@ -65,6 +65,15 @@ pub(super) fn optional_interval<'de, D: Deserializer<'de>>(
     Ok(Option::<Interval>::deserialize(deserializer)?.map(|Interval(length)| length))
 }
 
+/// As [`duration`], where the value may be left out or `null`.
+pub(super) fn optional_duration<'de, D: Deserializer<'de>>(
+    deserializer: D,
+) -> Result<Option<Duration>, D::Error> {
+    #[derive(serde::Deserialize)]
+    struct Any(#[serde(deserialize_with = "duration")] Duration);
+    Ok(Option::<Any>::deserialize(deserializer)?.map(|Any(length)| length))
+}
+
 /// Bytes: `1MiB`, `500KB` or a number.
 pub(super) fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
     scalar(deserializer, "a size such as `1MiB`, `512KiB` or a number of bytes", parse_size)

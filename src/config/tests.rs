@@ -690,3 +690,56 @@ fn what_is_wrong_in_a_policy_is_told_where_it_stands() {
         check_key(text, expected);
     }
 }
+
+#[test]
+fn what_is_asked_of_images_is_understood_and_checked() {
+    let rules = "policy:\n  images:\n    - match: GHCR.io/acme/*\n      cosign_key: /etc/evenkeel/cosign.pub\n      \
+                 min_age: 3d\n      check: [trivy, '{image}']\n      deadline: 2m\n    - match: '*'\n      \
+                 keyless: {identity: 'https://ci', issuer: 'https://issuer'}\n";
+    let config = read(&format!("{SMALLEST}{rules}"));
+    let [first, second] = config.images.as_slice() else { panic!("{:?}", config.images) };
+    assert_eq!(first.pattern.as_str(), "ghcr.io/acme/*");
+    assert_eq!(first.cosign_key.as_deref(), Some(std::path::Path::new("/etc/evenkeel/cosign.pub")));
+    assert_eq!(first.min_age, Some(Duration::from_secs(3 * 86_400)));
+    assert_eq!(first.check.as_deref(), Some(&["trivy".to_owned(), "{image}".to_owned()][..]));
+    assert_eq!(
+        (first.deadline, second.deadline),
+        (Duration::from_secs(120), Duration::from_secs(300))
+    );
+    let keyless = second.keyless.as_ref().unwrap();
+    assert_eq!(
+        (keyless.identity.as_str(), keyless.issuer.as_str()),
+        ("https://ci", "https://issuer")
+    );
+
+    let wrong = |entry: &str, expected: &str| {
+        check_key(
+            &format!("policy: {{images: [{entry}]}}\n"),
+            &format!("config.yaml:3:{expected}"),
+        );
+    };
+    wrong(
+        "{match: '*'}",
+        "19 policy.images[0]: it asks nothing of the images that it matches (add `cosign_key`, `keyless`, `min_age` or `check`; `min_age: 0s` lets them all in)",
+    );
+    wrong(
+        "{match: acme/*, min_age: 1d}",
+        "27 policy.images[0].match: `acme/*` does not begin with a registry (write registry and repository: `ghcr.io/acme/*`, `docker.io/library/nginx`; `*` is any text)",
+    );
+    wrong(
+        "{match: '*', cosign_key: cosign.pub}",
+        "44 policy.images[0].cosign_key: `cosign.pub` is not an absolute path (write it from the root: `/etc/…`)",
+    );
+    wrong(
+        "{match: '*', check: []}",
+        "39 policy.images[0].check: there is no program (write it with its arguments: `[trivy, image, --exit-code, \"1\", \"{image}\"]`)",
+    );
+    wrong(
+        "{match: '*', check: [a], deadline: 0s}",
+        "54 policy.images[0].deadline: a program needs time",
+    );
+    wrong(
+        "{match: '*', cosign_keys: a}",
+        "32 policy.images[0]: unknown key `cosign_keys` (did you mean `cosign_key`?)",
+    );
+}

@@ -16,6 +16,7 @@ mod outbox;
 mod past;
 mod places;
 mod polls;
+mod proofs;
 mod remembered;
 mod schema;
 mod seen;

@@ -69,9 +69,12 @@ impl History {
         let make_due = |(repository, tag): &(Repository, Option<TagKey>)| {
             after.make_due(repository, tag.as_ref())
         };
-        let followed = moved.iter().map(make_due).collect();
+        let followed: Vec<bool> = moved.iter().map(make_due).collect();
         self.record_polls(&before, &after, now)?;
-        Ok(followed)
+        // It may be a signature that came.
+        let awaited = moved.iter().map(|(repository, _)| self.expect_signatures(repository));
+        let awaited: Vec<bool> = awaited.collect::<Result<_, _>>()?;
+        Ok(followed.into_iter().zip(awaited).map(|(one, other)| one || other).collect())
     }
 
     /// Records what differs between `before` and `after`.

@@ -5,6 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
 pub(super) const MIGRATIONS: &[&str] = &[
     FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS, OUTBOX, ACCEPTED,
+    PROOFS,
 ];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
@@ -221,6 +222,22 @@ ALTER TABLE sources ADD COLUMN signed_by TEXT;
 ALTER TABLE sources ADD COLUMN refused TEXT;
 ALTER TABLE sources ADD COLUMN refused_why TEXT;
 ALTER TABLE sources ADD COLUMN alarm TEXT;
+";
+
+/// What was found out about images that the operator asks something of; `repository` and `about` are hashes.
+const PROOFS: &str = "
+CREATE TABLE proofs (
+    repository TEXT NOT NULL,
+    digest TEXT NOT NULL,
+    about TEXT NOT NULL,
+    found TEXT NOT NULL,
+    says TEXT NOT NULL,
+    since TEXT NOT NULL,
+    at TEXT NOT NULL,
+    times INTEGER NOT NULL,
+    again TEXT,
+    PRIMARY KEY (repository, digest, about)
+) STRICT, WITHOUT ROWID;
 ";
 
 /// How a database stands to a list of migrations.

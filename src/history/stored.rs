@@ -5,6 +5,7 @@ use rusqlite::Row;
 use rusqlite::types::Type;
 
 use crate::model::memory::HeldBy;
+use crate::model::proofs::Found;
 use crate::model::spec::RestartPolicy;
 use crate::model::{
     CommitId, ContainerId, ContainerName, Digest, Event, GenerationNumber, GenerationOutcome,
@@ -117,6 +118,21 @@ impl Stored for ImageName {
 
     fn from_text(text: &str) -> Option<Self> {
         Self::parse(text)
+    }
+}
+
+impl Stored for Found {
+    fn to_text(&self) -> String {
+        match self {
+            Self::Good => "good",
+            Self::Refused => "refused",
+            Self::Unknown => "unknown",
+        }
+        .to_owned()
+    }
+
+    fn from_text(text: &str) -> Option<Self> {
+        [Self::Good, Self::Refused, Self::Unknown].into_iter().find(|found| found.to_text() == text)
     }
 }
 

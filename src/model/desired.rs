@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use indexmap::IndexMap;
+use jiff::Timestamp;
 
 use super::{
     CommitId, HostName, ImageRef, PinnedImage, Problem, Service, ServiceName, SourceName, SpecHash,
@@ -76,6 +77,69 @@ pub struct Pinned {
     pub remark: Option<String>,
     /// What following the registry came to; `None` for a service that does not follow it.
     pub followed: Option<Followed>,
+    /// Why it may not run here, where it does not run yet.
+    pub barred: Option<Barred>,
+    /// What is to be said of an image that is not known to have what the operator asks of images.
+    pub unverified: Option<String>,
+}
+
+/// Why an image may not run here now (`policy.images`).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Barred {
+    /// It has not what the operator asks of it.
+    Refused {
+        /// One line, and what a program said of it below.
+        why: String,
+        /// The next move.
+        hint: Option<String>,
+        /// Since when.
+        since: Timestamp,
+        /// When it is looked at again; `None` where it is not.
+        again: Option<Timestamp>,
+    },
+    /// Whether it has could not be found out: trouble of the world.
+    Unknown {
+        /// One line.
+        why: String,
+        /// The next move.
+        hint: Option<String>,
+        /// Since when.
+        since: Timestamp,
+        /// When it is tried again; `None` for the next pass.
+        again: Option<Timestamp>,
+    },
+    /// It is not old enough.
+    Young {
+        /// One line.
+        why: String,
+        /// When it will be.
+        until: Timestamp,
+    },
+}
+
+impl Barred {
+    /// Why.
+    pub fn why(&self) -> &str {
+        match self {
+            Self::Refused { why, .. } | Self::Unknown { why, .. } | Self::Young { why, .. } => why,
+        }
+    }
+
+    /// Since when; `None` for what passes by itself.
+    pub fn since(&self) -> Option<Timestamp> {
+        match self {
+            Self::Refused { since, .. } | Self::Unknown { since, .. } => Some(*since),
+            Self::Young { .. } => None,
+        }
+    }
+
+    /// When it may be otherwise.
+    pub fn again(&self) -> Option<Timestamp> {
+        match self {
+            Self::Refused { again, .. } | Self::Unknown { again, .. } => *again,
+            Self::Young { until, .. } => Some(*until),
+        }
+    }
 }
 
 /// What following the registry came to.

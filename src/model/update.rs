@@ -103,8 +103,7 @@ impl Update {
     /// From when on an image may be deployed that was made at `created`, where it says so, and whose digest this
     /// host first saw at `first_seen`: as old as `min_age` says by the later of both.
     pub fn ripe_at(&self, created: Option<Timestamp>, first_seen: Timestamp) -> Timestamp {
-        let born = created.map_or(first_seen, |created| created.max(first_seen));
-        born.checked_add(self.min_age.unwrap_or_default()).unwrap_or(Timestamp::MAX)
+        ripe_at(self.min_age.unwrap_or_default(), created, first_seen)
     }
 }
 
@@ -401,6 +400,13 @@ impl fmt::Display for Pattern {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(&self.text)
     }
+}
+
+/// When an image that was built at `created`, where it says so, and that this host first saw at `first_seen` is
+/// `min_age` old: by the later of both.
+pub fn ripe_at(min_age: Duration, created: Option<Timestamp>, first_seen: Timestamp) -> Timestamp {
+    let born = created.map_or(first_seen, |created| created.max(first_seen));
+    born.checked_add(min_age).unwrap_or(Timestamp::MAX)
 }
 
 #[cfg(test)]

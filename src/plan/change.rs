@@ -137,6 +137,7 @@ fn judge<'a>(
         }
     };
     judged.remarks.extend(pinned.remark.clone());
+    judged.remarks.extend(pinned.unverified.clone());
     if let Some(followed) = &pinned.followed {
         judged.remarks.extend(followed.chosen.iter().chain(&followed.waits).cloned());
     }

@@ -1,4 +1,4 @@
-//! What stands against a change: holds, rejected specs, data at risk, things that are in the way, the hour.
+//! What stands against a change: holds, images that may not run here, rejected specs, data at risk, things that are in the way, the hour.
 
 use super::change::{Judged, Need};
 use super::compare;
@@ -22,6 +22,9 @@ pub fn overrule(situation: &Survey<'_>, judged: &Judged<'_>, pinned: &Pinned) ->
     }
     if in_sync {
         return verdict;
+    }
+    if let Some(barred) = &pinned.barred {
+        return Verdict::Blocked(Block::Barred(barred.clone()));
     }
     let rejected = situation.memory.rejected.get(&(judged.id.clone(), pinned.hash.clone()));
     if let Some(rejection) = rejected {

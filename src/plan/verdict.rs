@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 
 use super::windows::Waiting;
+use crate::model::desired::Barred;
 use crate::model::memory::{HeldBy, Hold, Trouble};
 use crate::model::{ServiceId, StackName};
 
@@ -119,6 +120,8 @@ pub enum Block {
         /// The next move.
         hint: Option<String>,
     },
+    /// Its image may not run here now.
+    Barred(Barred),
     /// An earlier run of this job is still going.
     RunningJob,
     /// Trouble of the world, which may have passed when it is tried again.
@@ -184,6 +187,16 @@ impl Verdict {
     /// The trouble of the world that keeps the service from what git wants.
     pub fn trouble(&self) -> Option<&Trouble> {
         if let Self::Blocked(Block::Trouble(trouble)) = self { Some(trouble) } else { None }
+    }
+
+    /// Why its image may not run here now.
+    pub fn barred(&self) -> Option<&Barred> {
+        if let Self::Blocked(Block::Barred(barred)) = self { Some(barred) } else { None }
+    }
+
+    /// Whether it waits for a time alone, as the operator has it: for its window, or for its image to be old enough.
+    pub fn waits_for_its_time(&self) -> bool {
+        self.waiting().is_some() || matches!(self.barred(), Some(Barred::Young { .. }))
     }
 
     /// Who holds it and why, if that is so.

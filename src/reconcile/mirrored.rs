@@ -9,8 +9,9 @@ use jiff::Timestamp;
 
 use crate::engine::Engine;
 use crate::model::login::Login;
+use crate::model::proofs::Signatures;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
-use crate::registry::{Etag, Left, Memory, Polled, Registry, RegistryError, TagList};
+use crate::registry::{Beside, Etag, Left, Memory, Polled, Registry, RegistryError, TagList};
 
 /// The one registry that the engine has mirrors for (`registry-mirrors` of the Docker daemon).
 const MIRRORED: &str = "docker.io";
@@ -64,6 +65,14 @@ impl Registry for Mirrored {
         platform: &Platform,
     ) -> Result<BTreeMap<Digest, u64>, RegistryError> {
         self.registry.layers(image, platform).await
+    }
+
+    async fn signatures(
+        &self,
+        image: &PinnedImage,
+        place: Beside,
+    ) -> Result<Signatures, RegistryError> {
+        self.registry.signatures(image, place).await
     }
 
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {

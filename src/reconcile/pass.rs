@@ -31,9 +31,10 @@ use crate::model::desired::Pins;
 use crate::model::login::Login;
 use crate::model::memory::{HeldBy, HoldScope, Memory};
 use crate::model::polls::Polls;
+use crate::model::proofs::Proofs;
 use crate::model::{ServiceId, StackName};
 use crate::plan::{self, Block, Change, Plan, Retries, Rules, Step, Verdict};
-use crate::resolve::Loaded;
+use crate::resolve::{Asks, Loaded};
 
 /// How often what an earlier pass left is put in order before anything new is planned.
 const REPAIRS: usize = 3;
@@ -172,8 +173,13 @@ pub async fn prepare(
         read = sources::read(world, fetched, &history.accepted()?, read.places, now).await;
         view = sight.look(&read, None, &mut memory).await?;
     }
-    let (pins, polls) = (history.pins()?, view.polls.clone().unwrap_or_default());
-    let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
+    let known = Known {
+        pins: history.pins()?,
+        polls: view.polls.clone().unwrap_or_default(),
+        proofs: view.proofs.clone().unwrap_or_default(),
+    };
+    let asks = if request.offline { Asks::Nobody } else { Asks::All };
+    let scene = scene(request, &read.loaded, &known, asks, &rules, now);
     for ended in memory.end_rollbacks(&view.desired) {
         history.end_rollback(&ended.scope)?;
         notices.push(format!("{} is no longer held: git asks for another image", ended.scope));
@@ -278,8 +284,9 @@ pub async fn preview(
     let (fetched, early) = gather(world, freshness, now).await?;
     let read = read(world, &history, fetched, &early, now).await?;
     let rules = world.rules(request);
-    let (mut memory, pins, polls) = (history.memory()?, history.pins()?, history.polls()?);
-    let scene = scene(request, &read.loaded, &pins, &polls, &rules, now);
+    let (mut memory, known) = (history.memory()?, Known::read(&history)?);
+    let asks = if request.offline { Asks::Memory } else { Asks::Registries };
+    let scene = scene(request, &read.loaded, &known, asks, &rules, now);
     let view = view::look(world, Some(early), &scene.with(&memory)).await?;
     memory.end_rollbacks(&view.desired);
     let situation = view.situation(&memory, &rules, now);
@@ -314,13 +321,17 @@ impl Sight<'_> {
         memory: &mut Memory,
     ) -> Result<View, PassError> {
         let Self { world, request, history, rules, now } = *self;
-        let (pins, polls) = (history.pins()?, history.polls()?);
-        let scene = scene(request, &read.loaded, &pins, &polls, rules, now);
+        let known = Known::read(history)?;
+        let asks = if request.offline { Asks::Nobody } else { Asks::All };
+        let scene = scene(request, &read.loaded, &known, asks, rules, now);
         let view = view::look(world, early, &scene.with(memory)).await?;
         record::note(history, read, &view, memory, now)?;
         acceptance::keep(world, &read.sources).await;
         let heard = view.polls.clone().unwrap_or_default().masked(&view.masks);
-        history.record_polls(&polls, &heard, now)?;
+        history.record_polls(&known.polls, &heard, now)?;
+        if let Some(proofs) = &view.proofs {
+            history.record_proofs(&known.proofs, proofs, now)?;
+        }
         Ok(view)
     }
 }
@@ -328,20 +339,36 @@ impl Sight<'_> {
 fn scene<'a>(
     request: &Request,
     loaded: &'a Loaded,
-    pins: &'a Pins,
-    polls: &'a Polls,
+    Known { pins, polls, proofs }: &'a Known,
+    asks: Asks,
     rules: &'a Rules,
     now: Timestamp,
 ) -> Scene<'a> {
-    Scene { loaded, pins, polls: Some(polls), rules, offline: request.offline, now }
+    let (polls, offline) = (Some(polls), request.offline);
+    Scene { loaded, pins, polls, proofs, asks, goes_back: false, rules, offline, now }
 }
 
-/// Services that have lost their containers and for which git is no help: what it asks for was rejected here,
-/// waits for something that was, waits since a rollback, or, where there was one before, waits for a window.
+/// What was decided, heard and found out before.
+struct Known {
+    pins: Pins,
+    polls: Polls,
+    proofs: Proofs,
+}
+
+impl Known {
+    fn read(history: &History) -> Result<Self, HistoryError> {
+        let (pins, polls) = (history.pins()?, history.polls()?);
+        Ok(Self { pins, polls, proofs: history.proofs()? })
+    }
+}
+
+/// Services that have lost their containers and for which git is no help: what it asks for was rejected here or may
+/// not run, waits for something that was, waits since a rollback, or, where there was one before, waits for a window.
 fn lost(plan: &Plan, view: &View, memory: &Memory) -> Vec<ServiceId> {
     let is_stuck = |change: &&Change| {
         let before = memory.deployed.get(&change.service);
         matches!(change.verdict, Verdict::Rejected { .. } | Verdict::Blocked(Block::OnWhole(_)))
+            || change.verdict.barred().is_some()
             || change.verdict.held().is_some_and(|held| held.by == HeldBy::Rollback)
             || (change.verdict.waiting().is_some() && before.is_some_and(|it| it.replicas > 0))
     };

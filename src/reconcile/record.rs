@@ -317,8 +317,9 @@ pub fn finish(
         let changes = plan.changes.iter().filter(|change| change.service.stack == *stack);
         let results: Vec<history::ServiceResult> =
             changes.clone().map(|change| row(view, outcome, change)).collect();
-        // What waits for its window is as it is to be.
-        let tried = changes.zip(&results).filter(|(change, _)| change.verdict.waiting().is_none());
+        // What waits for its time is as it is to be.
+        let tried =
+            changes.zip(&results).filter(|(change, _)| !change.verdict.waits_for_its_time());
         let ended = match outcome.stopped {
             true => GenerationOutcome::Interrupted,
             false => how_it_ended(tried.map(|(_, result)| result.outcome)),

@@ -36,7 +36,7 @@ use crate::model::{
     Trigger,
 };
 use crate::plan::{self, Plan, Retries, Step};
-use crate::resolve::{self, Loaded, LoadedStack};
+use crate::resolve::{self, Asks, Loaded, LoadedStack};
 
 /// What is asked for.
 #[derive(Clone, Debug)]
@@ -285,9 +285,24 @@ async fn deploy(
     let only = services.iter().cloned().map(HoldScope::Service).collect();
     let rules = world.rules(&Request { only, retries, now: true, ..Request::default() });
     // What was decided then stands, whatever registries say today.
-    let scene =
-        Scene { loaded: &loaded, pins: &pins, polls: None, rules: &rules, offline: true, now };
+    let (proofs, asks) = (history.proofs()?, Asks::All);
+    let scene = Scene {
+        loaded: &loaded,
+        pins: &pins,
+        polls: None,
+        proofs: &proofs,
+        asks,
+        goes_back: true,
+        rules: &rules,
+        offline: true,
+        now,
+    };
     let mut view = view::look(world, early, &scene.with(&memory)).await?;
+    let found = view.proofs.clone().unwrap_or_default();
+    if view.proofs.is_some() {
+        history.record_proofs(&proofs, &found, now)?;
+    }
+    let scene = Scene { proofs: &found, ..scene };
     let mut notices = crew.put_in_order(&scene, &mut memory, &mut view).await?;
     free(&mut memory, &services);
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));

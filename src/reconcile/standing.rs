@@ -4,7 +4,7 @@ use super::record::without_steps;
 use super::telling::notices::Done;
 use crate::apply::{Outcome, ServiceResult};
 use crate::history::{History, HistoryError, StackReport};
-use crate::model::desired::{DesiredStack, StackContent};
+use crate::model::desired::{Barred, DesiredStack, StackContent};
 use crate::model::{Masks, ServiceOutcome};
 use crate::plan::{Change, Plan, Verdict};
 
@@ -54,12 +54,14 @@ pub(super) fn standing(
     masks: &Masks,
 ) -> (&'static str, Option<String>) {
     let failure = result.and_then(|result| result.failure.as_ref());
+    let barred = change.verdict.barred();
     let remembered = if let Verdict::Rejected { error, .. } = &change.verdict {
-        Some(error)
+        Some(error.as_str())
     } else {
-        change.verdict.trouble().map(|trouble| &trouble.error)
+        let trouble = change.verdict.trouble().map(|trouble| trouble.error.as_str());
+        trouble.or(barred.map(Barred::why))
     };
-    let why = failure.map(|failure| &failure.message).or(remembered);
+    let why = failure.map(|failure| failure.message.as_str()).or(remembered);
     let why = why.map(|why| masks.mask(&format!("{}: {why}", change.service)));
     let outcome = result.map_or_else(|| without_steps(&change.verdict), |result| result.outcome);
     let blames_the_spec = failure.is_some_and(|failure| failure.blames_spec);
@@ -69,7 +71,8 @@ pub(super) fn standing(
         ServiceOutcome::Skipped => "pending",
         ServiceOutcome::RolledBack => "rejected",
         ServiceOutcome::Failed if blames_the_spec => "rejected",
-        ServiceOutcome::Blocked if change.verdict.waiting().is_some() => "pending",
+        ServiceOutcome::Blocked if change.verdict.waits_for_its_time() => "pending",
+        ServiceOutcome::Blocked if matches!(barred, Some(Barred::Refused { .. })) => "rejected",
         ServiceOutcome::Blocked if matches!(change.verdict, Verdict::Rejected { .. }) => "rejected",
         ServiceOutcome::Failed | ServiceOutcome::Blocked => "failed",
     };

@@ -12,11 +12,12 @@ use crate::engine::EngineError;
 use crate::model::desired::Pins;
 use crate::model::memory::{HoldScope, Memory};
 use crate::model::polls::Polls;
+use crate::model::proofs::Proofs;
 use crate::model::{
     DesiredState, Masks, ObservedContainer, ObservedState, Platform, ServiceId, SpecHash, StackName,
 };
-use crate::plan::{self, Rules, Situation};
-use crate::resolve::{self, Context, Following, Loaded, Resolved};
+use crate::plan::{self, Retries, Rules, Situation};
+use crate::resolve::{self, Asks, Context, Following, Gate, Loaded, Resolved, Tries};
 
 /// Images asked about at a time.
 const AT_ONCE: usize = 8;
@@ -31,7 +32,9 @@ pub struct View {
     pub new_pins: Pins,
     /// What registries said, with what they said just now; `None` where nobody follows them.
     pub polls: Option<Polls>,
-    /// When following them may lead to something else, though nothing else happens.
+    /// What was found out about images that something is asked of; `None` where nothing is.
+    pub proofs: Option<Proofs>,
+    /// When asking again may lead to something else, though nothing else happens.
     pub next_poll: Option<Timestamp>,
     /// Values to be masked in what others write.
     pub masks: Masks,
@@ -84,6 +87,12 @@ pub struct Scene<'a> {
     pub pins: &'a Pins,
     /// What registries said before; `None` where nobody follows them, and what was decided before stands.
     pub polls: Option<&'a Polls>,
+    /// What was found out about images before.
+    pub proofs: &'a Proofs,
+    /// Who may be asked about images that do not run yet.
+    pub asks: Asks,
+    /// Whether images are those of an earlier generation.
+    pub goes_back: bool,
     /// What the operator allows.
     pub rules: &'a Rules,
     /// Ask no registry.
@@ -97,6 +106,25 @@ impl Scene<'_> {
     pub fn with<'a>(&'a self, memory: &'a Memory) -> Background<'a> {
         Background { scene: self, memory }
     }
+
+    /// What the operator asks of images; `None` for nothing.
+    fn gate<'a>(&'a self, world: &'a World) -> Option<Gate<'a>> {
+        let rules = world.config.images.as_slice();
+        (!rules.is_empty()).then(|| Gate {
+            rules,
+            proofs: self.proofs,
+            asks: self.asks,
+            programs: &world.programs,
+            tries: match self.rules.retries {
+                Retries::WhenDue => Tries::WhenDue,
+                Retries::AtOnce => Tries::AtOnce,
+                Retries::Never => Tries::Never,
+            },
+            goes_back: self.goes_back,
+            interval: world.config.registry.interval,
+            now: self.now,
+        })
+    }
 }
 
 /// Looks at the engine, pins images and learns what a comparison needs.
@@ -106,7 +134,7 @@ pub async fn look(
     background: &Background<'_>,
 ) -> Result<View, EngineError> {
     let Background { scene, memory } = *background;
-    let Scene { loaded, pins, polls, rules, offline, now } = *scene;
+    let Scene { loaded, pins, polls, rules, offline, now, .. } = *scene;
     let stacks: Vec<StackName> = loaded.stacks.iter().map(|stack| stack.name.clone()).collect();
     let observed = match early.filter(|early| early.suffices(&stacks)) {
         Some(early) => early.observed,
@@ -125,7 +153,9 @@ pub async fn look(
         rejected: &rejected,
         now,
     });
-    let platform = match loaded.follows() {
+    let gate = scene.gate(world);
+    let asks_for_age = gate.is_some_and(|gate| gate.rules.iter().any(|it| it.min_age.is_some()));
+    let platform = match loaded.follows() || asks_for_age {
         true => world.engine.info().await?.platform(),
         false => Platform(String::new()),
     };
@@ -137,14 +167,15 @@ pub async fn look(
         waits: &waits,
         platform: &platform,
         following,
+        gate,
     };
     let resolved = resolve::resolve(loaded.clone(), &context).await;
     let mut masks = Masks::default();
     for deployment in resolved.desired.deployments() {
         masks.extend(&deployment.stack.masks);
     }
-    let Resolved { desired, new_pins, polls, next_poll } = resolved;
-    let mut view = View { desired, observed, new_pins, polls, next_poll, masks };
+    let Resolved { desired, new_pins, polls, proofs, next_poll } = resolved;
+    let mut view = View { desired, observed, new_pins, polls, proofs, next_poll, masks };
     let images = plan::images_to_inspect(&view.situation(memory, rules, now));
     if images.is_empty() {
         return Ok(view);

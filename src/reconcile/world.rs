@@ -15,6 +15,7 @@ use crate::decrypt::Vault;
 use crate::engine::docker::Docker;
 use crate::engine::{Engine, EngineError};
 use crate::history::History;
+use crate::inspector::Programs;
 use crate::metrics::Metrics;
 use crate::notify::Courier;
 use crate::notify::network::Network as Post;
@@ -25,6 +26,9 @@ use crate::registry::HostSettings;
 use crate::registry::distribution::Distribution;
 use crate::registry::{Memory, Registry};
 use crate::source::{Credentials, Reference, Source, SourceSpec};
+
+/// How long a pass of a daemon waits for a program that looks at an image.
+const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The host as one pass finds it.
 pub struct World {
@@ -48,15 +52,19 @@ pub struct World {
     pub sources: Vec<Source>,
     /// When they were asked, and what they said.
     pub rounds: Rounds,
+    /// Programs that look at images.
+    pub programs: Programs,
 }
 
 impl World {
     /// Makes the seams that `config` describes. Nothing is connected yet.
     pub fn new(config: Config) -> Result<Self, EngineError> {
-        Self::counted(config, Arc::default())
+        let world = Self::counted(config, Arc::default())?;
+        // A command has nothing else to do.
+        Ok(Self { programs: Programs::new(None), ..world })
     }
 
-    /// The same, counted in `metrics`, which outlives a configuration.
+    /// The same for a daemon, counted in `metrics`, which outlives a configuration: it waits for no program for long.
     pub fn counted(config: Config, metrics: Arc<Metrics>) -> Result<Self, EngineError> {
         let engine = Docker::connect(&config.docker_host)?;
         let counting = Arc::clone(&metrics);
@@ -80,6 +88,7 @@ impl World {
             vault: Arc::new(Vault::new(config.decrypt.clone())),
             sources,
             rounds: Rounds::default(),
+            programs: Programs::new(Some(PATIENCE)),
             config,
         })
     }

@@ -22,9 +22,12 @@ use super::exchange::{
 use super::host::{HostSettings, canonical};
 use super::manners::Trouble;
 use super::token::{self, Request, Token, TokenError};
-use super::{Etag, Left, Listener, Memory, Polled, Registry, RegistryError, TagList, manifest};
+use super::{
+    Beside, Etag, Left, Listener, Memory, Polled, Registry, RegistryError, TagList, manifest,
+};
 use crate::model::fingerprint::hex;
 use crate::model::login::Login;
+use crate::model::proofs::Signatures;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
 
 /// One question, with all that it takes.
@@ -345,6 +348,16 @@ impl Registry for Distribution {
         let host = self.host(&image.reference())?;
         let _interest = host.tokens.interest(scope(&image.reference()));
         self.ask_layers(&host, image, platform).await
+    }
+
+    async fn signatures(
+        &self,
+        image: &PinnedImage,
+        place: Beside,
+    ) -> Result<Signatures, RegistryError> {
+        let host = self.host(&image.reference())?;
+        let _interest = host.tokens.interest(scope(&image.reference()));
+        self.ask_signatures(&host, image, place).await
     }
 
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {

@@ -6,8 +6,9 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use async_trait::async_trait;
 use jiff::Timestamp;
 
-use super::{Etag, Left, Memory, Polled, Registry, RegistryError, TagList};
+use super::{Beside, Etag, Left, Memory, Polled, Registry, RegistryError, TagList};
 use crate::model::login::Login;
+use crate::model::proofs::{Attached, Signatures};
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
 
 /// Registries in memory; every host exists and has the images that were put there.
@@ -21,6 +22,7 @@ struct World {
     children: BTreeMap<Digest, BTreeMap<Platform, Digest>>,
     created: BTreeMap<Digest, Timestamp>,
     layers: BTreeMap<Digest, BTreeMap<Digest, u64>>,
+    signatures: BTreeMap<Digest, Result<Vec<Attached>, RegistryError>>,
     logins: BTreeMap<String, Login>,
     asked: Vec<String>,
 }
@@ -48,6 +50,16 @@ impl FakeRegistry {
         self.world().layers.insert(digest.clone(), layers);
     }
 
+    /// Lets these lie beside the image behind `digest`, in place of what lay there.
+    pub fn put_signatures(&self, digest: &Digest, attached: Vec<Attached>) {
+        self.world().signatures.insert(digest.clone(), Ok(attached));
+    }
+
+    /// Answers every question for signatures of the image behind `digest` with `error`.
+    pub fn fail_signatures(&self, digest: &Digest, error: RegistryError) {
+        self.world().signatures.insert(digest.clone(), Err(error));
+    }
+
     /// Answers every question about the tag of `image` with `error`.
     pub fn fail(&self, image: &ImageRef, error: RegistryError) {
         self.world().tags.insert(key(image), Err(error));
@@ -63,7 +75,7 @@ impl FakeRegistry {
         self.world().logins.insert(login.registry.clone(), login);
     }
 
-    /// What was asked for, in the order of asking: a tag written in full, `… tags` or `… @digest`.
+    /// What was asked for, in the order of asking: a tag written in full, `… tags`, `… @digest` or `… signatures`.
     pub fn asked(&self) -> Vec<String> {
         self.world().asked.clone()
     }
@@ -146,6 +158,23 @@ impl Registry for FakeRegistry {
         world.asked.push(format!("{} @{}", repository(&image.reference()), image.digest()));
         let child = world.child(image, platform)?;
         world.layers.get(&child).cloned().ok_or_else(|| no_such(&image.reference()))
+    }
+
+    async fn signatures(
+        &self,
+        image: &PinnedImage,
+        place: Beside,
+    ) -> Result<Signatures, RegistryError> {
+        let mut world = self.world();
+        world.asked.push(format!("{} signatures", image.pull_reference()));
+        match place {
+            Beside::Tag => {
+                let attached = world.signatures.get(image.digest()).cloned();
+                let attached = attached.unwrap_or(Ok(Vec::new()))?;
+                Ok(Signatures { attached, has_others: false })
+            }
+            Beside::Referrers => Ok(Signatures::default()),
+        }
     }
 
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError> {

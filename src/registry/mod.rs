@@ -18,6 +18,7 @@ mod manners;
 mod memory;
 mod platform;
 pub mod repository;
+mod signatures;
 mod tags;
 mod token;
 
@@ -26,6 +27,7 @@ pub use fake::FakeRegistry;
 pub use host::HostSettings;
 pub use memory::Memory;
 pub use repository::{Repository, RepositoryError};
+pub use signatures::Beside;
 pub use tags::TagList;
 
 use std::collections::BTreeMap;
@@ -36,6 +38,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 use crate::model::login::Login;
+use crate::model::proofs::Signatures;
 use crate::model::{Digest, ImageRef, PinnedImage, Platform};
 
 /// Registries, as far as a pass needs them.
@@ -70,6 +73,13 @@ pub trait Registry: Send + Sync {
         image: &PinnedImage,
         platform: &Platform,
     ) -> Result<BTreeMap<Digest, u64>, RegistryError>;
+
+    /// What lies beside the image as its signatures, believed or not; nothing where there are none.
+    async fn signatures(
+        &self,
+        image: &PinnedImage,
+        place: Beside,
+    ) -> Result<Signatures, RegistryError>;
 
     /// The credentials for the registry of `image`, if there are any.
     async fn login(&self, image: &ImageRef) -> Result<Option<Login>, RegistryError>;

@@ -3,6 +3,7 @@
 use schemars::JsonSchema;
 use serde::Serialize;
 
+use crate::model::desired::Barred;
 use crate::model::memory::HeldBy;
 use crate::model::{ContainerState, Health, Masks, ObservedContainer, ServiceId};
 use crate::plan::{Block, Change, Difference, Held, Verdict};
@@ -26,7 +27,7 @@ pub enum State {
     Degraded,
     /// Trouble of the world, retried.
     Failed,
-    /// This spec failed here.
+    /// This spec failed here, or its image is not let in.
     Rejected,
     /// The manifest or an env reference is wrong.
     Invalid,
@@ -85,6 +86,11 @@ impl State {
             Verdict::Blocked(
                 Block::On(_) | Block::OnStack(_) | Block::OnWhole(_) | Block::Window(_),
             ) => Self::Pending,
+            Verdict::Blocked(Block::Barred(barred)) => match barred {
+                Barred::Refused { .. } => Self::Rejected,
+                Barred::Unknown { .. } => Self::Failed,
+                Barred::Young { .. } => Self::Pending,
+            },
             Verdict::Blocked(Block::RunningJob) => Self::Progressing,
         }
     }
@@ -132,7 +138,7 @@ pub fn held_by(verdict: &Verdict) -> Option<&'static str> {
 pub fn is_desired(verdict: &Verdict) -> bool {
     match verdict {
         Verdict::Held(held) => held.desired,
-        Verdict::Blocked(Block::Window(_)) => true,
+        Verdict::Blocked(Block::Window(_) | Block::Barred(Barred::Young { .. })) => true,
         Verdict::Rejected { .. } | Verdict::Blocked(_) => false,
         Verdict::InSync
         | Verdict::Create
@@ -181,6 +187,7 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
             ),
             Some(format!("wait, or try at once: `evenkeel retry {}`", change.service)),
         ),
+        Verdict::Blocked(Block::Barred(barred)) => why_barred(barred),
         Verdict::Blocked(Block::Window(waiting)) => (
             match waiting.until {
                 Some(until) => format!("{waiting}, until {}", super::span::at(until)),
@@ -202,6 +209,25 @@ pub fn why(change: &Change, masks: &Masks) -> (Option<String>, Option<String>) {
         | Verdict::Remove => return (None, None),
     };
     (Some(masks.mask(&why)), hint.map(|hint| masks.mask(&hint)))
+}
+
+/// Why its image may not run here, and the next move.
+fn why_barred(barred: &Barred) -> (String, Option<String>) {
+    let again = |again: &Option<jiff::Timestamp>, how: &str| {
+        again
+            .map(|at| format!("; it is {how} again at {}", super::span::at(at)))
+            .unwrap_or_default()
+    };
+    match barred {
+        Barred::Refused { why, hint, again: at, .. } => {
+            (format!("{why}{}", again(at, "looked at")), hint.clone())
+        }
+        Barred::Unknown { why, hint, since, again: at } => {
+            let since = super::span::at(*since);
+            (format!("failing since {since}: {why}{}", again(at, "tried")), hint.clone())
+        }
+        Barred::Young { why, .. } => (why.clone(), None),
+    }
 }
 
 /// Why it is held, and what of git waits because of a rollback.

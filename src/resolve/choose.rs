@@ -151,6 +151,20 @@ fn container_digest(
     digest_in(image, observed.images.iter().find(of_container)?)
 }
 
+/// The digests, in the repository of `image`, of what the container was made from.
+pub(super) fn made_of<'a>(
+    container: &'a ObservedContainer,
+    image: &'a ImageRef,
+    observed: &'a ObservedState,
+) -> impl Iterator<Item = Digest> + 'a {
+    let reference = ImageRef::parse(&container.image).ok();
+    let written = reference.filter(|reference| reference.same_repository(image));
+    let of_container = |it: &&ObservedImage| it.id == container.image_id.as_str();
+    let found = observed.images.iter().find(of_container);
+    let found = found.into_iter().flat_map(|candidate| digests_in(image, candidate));
+    written.and_then(|reference| reference.digest().cloned()).into_iter().chain(found)
+}
+
 fn digest_in(image: &ImageRef, candidate: &ObservedImage) -> Option<Digest> {
     digests_in(image, candidate).next()
 }

@@ -1,13 +1,14 @@
 //! Stacks and what the registries say become the desired state.
 //!
 //! This file is the story; `choose` knows which digest counts, `follow` asks registries for newer images, `tags`
-//! knows which tag is newer, `words` what people are told. What follows from a digest is decided in [`crate::plan`].
+//! knows which tag is newer, `verify` whether an image may run here, `words` what people are told. What follows from a digest is decided in [`crate::plan`].
 
 mod choose;
 mod follow;
 pub mod tags;
 #[cfg(test)]
 mod tests;
+mod verify;
 mod words;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -23,6 +24,7 @@ use crate::model::desired::{
 use crate::model::fingerprint::hex;
 use crate::model::memory::Trouble;
 use crate::model::polls::Polls;
+use crate::model::proofs::Proofs;
 use crate::model::{
     CommitId, DesiredService, DesiredStack, DesiredState, Digest, HostName, ImageRef,
     ObservedState, PinnedImage, Platform, Problem, Service, ServiceId, SourceName, Stack,
@@ -32,6 +34,8 @@ use crate::registry::{self, Registry, RegistryError};
 use choose::Choice;
 pub use follow::Following;
 use follow::{Base, Followed, Follows, Judgement};
+use verify::Inquiry;
+pub use verify::{Asks, Gate, Tries};
 
 /// Questions at all registries at a time.
 const AT_ONCE: usize = 32;
@@ -53,6 +57,8 @@ pub struct Context<'a> {
     pub platform: &'a Platform,
     /// What following the registry takes; `None` where nobody follows it, and what was decided before stands.
     pub following: Option<Following<'a>>,
+    /// What is asked of images before they run; `None` where nothing is.
+    pub gate: Option<Gate<'a>>,
 }
 
 /// One stack as it was read.
@@ -98,7 +104,9 @@ pub struct Resolved {
     pub new_pins: Pins,
     /// What registries said, with what they said just now; `None` where nobody follows them.
     pub polls: Option<Polls>,
-    /// When following them may lead to something else, though nothing else happens.
+    /// What was found out about images that something is asked of; `None` where nothing is.
+    pub proofs: Option<Proofs>,
+    /// When asking again may lead to something else, though nothing else happens.
     pub next_poll: Option<Timestamp>,
 }
 
@@ -106,8 +114,12 @@ pub struct Resolved {
 ///
 /// Every distinct tag is asked for once. A failure concerns the services with that tag alone.
 pub async fn resolve(loaded: Loaded, context: &Context<'_>) -> Resolved {
+    let mut inquiry = match context.gate {
+        Some(gate) => Some(Inquiry::new(gate).await),
+        None => None,
+    };
     let followed = match &context.following {
-        Some(following) => follow::follow(&loaded.stacks, context, following).await,
+        Some(following) => follow::follow(&loaded.stacks, context, following, &mut inquiry).await,
         None => Followed::default(),
     };
     let mut answers = ask(questions(&loaded.stacks, &followed, context), context).await;
@@ -125,10 +137,15 @@ pub async fn resolve(loaded: Loaded, context: &Context<'_>) -> Resolved {
         let LoadedStack { name, source, commit, .. } = stack;
         stacks.insert(name.clone(), DesiredStack { name, source, commit, content });
     }
+    let (mut polls, mut next_poll) = (followed.polls, followed.next);
+    if let Some(inquiry) = &mut inquiry {
+        let next = verify::verify(&mut stacks, inquiry, &mut polls, context).await;
+        next_poll = next_poll.into_iter().chain(next).min();
+    }
     let Loaded { host, sources_read, sources_configured, .. } = loaded;
     let desired = DesiredState { host, stacks, sources_read, sources_configured };
-    let polls = context.following.is_some().then_some(followed.polls);
-    Resolved { desired, new_pins, polls, next_poll: followed.next }
+    let polls = context.following.is_some().then_some(polls);
+    Resolved { desired, new_pins, polls, proofs: inquiry.map(Inquiry::into_proofs), next_poll }
 }
 
 /// The second half of a pin's key: a hash of the reference as written, without a digest. A hash, because an
@@ -204,7 +221,9 @@ fn choice(stack: &Stack, service: &Service, context: &Context<'_>) -> Choice {
 fn recorded<'a>(id: &ServiceId, service: &Service, context: &Context<'a>) -> Option<&'a Pin> {
     let pin = context.pins.0.get(&(id.clone(), pin_key(&service.image)))?;
     let is_written = pin.chosen.as_ref().is_none_or(|chosen| chosen.tag.is_none());
-    (service.tag_rule().is_some() || is_written).then_some(pin)
+    // What was not let in has never run: the line may mean something else by now.
+    let was_let_in = context.gate.is_none_or(|gate| !gate.doubts(&service.image, &pin.digest));
+    (was_let_in && (service.tag_rule().is_some() || is_written)).then_some(pin)
 }
 
 fn deployment(
@@ -270,7 +289,7 @@ fn pinned_at(service: &Service, tag: &str, digest: Digest, origin: PinOrigin) ->
     };
     let image = PinnedImage::new(&image, digest);
     let hash = service.settings.hash(&image);
-    Pinned { image, hash, origin, remark: None, followed: None }
+    made(image, hash, origin, None)
 }
 
 /// Whether newer tags go into git. A tag that means another image by now is the same text there.
@@ -358,5 +377,14 @@ fn is_silence(error: &RegistryError) -> bool {
 fn pinned(service: &Service, digest: Digest, origin: PinOrigin, remark: Option<String>) -> Pinned {
     let image = PinnedImage::new(&service.image, digest);
     let hash = service.settings.hash(&image);
-    Pinned { image, hash, origin, remark, followed: None }
+    made(image, hash, origin, remark)
+}
+
+fn made(
+    image: PinnedImage,
+    hash: crate::model::SpecHash,
+    origin: PinOrigin,
+    remark: Option<String>,
+) -> Pinned {
+    Pinned { image, hash, origin, remark, followed: None, barred: None, unverified: None }
 }

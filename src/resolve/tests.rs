@@ -75,6 +75,16 @@ impl World {
         services: Vec<Service>,
         following: Option<Following<'_>>,
     ) -> Resolved {
+        self.resolve_behind(services, following, None).await
+    }
+
+    /// The same, where something is asked of images.
+    pub async fn resolve_behind(
+        &self,
+        services: Vec<Service>,
+        following: Option<Following<'_>>,
+        gate: Option<Gate<'_>>,
+    ) -> Resolved {
         let name = StackName::new("shop");
         let stack = LoadedStack {
             name: name.clone(),
@@ -96,6 +106,7 @@ impl World {
             waits: &|_, about| self.trouble.clone().filter(|trouble| trouble.about == about),
             platform: &Platform("linux/arm64".into()),
             following,
+            gate,
         };
         resolve(loaded, &context).await
     }
@@ -465,6 +476,7 @@ async fn a_stack_that_cannot_be_used_stays_known_with_its_problems() {
         waits: &|_, _| None,
         platform: &Platform("linux/amd64".into()),
         following: None,
+        gate: None,
     };
     let broken = LoadedStack {
         name: "shop".into(),

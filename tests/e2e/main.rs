@@ -14,6 +14,10 @@ mod support;
 #[path = "../support/markdown.rs"]
 #[expect(dead_code, reason = "tests of pages alone ask more of it")]
 mod markdown;
+#[path = "../support/cosign.rs"]
+mod cosign;
+#[path = "../support/signer.rs"]
+mod signer;
 #[path = "../support/gateway.rs"]
 #[expect(dead_code, reason = "tests of registries alone ask more of it")]
 mod gateway;
@@ -63,6 +67,7 @@ mod terminal;
 mod tour;
 mod turns;
 mod verified;
+mod verified_images;
 mod vocabulary;
 mod windows;
 mod write_back;

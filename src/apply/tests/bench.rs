@@ -549,6 +549,8 @@ fn deployment(stack: &StackName, services: Vec<Wanted>) -> Deployment {
             origin: PinOrigin::Registry,
             remark: None,
             followed: None,
+            barred: None,
+            unverified: None,
         });
         pinned.insert(name, DesiredService { service: wanted.service, image });
     }

@@ -245,6 +245,7 @@ async fn want(bench: &mut Bench, text: &str, env: &str) {
         waits: &|_, _| None,
         platform: &crate::model::Platform("linux/amd64".into()),
         following: None,
+        gate: None,
     };
     bench.desired = resolve::resolve(loaded, &context).await.desired;
 }

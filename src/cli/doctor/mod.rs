@@ -7,6 +7,7 @@ mod decrypt;
 mod disk;
 mod engine;
 mod expiry;
+mod images;
 mod permissions;
 mod policy;
 mod registries;
@@ -86,7 +87,7 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
     }
     let now = Timestamp::now();
     let config = Arc::new(world.config.clone());
-    let (engine, containers, (sources, policy), state, disk, permissions, unit) = tokio::join!(
+    let (engine, containers, (sources, policy), state, disk, permissions, images, unit) = tokio::join!(
         within("engine", engine::look(&world)),
         within("containers", containers::look(&world)),
         // Each source and each registry has its own limit.
@@ -96,10 +97,11 @@ pub async fn run(global: &Global, args: &Doctor) -> Result<u8, Trouble> {
         aside("env_dir", &config, |config| {
             permissions::look(config).into_iter().chain(decrypt::look(&config.decrypt)).collect()
         }),
+        aside("policy.images", &config, images::look),
         aside("unit file", &config, |config| unit::look(Path::new("/"), config)),
     );
     let findings: Vec<Finding> =
-        [engine, containers, sources, policy, disk, state, permissions, unit]
+        [engine, containers, sources, policy, disk, state, permissions, images, unit]
             .into_iter()
             .flatten()
             .collect();

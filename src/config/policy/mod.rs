@@ -10,6 +10,7 @@ use schemars::JsonSchema;
 use serde::Deserialize;
 
 use self::words::{Demand, Listed, Text, Word};
+use super::images;
 use super::resolve::{Problems, wrong};
 use crate::model::{Problem, ServiceName, StackName};
 use crate::policy::{Exception, Policy, Preset, Rule, Setting, Values};
@@ -74,6 +75,8 @@ pub(super) struct Written {
     pub(super) limits: Option<Demand>,
     /// Variables in git whose names say that they are secrets. A list names variables that are none.
     pub(super) literal_secrets: Option<Listed>,
+    /// What is asked of images before they run: signatures, an age, programs that look at them (`docs/verified-images.md`).
+    pub(super) images: Option<Vec<images::Written>>,
     /// What single stacks may do all the same.
     pub(super) exceptions: Option<Vec<WrittenException>>,
 }

@@ -70,6 +70,7 @@ impl Host {
             metrics: Arc::default(),
             sources: Vec::new(),
             rounds: Rounds::default(),
+            programs: crate::inspector::Programs::new(None),
         };
         let (history, stop) = (History::in_memory().unwrap(), CancellationToken::new());
         let now = bench.now;

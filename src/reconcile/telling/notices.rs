@@ -11,7 +11,7 @@ use crate::config::Recipient;
 use crate::history::{
     Filter, GenerationRow, History, HistoryError, Letter, SourceState, StackReport,
 };
-use crate::model::desired::StackContent;
+use crate::model::desired::{Barred, StackContent};
 use crate::model::event::Told;
 use crate::model::polls::{Polls, Repository};
 use crate::model::{DesiredStack, Event, Masks, ServiceOutcome, StackName, Subject, Trigger};
@@ -316,6 +316,12 @@ fn blocked(verdict: &Verdict, about: &str, masks: &Masks) -> Condition {
         Verdict::Blocked(Block::Image { message, .. } | Block::World { message, .. }) => {
             Condition::Ill(failed(message))
         }
+        Verdict::Blocked(Block::Barred(barred)) => match barred {
+            Barred::Refused { why, .. } | Barred::Unknown { why, .. } => {
+                Condition::Ill(failed(why))
+            }
+            Barred::Young { .. } => Condition::Open,
+        },
         // Whatever it waits for has a message of its own, or an hour.
         Verdict::Blocked(
             Block::On(_)

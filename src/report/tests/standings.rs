@@ -3,6 +3,7 @@ use std::collections::BTreeMap;
 use super::world::*;
 use crate::engine::EngineError;
 use crate::history::{SourceReport, SourceState, StackReport};
+use crate::model::desired::Barred;
 use crate::model::memory::{HeldBy, Hold, HoldScope};
 use crate::model::observed::{EngineInfo, ObservedContainer};
 use crate::model::{
@@ -80,6 +81,17 @@ fn a_verdict_becomes_a_state_and_a_stack_has_its_worst() {
     let on = Block::On(vec![id("shop/db")]);
     check(Verdict::Blocked(on), fine(), State::Pending, ExitCode::Good);
     check(Verdict::Blocked(Block::RunningJob), fine(), State::Progressing, ExitCode::Good);
+    let (why, hint, since) = (SECRET.to_owned(), None, now());
+    let refused = Barred::Refused { why: why.clone(), hint: hint.clone(), since, again: None };
+    let unknown = Barred::Unknown { why: why.clone(), hint, since, again: Some(now()) };
+    let young = Barred::Young { why, until: now() };
+    for (barred, state, code) in [
+        (refused, State::Rejected, ExitCode::Failed),
+        (unknown, State::Failed, ExitCode::Failed),
+        (young, State::Pending, ExitCode::Good),
+    ] {
+        check(Verdict::Blocked(Block::Barred(barred)), fine(), state, code);
+    }
 }
 
 #[test]

@@ -148,6 +148,8 @@ fn service(name: &ServiceName) -> DesiredService {
         origin: PinOrigin::Record,
         remark: None,
         followed: None,
+        barred: None,
+        unverified: None,
     };
     DesiredService { service, image: Ok(pinned) }
 }

@@ -14,6 +14,7 @@ use super::{
     WireRemark, history,
 };
 use crate::history::{GenerationRow, GoodService};
+use crate::model::desired::Barred;
 use crate::model::memory::{HeldBy, HoldScope, Memory};
 use crate::model::spec::{Attachment, ExposedPort, Mount, MountSource, PortBinding};
 use crate::model::stack::Condition;
@@ -298,6 +299,12 @@ impl<'a> Page<'a> {
             Verdict::Blocked(Block::Trouble(trouble)) => ExplainKept {
                 since: Some(trouble.since),
                 next_try_at: Some(trouble.next_try),
+                ..kept
+            },
+            Verdict::Blocked(Block::Barred(barred)) => ExplainKept {
+                how: if matches!(barred, Barred::Refused { .. }) { "rejected" } else { kept.how },
+                since: barred.since(),
+                next_try_at: barred.again(),
                 ..kept
             },
             Verdict::Blocked(Block::Window(waiting)) => {

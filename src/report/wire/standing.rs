@@ -13,6 +13,7 @@ use super::status::{
 };
 use crate::engine::EngineError;
 use crate::history::{Pressure, SourceReport, StackReport};
+use crate::model::desired::Barred;
 use crate::model::observed::EngineInfo;
 use crate::model::{
     DesiredService, DesiredState, GenerationNumber, HostName, ImageRef, Masks, ObservedContainer,
@@ -139,8 +140,14 @@ fn known(standing: &Standing<'_>, name: &StackName) -> StatusStack {
 
 fn remarks(standing: &Standing<'_>, name: &StackName) -> Vec<WireRemark> {
     let deployment = standing.desired.and_then(|desired| desired.deployment(name));
-    let remarks = deployment.into_iter().flat_map(|deployment| &deployment.stack.remarks);
-    remarks.map(WireRemark::from).collect()
+    let written = deployment.into_iter().flat_map(|deployment| &deployment.stack.remarks);
+    let unverified = deployment.into_iter().flat_map(|deployment| {
+        deployment.services.values().filter_map(|desired| {
+            let text = desired.image.as_ref().ok()?.unverified.clone()?;
+            Some(WireRemark::of_service(desired.service.name.as_str(), text))
+        })
+    });
+    written.map(WireRemark::from).chain(unverified).collect()
 }
 
 /// Stacks that git does not name: to be removed, orphaned, or known from the last pass only.
@@ -220,6 +227,7 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
     let desired = desired_service(standing, id);
     let held = change.verdict.held();
     let trouble = change.verdict.trouble();
+    let barred = change.verdict.barred();
     StatusService {
         state,
         held_by: state::held_by(&change.verdict),
@@ -236,8 +244,8 @@ fn judged(standing: &Standing<'_>, change: &Change) -> StatusService {
         reason,
         hint,
         follows: desired.and_then(|desired| follows(desired, &masks)),
-        failing_since: trouble.map(|trouble| trouble.since),
-        next_try_at: trouble.map(|trouble| trouble.next_try),
+        failing_since: trouble.map(|trouble| trouble.since).or(barred.and_then(Barred::since)),
+        next_try_at: trouble.map(|trouble| trouble.next_try).or(barred.and_then(Barred::again)),
         desired: state::is_desired(&change.verdict),
         ..bare(id, &containers, &masks)
     }

@@ -13,6 +13,7 @@ use crate::model::polls::{Built, Heard, ImageFacts, Polls, TagKey, TagState, Unk
 use crate::model::update::Update;
 use crate::model::{Digest, PinnedImage};
 use crate::resolve::tags::{self, Choice};
+use crate::resolve::verify::{Inquiry, Standing};
 use crate::resolve::words;
 
 /// What becomes of a service that follows its registry.
@@ -46,10 +47,10 @@ enum Verdict {
 pub(super) fn judge(
     follower: &Follower<'_>,
     polls: &Polls,
-    following: &Following<'_>,
+    (following, inquiry): (&Following<'_>, Option<&Inquiry<'_>>),
     offline: bool,
 ) -> Result<(Judgement, Option<Timestamp>), Question> {
-    let look = Look { follower, polls, following, offline, next: Cell::default() };
+    let look = Look { follower, polls, following, inquiry, offline, next: Cell::default() };
     let judgement = look.judge()?;
     Ok((judgement, look.next.get()))
 }
@@ -65,6 +66,8 @@ struct Look<'a> {
     follower: &'a Follower<'a>,
     polls: &'a Polls,
     following: &'a Following<'a>,
+    /// What is asked of images before they run.
+    inquiry: Option<&'a Inquiry<'a>>,
     offline: bool,
     /// The first time at which something that was looked at is another.
     next: Cell<Option<Timestamp>>,
@@ -177,6 +180,7 @@ impl Look<'_> {
             return Ok(Verdict::Same);
         }
         let image = PinnedImage::new(&service.image.with_tag(tag), digest.clone());
+        let written = tag;
         let tag = service.shown_tag(tag);
         if (self.following.rejected)(id, &service.settings.hash(&image)) {
             return Ok(Verdict::No(format!("{tag} ({}) has failed here", digest.short())));
@@ -187,7 +191,25 @@ impl Look<'_> {
         let min_age = service.update.as_ref().filter(|update| update.min_age.is_some());
         let young =
             min_age.map(|update| self.too_young(tag, digest, update)).transpose()?.flatten();
-        Ok(young.map_or(Verdict::Good, Verdict::No))
+        match young {
+            Some(young) => Ok(Verdict::No(young)),
+            None => self.proven(written, digest),
+        }
+    }
+
+    /// Whether the operator lets it run.
+    fn proven(&self, tag: &str, digest: &Digest) -> Result<Verdict, Question> {
+        let Some(inquiry) = self.inquiry else { return Ok(Verdict::Good) };
+        let standing = inquiry.judge(self.polls, &self.follower.subject(tag, digest));
+        let asks = |question| Question::Proof(tag.to_owned(), digest.clone(), question);
+        Ok(match standing.map_err(asks)? {
+            // What is left open is said once it is known which image is taken.
+            Standing::Good | Standing::Open(_) => Verdict::Good,
+            Standing::Barred(barred) => {
+                self.again_at(barred.again());
+                Verdict::No(barred.why().to_owned())
+            }
+        })
     }
 
     /// An index that changed for other platforms is nothing new for this one.

@@ -13,11 +13,14 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use jiff::Timestamp;
 
+use super::verify::{self, Inquiry, Subject};
 use super::{AT_ONCE, Context, LoadedStack, choose, words};
 use crate::model::desired::{Chosen, PinOrigin};
 use crate::model::polls::{Built, Heard, Polls, Repository, TagKey, TagState, Unknown};
 use crate::model::pull_policy::PullPolicy;
-use crate::model::{Digest, ImageRef, PinnedImage, Platform, Service, ServiceId, SpecHash, Stack};
+use crate::model::{
+    Digest, ImageRef, Masks, PinnedImage, Platform, Service, ServiceId, SpecHash, Stack,
+};
 use crate::registry::{Etag, Polled, Registry, RegistryError};
 pub(super) use judge::Judgement;
 
@@ -46,6 +49,21 @@ pub(super) struct Follower<'a> {
     pub base: Option<Base>,
     /// The images that its containers run, each as its digests.
     pub runs: Vec<BTreeSet<Digest>>,
+    /// What is blotted out of what others say.
+    pub masks: &'a Masks,
+}
+
+impl Follower<'_> {
+    /// An image that it may take.
+    fn subject(&self, tag: &str, digest: &Digest) -> Subject<'_> {
+        Subject {
+            id: self.id.clone(),
+            image: PinnedImage::new(&self.service.image.with_tag(tag), digest.clone()),
+            shown: format!("{} ({})", self.service.shown_tag(tag), digest.short()),
+            platform: self.platform.clone(),
+            masks: self.masks,
+        }
+    }
 }
 
 /// An image that a service stands at.
@@ -69,6 +87,8 @@ pub(super) enum Question {
     Child(Digest, Platform),
     /// When an image was built.
     Built(Digest, Platform),
+    /// Whether an image, under one of its tags, has what the operator asks of it.
+    Proof(String, Digest, verify::Question),
 }
 
 /// An answer, as it is remembered.
@@ -78,6 +98,7 @@ enum Answer {
     Child(Option<Digest>),
     Built(Built),
     Nothing(Unknown),
+    Proof(verify::Answer),
 }
 
 /// What came of following for one service.
@@ -112,6 +133,7 @@ pub(super) async fn follow(
     stacks: &[LoadedStack],
     context: &Context<'_>,
     following: &Following<'_>,
+    inquiry: &mut Option<Inquiry<'_>>,
 ) -> Followed {
     let followers: Vec<Follower<'_>> = super::services(stacks)
         .filter_map(|(stack, service)| follower(stack, service, context, following))
@@ -119,15 +141,15 @@ pub(super) async fn follow(
     let mut polls = following.polls.clone();
     // Every answer is remembered, a failure too, so that no question comes twice.
     loop {
-        let mut questions: BTreeMap<(Repository, Question), (&ImageRef, Duration)> =
-            BTreeMap::new();
+        let mut questions: BTreeMap<(Repository, Question), &Follower<'_>> = BTreeMap::new();
         let mut services = BTreeMap::new();
         let mut next: Option<Timestamp> = None;
         for follower in &followers {
-            match judge::judge(follower, &polls, following, context.offline) {
+            let asking = (following, inquiry.as_ref());
+            match judge::judge(follower, &polls, asking, context.offline) {
                 Err(question) => {
                     let key = (follower.repository.clone(), question);
-                    questions.insert(key, (&follower.service.image, follower.every));
+                    questions.insert(key, follower);
                 }
                 Ok((judgement, again)) => {
                     next = next.into_iter().chain(again).min();
@@ -139,27 +161,38 @@ pub(super) async fn follow(
         if questions.is_empty() {
             return Followed { polls, services, next };
         }
-        let asking = questions.into_iter().map(|((repository, question), (image, every))| {
-            let registry = context.registry;
-            let before = &polls;
+        let asking = questions.into_iter().map(|((repository, question), follower)| {
+            let (registry, before, inquiry) = (context.registry, &polls, inquiry.as_ref());
+            let now = following.now;
             async move {
-                let answer =
-                    ask(registry, image, &repository, &question, before, every, following.now)
-                        .await;
-                (repository, question, answer)
+                let answer = match (&question, inquiry) {
+                    (Question::Proof(tag, digest, question), Some(inquiry)) => {
+                        let subject = follower.subject(tag, digest);
+                        Answer::Proof(inquiry.ask(registry, before, &subject, *question).await)
+                    }
+                    _ => ask(registry, follower, &repository, &question, before, now).await,
+                };
+                (repository, question, follower, answer)
             }
         });
         let answers: Vec<_> =
             futures_util::stream::iter(asking).buffer_unordered(AT_ONCE).collect().await;
-        for (repository, question, answer) in answers {
-            remember(&mut polls, repository, question, answer, following.now);
+        for (repository, question, follower, answer) in answers {
+            match (question, answer, inquiry.as_mut()) {
+                (Question::Proof(tag, digest, _), Answer::Proof(answer), Some(inquiry)) => {
+                    inquiry.take(answer, &mut polls, &follower.subject(&tag, &digest));
+                }
+                (question, answer, _) => {
+                    remember(&mut polls, repository, question, answer, following.now);
+                }
+            }
         }
     }
 }
 
 /// The service, if it follows its registry.
 fn follower<'a>(
-    stack: &Stack,
+    stack: &'a Stack,
     service: &'a Service,
     context: &Context<'_>,
     following: &Following<'_>,
@@ -178,6 +211,7 @@ fn follower<'a>(
         platform: service.settings.platform.clone().unwrap_or_else(|| context.platform.clone()),
         base: base(&id, service, context),
         runs: choose::images_running(&id, &service.image, context.observed),
+        masks: &stack.masks,
         service,
         id,
     })
@@ -206,13 +240,13 @@ fn base(id: &ServiceId, service: &Service, context: &Context<'_>) -> Option<Base
 
 async fn ask(
     registry: &dyn Registry,
-    image: &ImageRef,
+    follower: &Follower<'_>,
     repository: &Repository,
     question: &Question,
     before: &Polls,
-    every: Duration,
     now: Timestamp,
 ) -> Answer {
+    let (image, every) = (&follower.service.image, follower.every);
     let unknown = |error: &RegistryError| {
         Unknown::new(words::of_registry(error), error.retry_after(), every, now)
     };
@@ -259,6 +293,8 @@ async fn ask(
                 Err(error) => Answer::Nothing(unknown(&error)),
             }
         }
+        // Asked by the inquiry alone.
+        Question::Proof(..) => Answer::Proof(verify::Answer::Proofs(Vec::new())),
     }
 }
 
@@ -294,12 +330,17 @@ fn remember(
         }
         // Each question has its own kind of answer.
         (
-            Question::Tag(_) | Question::List | Question::Child(..) | Question::Built(..),
+            Question::Tag(_)
+            | Question::List
+            | Question::Child(..)
+            | Question::Built(..)
+            | Question::Proof(..),
             Answer::Tag(_)
             | Answer::List(_)
             | Answer::Child(_)
             | Answer::Built(_)
-            | Answer::Nothing(_),
+            | Answer::Nothing(_)
+            | Answer::Proof(_),
         ) => {}
     }
 }
