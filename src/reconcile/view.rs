@@ -110,7 +110,7 @@ impl Scene<'_> {
     /// What the operator asks of images; `None` for nothing.
     fn gate<'a>(&'a self, world: &'a World) -> Option<Gate<'a>> {
         let rules = world.config.images.as_slice();
-        (!rules.is_empty()).then(|| Gate {
+        (!rules.is_empty()).then_some(Gate {
             rules,
             proofs: self.proofs,
             asks: self.asks,

@@ -52,7 +52,13 @@ impl Keys {
                 SectionKind::Certificate => {
                     return Err("it holds a certificate; a public key is asked for".to_owned());
                 }
-                _ => return Err("it holds something else than public keys".to_owned()),
+                SectionKind::PrivateKey
+                | SectionKind::RsaPrivateKey
+                | SectionKind::EcPrivateKey
+                | SectionKind::Crl
+                | SectionKind::Csr
+                | SectionKind::EchConfigList
+                | _ => return Err("it holds something else than public keys".to_owned()),
             }
         }
         match keys.len() {
