@@ -133,6 +133,13 @@ fn values_of_env_files_appear_in_no_output_and_in_no_state() {
         ("refused-@ID@/compose.yaml", REFUSED),
         ("malformed-@ID@/compose.yaml", MALFORMED),
     ]);
+    // What the policy has to say of a value is as hidden as the value.
+    let denied = host.run(&["plan", "-vv", "--output", "json"]);
+    denied.ends(1).says("policy-host_binds").says("mounts what the server says");
+    assert_hidden("what is denied", denied.everything().as_bytes());
+    let config = host.read("config.yaml") + "policy: {host_binds: allow}\n";
+    std::fs::write(host.path("config.yaml"), config).unwrap();
+
     let first = host.run(&["reconcile", "--once", "-vv", "--output", "json"]);
     first.ends(1).says("the key is ••• •••").says("/nowhere/•••").says("/bin/•••");
     assert_hidden("the first pass", first.everything().as_bytes());
