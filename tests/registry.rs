@@ -1,6 +1,10 @@
 //! [`Distribution`] against the reference registry, straight and through a gateway that keeps a log.
 
-#![expect(clippy::expect_used, reason = "what a test cannot do without ends it")]
+#![expect(
+    clippy::expect_used,
+    clippy::unwrap_used,
+    reason = "what a test cannot do without ends it"
+)]
 
 #[path = "support/cosign.rs"]
 mod cosign;

@@ -158,7 +158,7 @@ async fn what_says_of_itself_that_it_signs_an_image_is_found_where_a_registry_li
     scene.cosign.list(digest, &[good.clone(), bad.clone()]);
     scene.check(Beside::Referrers, &ours.pem()).await.expect("it is good");
     assert_eq!(scene.check(Beside::Tag, &ours.pem()).await, Err(Refusal::NotSigned));
-    scene.cosign.list(digest, &[bad.clone()]);
+    scene.cosign.list(digest, std::slice::from_ref(&bad));
     assert_eq!(scene.check(Beside::Referrers, &ours.pem()).await, Err(Refusal::OtherKey(1)));
     scene.cosign.list(digest, &[bill.clone()]);
     assert_eq!(scene.check(Beside::Referrers, &ours.pem()).await, Err(Refusal::NotSigned));
