@@ -712,6 +712,7 @@ async fn ours_are_inspected_and_all_others_only_listed() {
         assert!(!foreign.running);
         let shown = observed.network(&network.name).unwrap();
         assert!(shown.internal && shown.driver == "bridge" && shown.subnets.len() == 1);
+        assert_eq!(shown.ipam_options, network.ipam_options);
     }
     let info = world.engine.info().await.unwrap();
     assert!(!info.version.is_empty() && info.os == "linux" && info.api_version.starts_with("1."));

@@ -298,6 +298,8 @@ pub struct ObservedNetwork {
     pub driver_opts: BTreeMap<String, String>,
     /// Who manages its addresses; `default` is the engine itself.
     pub ipam_driver: String,
+    /// Options for whoever that is.
+    pub ipam_options: BTreeMap<String, String>,
     /// Subnets, as the engine chose or was told.
     pub subnets: Vec<super::stack::Subnet>,
     /// All labels.

@@ -71,8 +71,9 @@ fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
     if let (Some(wanted), Some(has)) = (wanted.enable_ipv4, has.enable_ipv4) {
         compare("enable_ipv4", has, wanted);
     }
+    let is_made_by_us = has.labels.contains_key(labels::SOURCE);
     // The engine may be configured to give IPv6 to whoever does not speak of it, as Compose does not.
-    if wanted.enable_ipv6 || has.labels.contains_key(labels::SOURCE) {
+    if wanted.enable_ipv6 || is_made_by_us {
         compare("enable_ipv6", has.enable_ipv6, wanted.enable_ipv6);
     }
     let ipam = wanted.ipam_driver.as_deref().unwrap_or("default");
@@ -80,10 +81,14 @@ fn differences(wanted: &Network, has: &ObservedNetwork) -> Vec<Difference> {
         differences.push(Difference::shown("ipam.driver", &*has.ipam_driver, ipam));
     }
     // By name alone: an option may be a password.
-    for (name, value) in &wanted.driver_opts {
-        if has.driver_opts.get(name) != Some(value) {
-            differences.push(Difference::hidden(format!("driver_opts.{name}")));
-        }
+    let mut options = vec![("driver_opts", &wanted.driver_opts, &has.driver_opts)];
+    // Compose makes a network without those that are written.
+    if is_made_by_us {
+        options.push(("ipam.options", &wanted.ipam_options, &has.ipam_options));
+    }
+    for (field, wanted, has) in options {
+        let changed = wanted.iter().filter(|(name, value)| has.get(*name) != Some(*value));
+        differences.extend(changed.map(|(name, _)| Difference::hidden(format!("{field}.{name}"))));
     }
     for subnet in &wanted.subnets {
         if !has.subnets.iter().any(|other| is_as_written(subnet, other)) {
@@ -148,6 +153,7 @@ mod tests {
             attachable: false,
             driver_opts: BTreeMap::new(),
             ipam_driver: "default".to_owned(),
+            ipam_options: BTreeMap::new(),
             subnets: vec![subnet(["10.1.0.0/16", "", "10.1.0.1"])],
             labels: BTreeMap::new(),
         }
@@ -192,7 +198,18 @@ mod tests {
         let options = BTreeMap::from([("parent".to_owned(), "eth0".to_owned())]);
         let option = Network { driver_opts: options.clone(), ..wanted() };
         check(&option, &has(), &["driver_opts.parent changed"]);
-        check(&option, &ObservedNetwork { driver_opts: options, ..has() }, &[]);
+        check(&option, &ObservedNetwork { driver_opts: options.clone(), ..has() }, &[]);
+    }
+
+    #[test]
+    fn options_of_who_manages_addresses_are_compared_where_we_made_the_network() {
+        let options = BTreeMap::from([("pool".to_owned(), "a".to_owned())]);
+        let wanted = Network { ipam_options: options.clone(), ..wanted() };
+        check(&wanted, &has(), &[]);
+        let labels = BTreeMap::from([(labels::SOURCE.to_owned(), "git".to_owned())]);
+        let ours = ObservedNetwork { labels, ..has() };
+        check(&wanted, &ours, &["ipam.options.pool changed"]);
+        check(&wanted, &ObservedNetwork { ipam_options: options, ..ours }, &[]);
     }
 
     #[test]

@@ -93,6 +93,7 @@ impl World {
         let network = Network {
             internal: true,
             attachable: true,
+            ipam_options: [("purpose".to_owned(), "test".to_owned())].into(),
             subnets: subnet.into_iter().collect(),
             ..Network::plain(self.named(name).as_str().into())
         };

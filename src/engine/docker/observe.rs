@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use bollard::errors::Error;
 use bollard::models::{
-    ContainerSummary, ContainerSummaryStateEnum as State, ImageSummary, Ipam, Network, Volume,
+    ContainerSummary, ContainerSummaryStateEnum as State, ImageSummary, IpamConfig, Network, Volume,
 };
 use bollard::query_parameters::{
     InspectContainerOptions, ListContainersOptions, ListImagesOptions, ListNetworksOptions,
@@ -129,6 +129,7 @@ async fn networks(session: &Session) -> Result<Vec<ObservedNetwork>, Error> {
 }
 
 fn observed_network(listed: Network) -> ObservedNetwork {
+    let ipam = listed.ipam.unwrap_or_default();
     ObservedNetwork {
         id: listed.id.unwrap_or_default(),
         name: listed.name.unwrap_or_default(),
@@ -138,15 +139,16 @@ fn observed_network(listed: Network) -> ObservedNetwork {
         enable_ipv6: listed.enable_ipv6.unwrap_or(false),
         attachable: listed.attachable.unwrap_or(false),
         driver_opts: listed.options.into_iter().flatten().collect(),
-        ipam_driver: listed.ipam.as_ref().and_then(|ipam| ipam.driver.clone()).unwrap_or_default(),
-        subnets: listed.ipam.map(subnets).unwrap_or_default(),
+        ipam_driver: ipam.driver.unwrap_or_default(),
+        ipam_options: ipam.options.into_iter().flatten().collect(),
+        subnets: subnets(ipam.config),
         labels: listed.labels.into_iter().flatten().collect(),
     }
 }
 
-fn subnets(ipam: Ipam) -> Vec<Subnet> {
+fn subnets(configs: Option<Vec<IpamConfig>>) -> Vec<Subnet> {
     let written = |text: Option<String>| text.filter(|text| !text.is_empty());
-    ipam.config
+    configs
         .into_iter()
         .flatten()
         .map(|config| Subnet {

@@ -74,6 +74,7 @@ impl Host {
                 attachable: record.network.attachable,
                 driver_opts: record.network.driver_opts.clone(),
                 ipam_driver: record.network.ipam_driver.clone().unwrap_or_else(|| "default".into()),
+                ipam_options: record.network.ipam_options.clone(),
                 subnets: if record.network.subnets.is_empty() {
                     vec![Subnet { subnet: Some(record.subnet.to_string()), ..Subnet::default() }]
                 } else {
