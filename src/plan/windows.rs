@@ -224,3 +224,44 @@ fn is_image_new(judged: &Judged<'_>, pinned: &Pinned) -> bool {
     let mut digests = digests.peekable();
     digests.peek().is_none() || digests.any(|digest| digest.as_ref() != Some(pinned.image.digest()))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn waits(until: Option<i64>) -> Verdict {
+        let until = until.map(|second| Timestamp::from_second(second).unwrap());
+        let (window, owner) = ("Sat 02:00-05:00".to_owned(), Owner::Host);
+        let differences = vec![Difference::hidden("command")];
+        Verdict::Blocked(Block::Window(Waiting { behind: None, window, owner, until, differences }))
+    }
+
+    #[test]
+    fn who_waits_for_several_waits_for_the_last_of_them() {
+        let (early, late, never) = (waits(Some(10)), waits(Some(20)), waits(None));
+        let own = Verdict::Update(vec![Difference::hidden("image")]);
+        for (others, expected) in [
+            (vec![], None),
+            (vec![&early], Some(0)),
+            (vec![&early, &late], Some(1)),
+            (vec![&late, &early], Some(0)),
+            (vec![&late, &late], Some(0)),
+            (vec![&late, &never], Some(1)),
+            (vec![&never, &late], Some(0)),
+            // What waits for something else keeps nobody waiting for a window.
+            (vec![&late, &Verdict::Create], None),
+        ] {
+            let named = others.iter().enumerate().map(|(place, one)| (place.to_string(), *one));
+            let told = behind(named, &own);
+            assert_eq!(
+                told,
+                expected.map(|place: usize| Waiting {
+                    behind: Some(place.to_string()),
+                    differences: own.reasons(),
+                    ..others[place].waiting().unwrap().clone()
+                }),
+                "{others:?}"
+            );
+        }
+    }
+}

@@ -198,6 +198,7 @@ async fn a_changed_network_is_said_and_what_a_person_is_told_to_do_mends_it() {
         assert!(message.contains("shop_default") && message.contains("internal: false → true"));
         let commands = "`docker stop shop-db-1 shop-web-1 && docker network rm shop_default`";
         assert!(hint.as_ref().unwrap().contains(commands), "{hint:?}");
+        assert!(hint.as_ref().unwrap().ends_with("what was stopped"), "{hint:?}");
     }
     for name in ["shop-db-1", "shop-web-1"] {
         host.world.docker_stop(name).unwrap();
@@ -221,6 +222,8 @@ async fn who_is_on_a_changed_network_without_a_stack_is_named() {
     let Verdict::Blocked(Block::World { hint, .. }) = verdict(&plan, "shop/web") else { panic!() };
     let command = "docker network disconnect --force shop_default stranger && docker stop";
     assert!(hint.as_ref().unwrap().contains(command), "{hint:?}");
+    let told = "(not stranger, which no stack here describes)";
+    assert!(hint.as_ref().unwrap().ends_with(told), "{hint:?}");
 }
 
 #[tokio::test(start_paused = true)]

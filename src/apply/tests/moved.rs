@@ -2,7 +2,7 @@
 
 use super::bench::*;
 use crate::model::memory::{HeldBy, HoldScope};
-use crate::model::spec::MountSource;
+use crate::model::spec::{Mount, MountSource};
 use crate::model::stack::Condition;
 use crate::plan::{Block, Held, Verdict};
 
@@ -102,6 +102,35 @@ async fn a_volume_that_only_the_engine_has_a_name_for_counts_as_data() {
     assert!(held(&plan, "store/db").why.contains("the anonymous volume"));
     confirm(&host, "store/db");
     host.converge().await;
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_volume_without_a_name_is_left_behind_unless_it_is_mounted_where_it_was_or_given_up() {
+    let mut host = Bench::new();
+    let app = host.app();
+    host.want("shop", [service("db", &app).mount(MountSource::Anonymous)]);
+    host.converge().await;
+    let volume = host.container("shop-db-1").anonymous_volumes["/data"].clone();
+    host.forget("shop");
+    let mounted = |target: &str, name: &str| {
+        let mount = Mount::new(target, MountSource::volume(name), false);
+        service("db", &app).with(|service| service.settings.mounts = vec![mount])
+    };
+    let scratch = service("db", &app).with(|service| {
+        service.settings.tmpfs.insert("/data".into(), String::new());
+    });
+    for (what, wanted, is_asked) in [
+        ("nothing there", service("db", &app), true),
+        ("another volume there", mounted("/data", "other"), true),
+        ("it, elsewhere", mounted("/elsewhere", volume.as_str()), true),
+        ("it, there", mounted("/data", volume.as_str()), false),
+        ("memory there", scratch, false),
+    ] {
+        host.want("store", [wanted]);
+        let plan = host.plan().await;
+        let verdict = verdict(&plan, "store/db");
+        assert_eq!(matches!(verdict, Verdict::Held(_)), is_asked, "{what}: {verdict:?}");
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use super::bench::*;
 use crate::engine::fake::ImageBehaviour;
 use crate::model::memory::HoldScope;
 use crate::model::{Problem, StackContent};
-use crate::plan::{MostRemovals, Verdict};
+use crate::plan::{MostRemovals, Step, Verdict};
 
 async fn two_stacks() -> Bench {
     let mut host = Bench::new();
@@ -56,7 +56,8 @@ async fn the_guard_keeps_what_would_be_removed_in_bulk() {
 async fn the_guard_allows_what_the_operator_says_and_tells_of_what_is_more() {
     for (most, told) in [
         (MostRemovals::Percent(30), Some("more than 30 %")),
-        (MostRemovals::Percent(70), None),
+        (MostRemovals::Percent(66), Some("more than 66 %")),
+        (MostRemovals::Percent(67), None),
         (MostRemovals::Count(1), Some("more than 1;")),
         (MostRemovals::Count(2), None),
     ] {
@@ -68,6 +69,24 @@ async fn the_guard_allows_what_the_operator_says_and_tells_of_what_is_more() {
         let why = verdict(&plan, "shop/db").held().map(|held| held.why.as_str());
         let is_told = |told: &str| why.is_some_and(|why| why.contains(told));
         assert!(told.map_or(why.is_none(), is_told), "{most:?}: {why:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_guard_lets_go_as_many_as_are_said_and_one_whatever_is_said() {
+    let mut host = two_stacks().await;
+    let app = host.app();
+    host.want("blog", [service("web", &app), service("db", &app)]);
+    host.converge().await;
+    host.rules.allow_removals = false;
+    host.forget("shop");
+    host.rules.removals_max = MostRemovals::Percent(50);
+    assert_eq!(*verdict(&host.plan().await, "shop/db"), Verdict::Remove, "just two of four");
+    host.converge().await;
+    host.want("blog", [service("web", &app)]);
+    for none in [MostRemovals::Percent(0), MostRemovals::Count(0)] {
+        host.rules.removals_max = none;
+        assert_eq!(*verdict(&host.plan().await, "blog/db"), Verdict::Remove, "{none:?}");
     }
 }
 
@@ -150,8 +169,11 @@ async fn a_network_that_a_service_left_goes_with_the_pass_after() {
     host.want("shop", [service("web", &app).networks(&["front", "back"])]);
     host.converge().await;
     host.want("shop", [service("web", &app).networks(&["front"])]);
-    host.pass().await;
-    host.converge().await;
+    let pass = host.pass().await;
+    let removes = |step: &Step| matches!(step, Step::RemoveNetwork(_));
+    assert!(!pass.plan.steps.iter().any(|planned| removes(&planned.step)));
+    let pass = host.converge().await;
+    assert!(pass.plan.steps.iter().any(|planned| removes(&planned.step)));
     assert!(host.world.normalised().contains("networks: shop_front\n"));
 }
 

@@ -229,6 +229,25 @@ async fn a_lost_record_keeps_no_container_from_being_mended() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_container_of_the_wanted_spec_is_mended_and_another_name_waits() {
+    let mut host = Bench::new();
+    let app = host.app();
+    let web = |app| service("web", app).memory(1 << 28);
+    host.want("shop", [web(&app)]);
+    host.converge().await;
+    let before = host.memory().deployed;
+    host.want("shop", [web(&app).env("V", "2")]);
+    host.converge().await;
+    // The pass died before it wrote down what it had done.
+    host.memory.lock().unwrap().deployed = before;
+    host.rules.windows.host = window(CLOSED);
+    host.world.set_memory("shop-web-1", 1 << 27).unwrap();
+    assert!(matches!(host.converge().await.verdict("shop/web"), Verdict::Mend(_)));
+    host.want("shop", [web(&app).env("V", "2").called("front")]);
+    assert_eq!(waiting(&host.pass().await, "shop/web").until, Some(at(OPENS)));
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_waits_is_kept_up_as_it_is() {
     let mut host = deployed().await;
     let app = host.app();

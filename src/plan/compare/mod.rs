@@ -61,16 +61,26 @@ pub fn differences(
     compare_image(service, pinned, container, images, &mut found);
     let has = &container.settings;
     let wanted = &in_the_engines_words(&service.settings, has);
-    program::compare_program(wanted, has, defaults, &mut found);
-    program::compare_environment(wanted, has, defaults, &stamped(service, container), &mut found);
-    program::compare_labels(wanted, has, defaults, &mut found);
-    surroundings::compare_surroundings(wanted, has, defaults, &mut found);
-    host::compare_host(wanted, has, defaults, &mut found);
-    limits::compare_limits(wanted, has, &mut found);
-    mounts::compare_mounts(wanted, has, defaults, &mut found);
-    surroundings::compare_endpoints(wanted, has, &mut found);
+    compare_settings(wanted, has, defaults, &stamped(service, container), &mut found);
     found.differences.sort();
     found.differences
+}
+
+fn compare_settings(
+    wanted: &ContainerSpec,
+    has: &ContainerSpec,
+    defaults: &ContainerSpec,
+    stamped: &BTreeSet<&str>,
+    found: &mut Found<'_>,
+) {
+    program::compare_program(wanted, has, defaults, found);
+    program::compare_environment(wanted, has, defaults, stamped, found);
+    program::compare_labels(wanted, has, defaults, found);
+    surroundings::compare_surroundings(wanted, has, defaults, found);
+    host::compare_host(wanted, has, defaults, found);
+    limits::compare_limits(wanted, has, found);
+    mounts::compare_mounts(wanted, has, defaults, found);
+    surroundings::compare_endpoints(wanted, has, found);
 }
 
 /// The variables that are no part of the spec: those with which the container was stamped, and those that a new
@@ -201,3 +211,6 @@ fn compare_image(
         &format!("{} ({})", service.shown_with(&pinned.image), wanted.short()),
     );
 }
+
+#[cfg(test)]
+mod tests;

@@ -157,3 +157,127 @@ fn show_source(source: &MountSource) -> String {
         MountSource::Image { .. } => "an image".to_owned(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Digest, ImageRef, PinnedImage};
+
+    fn part_of(name: &str, path: &str) -> MountSource {
+        let subpath = Some(path.to_owned());
+        MountSource::Volume { name: name.into(), copy: true, subpath }
+    }
+
+    fn image(hex: &str, subpath: Option<&str>) -> MountSource {
+        let digest = Digest::parse(&format!("sha256:{}", hex.repeat(64))).unwrap();
+        let image = PinnedImage::new(&ImageRef::parse("acme/app:1").unwrap(), digest);
+        MountSource::Image { image, subpath: subpath.map(str::to_owned) }
+    }
+
+    fn made_up() -> String {
+        "0123456789abcdef".repeat(4)
+    }
+
+    /// Files that evenkeel writes: a secret's and an exported one.
+    fn written_by_us() -> [MountSource; 2] {
+        let secret = format!("/var/lib/evenkeel/secrets/{}", made_up());
+        [MountSource::bind(secret), MountSource::bind("/srv/shop/.exported/app.conf")]
+    }
+
+    fn mounting(target: &str, source: &MountSource, read_only: bool) -> ContainerSpec {
+        let mounts = vec![Mount::new(target, source.clone(), read_only)];
+        ContainerSpec { mounts, ..ContainerSpec::default() }
+    }
+
+    #[test]
+    fn two_mounts_show_the_same_data_where_the_source_is_the_same_in_every_part() {
+        let sources = [
+            MountSource::bind("/a"),
+            MountSource::bind("/b"),
+            MountSource::volume("a"),
+            MountSource::volume("b"),
+            part_of("a", "x"),
+            part_of("a", "y"),
+            image("1", None),
+            image("2", None),
+            image("1", Some("x")),
+            MountSource::Anonymous,
+        ];
+        for (place, one) in sources.iter().enumerate() {
+            for (other_place, other) in sources.iter().enumerate() {
+                assert_eq!(same_source(one, other), place == other_place, "{one:?} {other:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_volume_that_the_engine_named_is_an_anonymous_one() {
+        let too_short = &made_up()[1..];
+        let no_number = made_up().replace('0', "z");
+        for (name, expected) in [(&*made_up(), true), (too_short, false), (&no_number, false)] {
+            let volume = MountSource::volume(name);
+            assert_eq!(same_source(&volume, &MountSource::Anonymous), expected, "{name}");
+            assert_eq!(same_source(&MountSource::Anonymous, &volume), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn other_data_is_a_conflict_where_somebody_wrote_it_or_it_becomes_a_file_of_ours() {
+        let (a, b) = (MountSource::bind("/a"), MountSource::volume("b"));
+        let [secret, exported] = &written_by_us();
+        let not_hashed = MountSource::bind("/var/lib/evenkeel/secrets/key");
+        let elsewhere = MountSource::bind(format!("/var/lib/evenkeel/keys/{}", made_up()));
+        for (has, wanted, read_only, expected) in [
+            (&a, &a, false, false),
+            (&a, &b, false, true),
+            (&a, &b, true, false),
+            (secret, exported, false, false),
+            (secret, exported, true, false),
+            (secret, &a, true, true),
+            (&a, secret, true, true),
+            (&a, secret, false, true),
+            (&not_hashed, exported, false, true),
+            (&elsewhere, exported, false, true),
+            (&image("1", None), &a, false, false),
+            (&a, &image("1", None), false, true),
+        ] {
+            let told = data_conflict(
+                &mounting("/data", wanted, false),
+                &mounting("/data", has, read_only),
+            );
+            let shown = ("/data".to_owned(), show_source(has), show_source(wanted));
+            assert_eq!(told, expected.then_some(shown), "{has:?} → {wanted:?}, {read_only}");
+        }
+        assert_eq!(data_conflict(&mounting("/new", &a, false), &mounting("/old", &b, false)), None);
+    }
+
+    #[test]
+    fn what_was_written_under_the_old_name_of_a_stack_is_left_behind_by_another_source() {
+        let (a, b) = (MountSource::volume("a"), part_of("b", "x"));
+        for (has, wanted, read_only, expected) in [
+            (&a, &a, false, false),
+            (&a, &b, false, true),
+            (&a, &b, true, false),
+            (&image("1", None), &b, false, false),
+        ] {
+            let told =
+                left_behind(&mounting("/data", wanted, false), &mounting("/data", has, read_only));
+            let shown = ("/data".to_owned(), show_source(has), show_source(wanted));
+            assert_eq!(told, expected.then_some(shown), "{has:?} → {wanted:?}, {read_only}");
+        }
+        assert_eq!(left_behind(&mounting("/new", &a, false), &mounting("/old", &b, false)), None);
+    }
+
+    #[test]
+    fn a_source_is_called_what_a_person_would_look_for() {
+        for (source, called) in [
+            (MountSource::bind("/srv/a"), "/srv/a"),
+            (MountSource::volume("a"), "volume a"),
+            (part_of("a", "x/y"), "x/y in volume a"),
+            (MountSource::Anonymous, "an anonymous volume"),
+            (image("1", None), "an image"),
+        ] {
+            assert_eq!(show_source(&source), called);
+        }
+    }
+}
