@@ -668,6 +668,10 @@ fn what_is_wrong_in_a_policy_is_told_where_it_stands() {
         ),
         (
             "policy:\n  exceptions: [{stack: a, rule: privileged}]\n",
+            "config.yaml:4:16 policy.exceptions[0]: the key `reason` is missing",
+        ),
+        (
+            "policy:\n  exceptions: [{stack: a, rule: privileged, reason: ' '}]\n",
             "config.yaml:4:16 policy.exceptions[0]: an exception needs a `reason` (write why it needs it: `reason: \"reads labels\"`)",
         ),
         (

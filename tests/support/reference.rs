@@ -102,6 +102,7 @@ pub fn meaning(root: &Value, field: &Value) -> String {
 fn default(field: &Value) -> String {
     match &field["default"] {
         Value::Null => "–".to_owned(),
+        Value::String(text) if text.is_empty() => "–".to_owned(),
         Value::String(text) => format!("`{text}`"),
         Value::Bool(_) | Value::Number(_) | Value::Array(_) | Value::Object(_) => {
             format!("`{}`", field["default"])
@@ -112,22 +113,20 @@ fn default(field: &Value) -> String {
 /// What may be written, in a word or a few.
 fn kind(root: &Value, field: &Value) -> String {
     let mut words: Vec<String> = Vec::new();
-    let offered = match field["anyOf"].as_array() {
-        Some(offered) => offered.iter().collect(),
-        None => vec![field],
-    };
-    // A text in which a variable stands may be anywhere.
-    for shape in offered.iter().filter(|shape| shape["pattern"] != "[$]") {
-        for word in kinds(root, shape) {
-            if !words.contains(&word) {
-                words.push(word);
-            }
+    for word in kinds(root, field) {
+        if !words.contains(&word) {
+            words.push(word);
         }
     }
     if words.is_empty() { "anything".to_owned() } else { words.join(" or ") }
 }
 
 fn kinds(root: &Value, shape: &Value) -> Vec<String> {
+    if let Some(offered) = shape["anyOf"].as_array() {
+        // A text in which a variable stands may be anywhere.
+        let own = offered.iter().filter(|shape| shape["pattern"] != "[$]");
+        return own.flat_map(|shape| kinds(root, shape)).collect();
+    }
     if let Some(name) = shape["$ref"].as_str().and_then(|to| to.rsplit('/').next()) {
         if let Some(word) = named(name) {
             return vec![word.to_owned()];

@@ -95,7 +95,6 @@ pub(super) struct WrittenException {
     #[serde(default)]
     pub(super) values: Vec<Text>,
     /// Why it needs it.
-    #[serde(default)]
     pub(super) reason: String,
     /// The last day on which this holds, in UTC: `2027-03-01`.
     pub(super) until: Option<String>,

@@ -22,10 +22,23 @@ pub struct Elsewhere;
 
 impl Disk for ThisHost {
     fn real(&self, path: &Path) -> Option<PathBuf> {
+        self.once(path, || match (path.parent(), path.file_name()) {
+            // What lies side by side has its way in common.
+            (Some(above), Some(name)) => {
+                let above = self.once(above, || follow(PathBuf::from("/"), parts(above)))?;
+                follow(above, vec![name.into()])
+            }
+            _ => follow(PathBuf::from("/"), parts(path)),
+        })
+    }
+}
+
+impl ThisHost {
+    fn once(&self, path: &Path, find_out: impl FnOnce() -> Option<PathBuf>) -> Option<PathBuf> {
         if let Some(known) = self.known.borrow().get(path) {
             return known.clone();
         }
-        let real = follow(path);
+        let real = find_out();
         self.known.borrow_mut().insert(path.to_owned(), real.clone());
         real
     }
@@ -41,10 +54,9 @@ impl Disk for Elsewhere {
     }
 }
 
-/// Follows every link on the way, those too that lead to nothing yet: it may be there tomorrow.
-fn follow(path: &Path) -> Option<PathBuf> {
-    let mut real = PathBuf::from("/");
-    let mut ahead: Vec<PathBuf> = parts(path);
+/// Follows every link on the way from `real` through the parts `ahead`, the first one last; those links too that lead to
+/// nothing yet: it may be there tomorrow.
+fn follow(mut real: PathBuf, mut ahead: Vec<PathBuf>) -> Option<PathBuf> {
     let mut links = 0;
     while let Some(part) = ahead.pop() {
         if part == Path::new("..") {
