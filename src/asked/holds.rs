@@ -35,9 +35,15 @@ pub async fn hold(world: &World, wish: &Wish, now: Timestamp) -> Result<DoneRepo
     let _turn = turn(state_dir, "hold", now).await?;
     let history = History::open(state_dir, now)?.history;
     check(world, scope).await?;
-    let (by, reason) = (HeldBy::Operator, wish.reason.clone());
-    let hold = memory::Hold { scope: scope.clone(), by, since: now, until, reason, image: None };
-    history.hold(&hold)?;
+    history.hold(&memory::Hold {
+        scope: scope.clone(),
+        by: HeldBy::Operator,
+        since: now,
+        until,
+        reason: wish.reason.clone(),
+        image: None,
+        going_to: None,
+    })?;
     let until = until.map(|until| format!(" until {}", span::at(until))).unwrap_or_default();
     let says = vec![
         format!("{scope} is held{until}: nothing of it is changed, a crash is mended"),

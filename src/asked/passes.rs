@@ -19,9 +19,17 @@ pub fn report(done: &Pass) -> PassReport {
     })
 }
 
-/// What is held after a rollback, a line for each service.
+/// What is held after a rollback, and what is still to come of it, a line for each service.
 pub fn held(done: &RolledBack) -> Vec<String> {
-    done.held.iter().map(|service| held_line(service, done.to)).collect()
+    let held = done.held.iter().map(|service| held_line(service, done.to));
+    held.chain(done.going.iter().map(|service| going_line(service, done.to))).collect()
+}
+
+fn going_line(service: &ServiceId, to: GenerationNumber) -> String {
+    format!(
+        "{service} is still on its way back to generation {to}: the next pass goes on, unless \
+         `evenkeel unhold {service}` ends it"
+    )
 }
 
 fn held_line(service: &ServiceId, to: GenerationNumber) -> String {

@@ -5,7 +5,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 use rusqlite::{Row, Transaction, params};
 
-use super::stored::{Stored, get, get_optional, service_id};
+use super::stored::{self, Stored, get, get_optional, service_id};
 use super::{History, HistoryError};
 use crate::model::desired::{Chosen, Pin, Pins};
 use crate::model::memory::{Deployed, HeldBy, Hold, HoldScope, Memory, Rejection, Trouble};
@@ -51,8 +51,8 @@ impl History {
         self.write(|transaction| {
             transaction.execute(
                 "INSERT OR REPLACE INTO holds
-                     (stack, service, held_by, since, until, reason, image)
-                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)",
+                     (stack, service, held_by, since, until, reason, image, going_to)
+                 VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)",
                 params![
                     stack,
                     service,
@@ -61,6 +61,7 @@ impl History {
                     hold.until.map(|until| until.to_text()),
                     hold.reason,
                     hold.image,
+                    hold.going_to.map(stored::number),
                 ],
             )?;
             Ok(())
@@ -388,6 +389,7 @@ fn hold(row: &Row<'_>) -> rusqlite::Result<Hold> {
         until: get_optional(row, "until")?,
         reason: row.get("reason")?,
         image: row.get("image")?,
+        going_to: stored::optional_generation(row, "going_to")?,
     })
 }
 

@@ -5,7 +5,7 @@ use rusqlite::{Connection, TransactionBehavior};
 /// One entry per schema version, never changed once released. `PRAGMA user_version` counts those applied.
 pub(super) const MIGRATIONS: &[&str] = &[
     FIRST, PAUSED, PLACES, LOGS, WORDS, LINES, TROUBLES, DEPLOYED, IMAGES, POLLS, OUTBOX, ACCEPTED,
-    PROOFS,
+    PROOFS, WAYS,
 ];
 
 /// Times are RFC 3339 text, enums the words that people see, so that the `sqlite3` shell is enough to read it.
@@ -129,6 +129,9 @@ ALTER TABLE generations ADD COLUMN subject TEXT;
 
 /// The image line in git when a rollback held a service.
 const LINES: &str = "ALTER TABLE holds ADD COLUMN image TEXT;";
+
+/// The generation that a rollback is on its way back to.
+const WAYS: &str = "ALTER TABLE holds ADD COLUMN going_to INTEGER;";
 
 /// At most one for each service: what it was about last.
 const TROUBLES: &str = "CREATE TABLE troubles (

@@ -46,6 +46,15 @@ pub(super) fn generation(row: &Row<'_>, column: &str) -> rusqlite::Result<Genera
     })
 }
 
+/// A generation's number, `None` for NULL.
+pub(super) fn optional_generation(
+    row: &Row<'_>,
+    column: &str,
+) -> rusqlite::Result<Option<GenerationNumber>> {
+    let number: Option<i64> = row.get(column)?;
+    number.map(|_| generation(row, column)).transpose()
+}
+
 /// A generation's number as SQLite counts. One beyond what it can count is none that it has given out.
 pub(super) fn number(generation: GenerationNumber) -> i64 {
     i64::try_from(generation.0).unwrap_or(i64::MAX)

@@ -278,6 +278,7 @@ fn holds_of_several_holders_stand_side_by_side() {
         until: None,
         reason: None,
         image: None,
+        going_to: None,
     };
     let api = HoldScope::Service(id("shop/api"));
     let shop = HoldScope::Stack(StackName::from("shop"));
@@ -285,6 +286,7 @@ fn holds_of_several_holders_stand_side_by_side() {
         until: Some(at(99)),
         reason: Some("lunch".into()),
         image: Some("app:1".into()),
+        going_to: Some(GenerationNumber(7)),
         ..hold(HoldScope::Host, HeldBy::Operator)
     };
     for hold in [
@@ -320,6 +322,7 @@ fn a_hold_ends_with_all_below_it_but_for_what_is_held_for_the_sake_of_data() {
                 until: until.map(at),
                 reason: None,
                 image: None,
+                going_to: None,
             })
             .unwrap();
     };

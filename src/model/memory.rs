@@ -6,7 +6,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use jiff::Timestamp;
 
 use super::spec::RestartPolicy;
-use super::{ContainerId, ContainerName, DesiredState, Service, ServiceId, SpecHash, StackName};
+use super::{
+    ContainerId, ContainerName, DesiredState, GenerationNumber, Service, ServiceId, SpecHash,
+    StackName,
+};
 
 /// What the planner is told of the past.
 #[derive(Clone, Debug, Default)]
@@ -47,6 +50,8 @@ pub struct Hold {
     /// What git had as the service's image when a rollback held it, as people may see it: with another
     /// line it ends.
     pub image: Option<String>,
+    /// The generation that a rollback is on its way back to; `None` once it is there.
+    pub going_to: Option<GenerationNumber>,
 }
 
 impl Hold {
@@ -195,6 +200,14 @@ impl Memory {
         self.holds.extract_if(.., has_moved_on).collect()
     }
 
+    /// The holds of rollbacks that are on their way back.
+    pub fn going_back(&self) -> impl Iterator<Item = (&ServiceId, GenerationNumber, &Hold)> {
+        self.holds.iter().filter_map(|hold| match (&hold.scope, hold.going_to) {
+            (HoldScope::Service(id), Some(number)) => Some((id, number, hold)),
+            (HoldScope::Host | HoldScope::Stack(_) | HoldScope::Service(_), _) => None,
+        })
+    }
+
     /// The hold that covers `service` at `now`: of several the narrowest, and of those the operator's.
     pub fn hold(&self, service: &ServiceId, now: Timestamp) -> Option<&Hold> {
         let holds = self.holds.iter().filter(|hold| hold.scope.covers(service));
@@ -209,7 +222,8 @@ mod tests {
 
     fn hold(scope: HoldScope, by: HeldBy, until: Option<i64>) -> Hold {
         let at = |second| Timestamp::new(second, 0).unwrap();
-        Hold { scope, by, since: at(0), until: until.map(at), reason: None, image: None }
+        let until = until.map(at);
+        Hold { scope, by, since: at(0), until, reason: None, image: None, going_to: None }
     }
 
     #[test]

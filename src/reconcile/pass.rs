@@ -134,6 +134,7 @@ pub struct Prepared {
     plan: Plan,
     generations: Generations,
     lost: Vec<ServiceId>,
+    going: Vec<ServiceId>,
     notices: Vec<String>,
     now: Timestamp,
 }
@@ -192,8 +193,10 @@ pub async fn prepare(
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
     let generations = record::begin(&history, &view, Why::Sources(&read.sources), &mut plan, now)?;
     statuses::begin(world, &history, &read.sources, &view, &plan, now);
-    let lost = lost(&plan, &view, &memory);
-    let changed = generations.keys().chain(lost.iter().map(|id| &id.stack));
+    let going = going_back(&rules, &memory);
+    let mut lost = lost(&plan, &view, &memory);
+    lost.retain(|id| !going.contains(id));
+    let changed = generations.keys().chain(lost.iter().chain(&going).map(|id| &id.stack));
     lane.claim(changed.cloned());
     Ok(Prepared {
         begun,
@@ -206,6 +209,7 @@ pub async fn prepare(
         plan,
         generations,
         lost,
+        going,
         notices,
         now,
     })
@@ -225,7 +229,7 @@ impl Prepared {
         stop: &CancellationToken,
     ) -> Result<Pass, PassError> {
         let Self { begun, lane, history, read, rules, memory, view, plan, generations, .. } = self;
-        let (lost, mut notices) = (self.lost, self.notices);
+        let (lost, going, mut notices) = (self.lost, self.going, self.notices);
         let crew = Crew { world, history: &history, watcher, stop, lane: &lane };
         let outcome = crew.carry_out(&plan, &view, &generations).await;
         let ended = Timestamp::now();
@@ -243,6 +247,9 @@ impl Prepared {
             only: lane.only(),
         };
         standing::record(&history, &done)?;
+        if !going.is_empty() && !outcome.stopped {
+            notices.extend(rollback::go_on(&crew, &going, &read, &memory, rules.retries).await?);
+        }
         if !lost.is_empty() && !outcome.stopped {
             notices.extend(rollback::restore(&crew, &lost, &read, &memory, rules.retries).await?);
         }
@@ -375,6 +382,14 @@ fn lost(plan: &Plan, view: &View, memory: &Memory) -> Vec<ServiceId> {
     let stuck = plan.changes.iter().filter(is_stuck);
     let ids = stuck.map(|change| &change.service);
     ids.filter(|id| view.observed.containers_of(id).next().is_none()).cloned().collect()
+}
+
+/// Services whose way back was interrupted: whoever was at it is gone, since a pass has its turn.
+fn going_back(rules: &Rules, memory: &Memory) -> Vec<ServiceId> {
+    let is_asked =
+        |id: &ServiceId| rules.only.is_empty() || rules.only.iter().any(|one| one.covers(id));
+    let ids = memory.going_back().map(|(id, ..)| id);
+    ids.filter(|id| is_asked(id) && !rules.busy.contains(&id.stack)).cloned().collect()
 }
 
 /// Fetches the sources, and looks at the engine while they are asked.

@@ -55,6 +55,8 @@ pub struct RolledBack {
     pub to: GenerationNumber,
     /// The services that are held from now on.
     pub held: Vec<ServiceId>,
+    /// Those that are still on their way, because it was told to stop: the next pass goes on with them.
+    pub going: Vec<ServiceId>,
 }
 
 /// Why there was no rollback.
@@ -116,22 +118,22 @@ pub async fn rollback(
     let again = Again::read(world, &history, target, today.places).await?;
     let again = again.with_followers().without_jobs(&memory, &wish.scope)?;
     let before = memory.holds.clone();
-    // Held before anything is done: a pass after a crash must not go forward again.
-    for id in again.ids() {
-        let image = lines.get(&id.service).cloned().flatten();
-        history.hold(&hold(&id, number, image, now))?;
+    // Held before anything is done: a pass after a crash must not go forward again, and goes on with this.
+    let ids = again.ids().into_iter();
+    let going: Vec<Hold> = ids
+        .map(|id| {
+            let image = lines.get(&id.service).cloned().flatten();
+            setting_out(id, number, image, now)
+        })
+        .collect();
+    for hold in &going {
+        history.hold(hold)?;
     }
     let lane = lanes.enter(&today.loaded, turn);
     let crew = Crew { world, history: &history, watcher, stop, lane: &lane };
     let today = Today { loaded: today.loaded, early: Some(early), memory };
     let deployed = deploy(&crew, &again, today, Retries::AtOnce).await;
-    let held = match &deployed {
-        Ok(deployed) => again.ids().into_iter().filter(|id| deployed.is_well(id)).collect(),
-        Err(_) => Vec::new(),
-    };
-    for id in again.ids().iter().filter(|id| !held.contains(id)) {
-        take_back_hold(&history, &before, id)?;
-    }
+    let Arrived { held, going } = settle(&history, &going, &before, deployed.as_ref().ok())?;
     let Deployed { mut view, plan, outcome, generations, notices } = deployed?;
     view.desired.stacks.retain(|name, _| *name == again.stack.name);
     let pass = Pass {
@@ -146,7 +148,57 @@ pub async fn rollback(
         notices,
         took: begun.elapsed(),
     };
-    Ok(RolledBack { pass, to: number, held })
+    Ok(RolledBack { pass, to: number, held, going })
+}
+
+/// Goes on with rollbacks that were interrupted, with the services of `going`. Gives things worth saying.
+pub(super) async fn go_on(
+    crew: &Crew<'_>,
+    going: &[ServiceId],
+    read: &Read,
+    memory: &Memory,
+    retries: Retries,
+) -> Result<Vec<String>, PassError> {
+    let mut together: BTreeMap<(&StackName, GenerationNumber), Vec<Hold>> = BTreeMap::new();
+    for (id, number, hold) in memory.going_back().filter(|(id, ..)| going.contains(id)) {
+        together.entry((&id.stack, number)).or_default().push(hold.clone());
+    }
+    let mut notices = Vec::new();
+    for ((stack, number), holds) in together {
+        let Some(row) = crew.history.generation(number)? else { continue };
+        let goes = |name: &ServiceName| {
+            let id = ServiceId::new(stack, name);
+            holds.iter().any(|hold| hold.scope == HoldScope::Service(id.clone()))
+        };
+        let target = target::of(&row, |service| goes(&service.service));
+        let again = match Again::read(crew.world, crew.history, target, read.places.clone()).await {
+            Ok(again) => again,
+            Err(RollbackError::Pass(error)) => return Err(error),
+            Err(error) => {
+                notices.push(format!(
+                    "the way back of {stack} was interrupted and cannot go on: {error}; `evenkeel unhold {stack}` gives it up"
+                ));
+                continue;
+            }
+        };
+        let today = Today { loaded: read.loaded.clone(), early: None, memory: memory.clone() };
+        let deployed = deploy(crew, &again, today, retries).await?;
+        notices.extend(deployed.notices.iter().cloned());
+        let arrived = settle(crew.history, &holds, &[], Some(&deployed))?;
+        for id in again.ids() {
+            notices.push(match (arrived.held.contains(&id), arrived.going.contains(&id)) {
+                (true, _) => format!(
+                    "the way back of {id} was interrupted: now it runs what generation {number} ran"
+                ),
+                (false, true) => format!("{id} is still on its way back to generation {number}"),
+                (false, false) => format!(
+                    "the way back of {id} was interrupted, and generation {number} could not be deployed again{}",
+                    deployed.why_not(&id)
+                ),
+            });
+        }
+    }
+    Ok(notices)
 }
 
 /// Deploys again what services were last well with that have lost their containers. Nothing is held by that:
@@ -211,6 +263,13 @@ pub(super) fn announce(
     view: &View,
     memory: &Memory,
 ) -> Result<(), HistoryError> {
+    for (id, number, _) in memory.going_back() {
+        for change in plan.changes.iter_mut().filter(|change| change.service == *id) {
+            change.remarks.push(format!(
+                "it is on its way back to generation {number}: where that was interrupted, the next pass goes on"
+            ));
+        }
+    }
     for change in plan.changes.iter_mut().filter(|change| lost.contains(&change.service)) {
         let id = &change.service;
         let deployment = view.desired.deployment(&id.stack);
@@ -506,15 +565,49 @@ fn free(memory: &mut Memory, services: &[ServiceId]) {
     memory.rejected.retain(|(id, _), _| !services.contains(id));
 }
 
-fn hold(id: &ServiceId, to: GenerationNumber, image: Option<String>, now: Timestamp) -> Hold {
+/// The hold of a service that sets out for generation `to`.
+fn setting_out(id: ServiceId, to: GenerationNumber, image: Option<String>, now: Timestamp) -> Hold {
     Hold {
-        scope: HoldScope::Service(id.clone()),
+        scope: HoldScope::Service(id),
         by: HeldBy::Rollback,
         since: now,
         until: None,
-        reason: Some(format!("rolled back to generation {to}")),
+        reason: Some(format!("going back to generation {to}")),
         image,
+        going_to: Some(to),
     }
+}
+
+/// Who was to go back, and did not fail.
+struct Arrived {
+    /// Those that have, and are held.
+    held: Vec<ServiceId>,
+    /// Those that are still on their way.
+    going: Vec<ServiceId>,
+}
+
+/// Says of each hold in `going` how that went; without `deployed`, nothing came of it. `before` are the holds that
+/// there were before.
+fn settle(
+    history: &History,
+    going: &[Hold],
+    before: &[Hold],
+    deployed: Option<&Deployed>,
+) -> Result<Arrived, HistoryError> {
+    let mut arrived = Arrived { held: Vec::new(), going: Vec::new() };
+    for hold in going {
+        let HoldScope::Service(id) = &hold.scope else { continue };
+        match deployed {
+            Some(deployed) if deployed.is_well(id) => {
+                let reason = hold.going_to.map(|to| format!("rolled back to generation {to}"));
+                history.hold(&Hold { reason, going_to: None, ..hold.clone() })?;
+                arrived.held.push(id.clone());
+            }
+            Some(deployed) if deployed.outcome.stopped => arrived.going.push(id.clone()),
+            Some(_) | None => take_back_hold(history, before, id)?,
+        }
+    }
+    Ok(arrived)
 }
 
 /// A rollback that did not come through leaves the holds as they were.

@@ -179,7 +179,7 @@ fn of_rows(
         let meant = |row: &&GenerationRow| row.services.iter().any(|one| is_meant(row, one));
         let found = rows.iter().filter(|row| left_well(row, scope)).find(meant);
         let found = found.ok_or_else(|| TargetError::NothingEarlier(scope.clone()))?;
-        return Ok(target(found, is_meant));
+        return Ok(of(found, |service| is_meant(found, service)));
     };
     let Some(row) = rows.iter().find(|row| row.number == number) else {
         return Err(match history.generation(number)? {
@@ -197,15 +197,16 @@ fn of_rows(
         let (scope, good) = (scope.clone(), good(&rows, scope));
         return Err(TargetError::NotGood { number, how: how(row), scope, good });
     }
-    let target = target(row, is_meant);
+    let target = of(row, |service| is_meant(row, service));
     if target.services.is_empty() {
         return Err(TargetError::NothingEarlier(scope.clone()));
     }
     Ok(target)
 }
 
-fn target(row: &GenerationRow, is_meant: impl Fn(&GenerationRow, &ServiceRow) -> bool) -> Target {
-    let meant = row.services.iter().filter(|service| is_meant(row, service));
+/// Those services of a generation that are meant, and were well in it.
+pub fn of(row: &GenerationRow, is_meant: impl Fn(&ServiceRow) -> bool) -> Target {
+    let meant = row.services.iter().filter(|service| is_meant(service));
     let services = meant
         .filter(|service| is_good(service))
         .filter_map(|service| Some((service.service.clone(), service.digest.clone()?)));

@@ -489,6 +489,7 @@ async fn a_hold_and_its_end_are_told() {
         until: None,
         reason: Some("the stocktaking".into()),
         image: None,
+        going_to: None,
     };
     history.hold(&hold).unwrap();
     assert_eq!(host.tells(&recorder).await, ["ops held shop"]);

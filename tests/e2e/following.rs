@@ -268,13 +268,19 @@ async fn an_image_that_is_too_young_is_taken_when_it_is_old_enough() {
     std::fs::write(host.path("config.yaml"), config).unwrap();
     scene.push("1.4.2", Kind::Web, "");
     scene.push("1.4.7", Kind::Web, "");
-    scene.commit("1.4.2", &PATCHES.replace("'~1.4'", "'~1.4', min_age: 8s"));
+    let young = |age: &str| PATCHES.replace("'~1.4'", &format!("'~1.4', min_age: {age}"));
+    scene.commit("1.4.2", &young("1h"));
+    let before = Timestamp::now();
     host.pass().ends(0).does(&["shop/web create done"]);
     assert!(scene.runs().starts_with("/acme/web:1.4.2@"), "{}", scene.runs());
     let (words, _) = scene.status(0);
     words.says("1.4.7 is too young until ");
+    // It was first seen in that pass; by this it is too young for some seconds more.
+    let age = before.duration_until(Timestamp::now()).as_secs() + 10;
+    scene.commit("1.4.2", &young(&format!("{age}s")));
     let mut daemon = Daemon::start(host);
     runs(&scene, "1.4.7@");
+    assert!(before.duration_until(Timestamp::now()).as_secs() >= age, "it was taken too early");
     assert_eq!(daemon.stop(), Some(0));
 }
 

@@ -38,9 +38,11 @@ fn deploy(host: &Host, tag: &str) {
     host.commit(&[("shop-@ID@/compose.yaml", &manifest(tag))]);
 }
 
-/// Runs a pass that dies at the point `number`; `false` where it ended before that.
-fn dies_at(host: &Host, number: u64) -> bool {
-    let mut command = host.command(&["reconcile", "--once", "--quiet"]);
+const PASS: &[&str] = &["reconcile", "--once", "--quiet"];
+
+/// Runs a command that dies at the point `number`; `false` where it ended before that.
+fn dies_at(host: &Host, args: &[&str], number: u64) -> bool {
+    let mut command = host.command(args);
     let output = command.env("EVENKEEL_CRASH_AT", number.to_string()).output().unwrap();
     match (output.status.signal(), output.status.code()) {
         (Some(SIGKILL), None) => true,
@@ -91,7 +93,7 @@ fn a_first_deployment_that_died_anywhere_ends_in_the_same_host() {
     let expected = end_state(&host, "1");
     for number in 1.. {
         forget(&host);
-        let died = dies_at(&host, number);
+        let died = dies_at(&host, PASS, number);
         host.pass().ends(0);
         assert_eq!(end_state(&host, "1"), expected, "died at point {number}");
         if !died {
@@ -112,7 +114,7 @@ fn an_update_that_died_anywhere_ends_in_the_same_host() {
     for number in 1.. {
         let tag = number.to_string();
         deploy(&host, &tag);
-        let died = dies_at(&host, number);
+        let died = dies_at(&host, PASS, number);
         host.pass().ends(0);
         assert_eq!(end_state(&host, &tag), expected, "died at point {number}");
         if !died {
@@ -148,7 +150,7 @@ fn an_update_beside_the_old_ones_that_died_anywhere_ends_in_the_same_host() {
         let tag = number.to_string();
         host.push("acme/web", &tag, Kind::Web);
         host.commit(&[("shop-@ID@/compose.yaml", &beside(&tag))]);
-        let died = dies_at(&host, number);
+        let died = dies_at(&host, PASS, number);
         host.pass().ends(0);
         assert_eq!(end_state(&host, &tag), expected, "died at point {number}");
         if !died {
@@ -158,4 +160,45 @@ fn an_update_beside_the_old_ones_that_died_anywhere_ends_in_the_same_host() {
         }
     }
     host.is_settled();
+}
+
+fn pair(tag: &str) -> String {
+    format!(
+        "\
+services:
+  database: {{image: '@REGISTRY@/acme/web:{tag}', volumes: ['data:/data']}}
+  backend: {{image: '@REGISTRY@/acme/web:{tag}', depends_on: [database], deploy: {{update_config: {{order: start-first}}}}}}
+volumes:
+  data:
+"
+    )
+}
+
+#[test]
+fn a_rollback_that_died_anywhere_is_finished_by_the_next_pass_and_held() {
+    let host = host();
+    for tag in ["1", "2"] {
+        host.push("acme/web", tag, Kind::Web);
+        host.commit(&[("shop-@ID@/compose.yaml", &pair(tag))]);
+        host.pass().ends(0);
+    }
+    let expected = end_state(&host, "2");
+    for number in 1.. {
+        let died = dies_at(&host, &["rollback", "shop-@ID@", "--quiet"], number);
+        host.pass().ends(0);
+        assert_eq!(end_state(&host, "1"), expected, "died at point {number}");
+        let status = host.run(&["status"]).everything();
+        assert_eq!(status.matches("rolled back to generation").count(), 2, "{status}");
+        if !died {
+            println!("rollback: {} points, all converged", number - 1);
+            assert!(number > 20, "a rollback of two services has more than {number} points");
+            break;
+        }
+        host.run(&["unhold", "shop-@ID@"]).ends(0);
+        host.pass().ends(0);
+        assert_eq!(end_state(&host, "2"), expected, "forward again after point {number}");
+    }
+    let before = host.containers();
+    host.pass().ends(0);
+    assert_eq!(host.changed_since(&before), Vec::<String>::new());
 }

@@ -299,7 +299,8 @@ impl Bench {
     pub fn hold_web(&self, by: HeldBy, reason: Option<&str>) {
         let scope = HoldScope::Service(id("shop/web"));
         let reason = reason.map(str::to_owned);
-        let hold = Hold { scope, by, since: self.now, until: None, reason, image: None };
+        let hold =
+            Hold { scope, by, since: self.now, until: None, reason, image: None, going_to: None };
         self.memory.lock().unwrap().holds.push(hold);
     }
 

@@ -284,7 +284,7 @@ async fn who_crashed_in_anothers_network_is_started_once_that_one_runs() {
     for name in ["shop/vpn", "shop/web"] {
         let (scope, since) = (HoldScope::Service(id(name)), host.now);
         let (by, until, reason, image) = (HeldBy::Operator, None, None, None);
-        let hold = Hold { scope, by, since, until, reason, image };
+        let hold = Hold { scope, by, since, until, reason, image, going_to: None };
         host.memory.lock().unwrap().holds.push(hold);
     }
     let starts = |plan: &Plan| steps(plan, |step| matches!(step, Step::StartContainer(_))).len();

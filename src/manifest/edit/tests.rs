@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::path::Path;
 use std::sync::Arc;
 
@@ -7,11 +8,28 @@ use super::*;
 use crate::manifest::interpolate::Unset;
 use crate::manifest::{Limits, RolloutDefaults, ServerFiles, StackOptions, globs};
 use crate::model::memory_tree::MemoryTree;
+use crate::model::sealed::{Opener, Sealed, Unopened};
 use crate::model::tree::SharedTree;
 use crate::model::{CommitId, Hidden, HostName, SourceName, StackName};
 
+const SEAL: &str = "age-encryption.org/v1\n";
+
+/// Opens a file by taking its first line off.
+struct Off;
+
+impl Opener for Off {
+    fn open(&self, sealed: &Sealed<'_>, _most: u64) -> Result<Vec<u8>, Unopened> {
+        Ok(sealed.bytes.strip_prefix(SEAL.as_bytes()).unwrap().to_vec())
+    }
+}
+
 /// Writes `pins` (`shop/api acme/api:2`) into `files`; the server has `server` by path.
 fn pinned(files: &[(&str, &str)], path: &str, server: &[(&str, &str)], pins: &[&str]) -> Edited {
+    let held = server.iter().map(|(path, text)| ((*path).to_owned(), Hidden::new(*text)));
+    with_server(files, path, ServerFiles::Held(held.collect()), pins)
+}
+
+fn with_server(files: &[(&str, &str)], path: &str, server: ServerFiles, pins: &[&str]) -> Edited {
     let tree = MemoryTree::new(files.iter().copied());
     let revision = Revision {
         source: SourceName::new("infra"),
@@ -19,7 +37,6 @@ fn pinned(files: &[(&str, &str)], path: &str, server: &[(&str, &str)], pins: &[&
         tree: SharedTree(Arc::new(tree)),
         path: path.to_owned(),
     };
-    let held = server.iter().map(|(path, text)| ((*path).to_owned(), Hidden::new(*text)));
     let none = |_: &StackName| StackOptions::default();
     let options = Options {
         host: &HostName::new("web-1"),
@@ -28,8 +45,8 @@ fn pinned(files: &[(&str, &str)], path: &str, server: &[(&str, &str)], pins: &[&
         data_dir: Path::new("/data"),
         state_dir: Path::new("/state"),
         home: None,
-        server: ServerFiles::Held(held.collect()),
-        opener: &crate::model::sealed::Nobody,
+        server,
+        opener: &Off,
         defaults: RolloutDefaults::default(),
         unset: Unset::Blank,
         limits: Limits::default(),
@@ -164,6 +181,30 @@ fn what_the_server_sets_is_not_in_git_to_be_edited() {
     let ours =
         ("shop/compose.yaml", "services: {api: {image: 'acme/api:${EVENKEEL_COMMIT_SHORT}'}}\n");
     refused(&[ours], &[], "acme/api:3");
+}
+
+#[test]
+fn what_is_encrypted_in_git_is_not_edited() {
+    let compose = ("shop/compose.yaml", "services:\n  api:\n    image: acme/api:${TAG:-1}\n");
+    let on_server = |env: &str, sealed: &str| {
+        let sealed = format!("{SEAL}{sealed}");
+        let files = [compose, ("shop/.env", env), ("shop/.env.age", &sealed)];
+        with_server(&files, "", ServerFiles::Disk, &["shop/api acme/api:3"])
+    };
+    for (env, sealed, note) in [
+        ("", "TAG=2\n", "TAG is set in shop/.env.age, which is encrypted"),
+        ("TAG=2\n", "TAG=2\n", "TAG is set in shop/.env.age, which is encrypted"),
+        ("TAG=$REAL\n", "REAL=2\n", "TAG is set in shop/.env:1, with a value of the server's"),
+    ] {
+        let mut edited = on_server(env, sealed);
+        assert!(edited.files.is_empty(), "{:?}", edited.files);
+        let (_, problem) = edited.refused.pop().unwrap();
+        assert_eq!(problem.place.unwrap().to_string(), "shop/compose.yaml:3:12");
+        assert_eq!(problem.notes, [note]);
+    }
+    let edited = on_server("TAG=2\n", "OTHER=2\n");
+    assert!(edited.refused.is_empty(), "{:?}", edited.refused);
+    assert_eq!(edited.files, BTreeMap::from([("shop/.env".to_owned(), b"TAG=3\n".to_vec())]));
 }
 
 #[test]

@@ -266,6 +266,7 @@ fn without_an_engine_the_page_tells_what_git_and_memory_know_and_says_what_it_ca
         until: None,
         reason: Some("the move".to_owned()),
         image: None,
+        going_to: None,
     }];
     insta::assert_snapshot!(scene.page("shop/api"), @r"
     shop/api  unknown

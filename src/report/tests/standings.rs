@@ -199,6 +199,7 @@ fn a_status_says_who_holds_a_service_for_how_long_and_what_ends_it() {
         until: Some("2026-11-21T13:30:00Z".parse().unwrap()),
         reason: Some("moving the database".to_owned()),
         image: None,
+        going_to: None,
     };
     let held = Verdict::Held(Held::by(&hold, Vec::new(), true));
     let unsaid = Hold { until: None, reason: None, ..hold.clone() };
