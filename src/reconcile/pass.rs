@@ -298,7 +298,7 @@ pub async fn preview(
     memory.end_rollbacks(&view.desired);
     let situation = view.situation(&memory, &rules, now);
     let mut plan = plan::plan(&situation);
-    rollback::announce(&history, &lost(&plan, &view, &memory), &mut plan, &view, &memory)?;
+    let lost = lost(&plan, &view, &memory);
     let repair = plan::repair::repair(&situation);
     if !repair.steps.is_empty() {
         // What an earlier pass left half-way is put in order first; what follows depends on how that ends.
@@ -307,6 +307,7 @@ pub async fn preview(
         plan.changes.extend(repair.changes);
         (plan.steps, plan.sections) = (repair.steps, repair.sections);
     }
+    rollback::announce(&history, &lost, &mut plan, &view, &memory)?;
     Ok(Preview { sources: read.sources, view, plan })
 }
 

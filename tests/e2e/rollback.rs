@@ -1,7 +1,11 @@
 //! An operator goes back: what an earlier generation ran is deployed again, without git and registry, and held.
 
 use std::fs;
+use std::time::Duration;
 
+use rustix::process::{Pid, Signal};
+
+use crate::support::eventually;
 use crate::support::host::Host;
 use crate::support::registry::Kind;
 
@@ -161,6 +165,40 @@ fn what_ran_last_is_deployed_again_when_it_is_gone_and_its_successor_was_rejecte
     host.pass().ends(0).does(&["shop/web update done"]);
     runs(&host, "1");
     host.is_settled();
+}
+
+#[test]
+fn a_rollback_that_was_told_to_stop_is_finished_by_the_next_pass_unless_unhold_ends_it() {
+    const LONG: Duration = Duration::from_secs(60);
+    let host = deployed();
+    let quick = host.read("config.yaml");
+    let slow =
+        quick.replace("stable: 500ms", "stable: 30m").replace("deadline: 20s", "deadline: 1h");
+    for is_finished in [true, false] {
+        fs::write(host.path("config.yaml"), &slow).unwrap();
+        let mut rollback = host.start(&["rollback", "shop-@ID@/web"], "rollback.log");
+        eventually(LONG, "it is at its gate", || {
+            let format = ["ps", "--no-trunc", "--format", "{{.Names}} {{.Image}}"];
+            let running = host.docker(&format);
+            let tried = host.name("shop-web-1");
+            let is_tried = |line: &str| line.starts_with(&tried) && line.contains("/acme/web:1@");
+            running.lines().any(is_tried).then_some(())
+        });
+        rustix::process::kill_process(Pid::from_child(&rollback), Signal::TERM).unwrap();
+        let ended = eventually(LONG, "it ends", || rollback.try_wait().unwrap());
+        assert_eq!(ended.code(), Some(1), "{}", host.read("rollback.log"));
+        fs::write(host.path("config.yaml"), &quick).unwrap();
+        host.run(&["plan"]).says("web: it is on its way back to generation ");
+        if is_finished {
+            host.pass().ends(0).says("now it runs what generation 1 ran");
+            runs(&host, "1");
+            host.run(&["status"]).says("rolled back to generation 1");
+        }
+        host.run(&["unhold", "shop-@ID@/web"]).ends(0);
+        host.pass().ends(0);
+        runs(&host, "2");
+        host.is_settled();
+    }
 }
 
 #[test]
