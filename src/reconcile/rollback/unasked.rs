@@ -119,7 +119,8 @@ fn restorable(
     }
 }
 
-/// Says of every change of a service that has lost its containers what the next pass will do about it.
+/// Says of every change of a service that is on its way back, or has lost its containers (`lost`), what the next pass
+/// will do about it.
 pub fn announce(
     history: &History,
     lost: &[ServiceId],
