@@ -743,7 +743,7 @@ async fn what_befalls_a_container_of_a_project_is_told_at_once() {
     };
     let scenario = async {
         let mut next = async || {
-            let told = tokio::time::timeout(Duration::from_secs(10), telling.recv()).await;
+            let told = tokio::time::timeout(Duration::from_secs(60), telling.recv()).await;
             let incident = told.unwrap().unwrap();
             assert_eq!(incident.container.as_str(), container.as_str());
             incident.mishap

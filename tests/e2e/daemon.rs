@@ -11,7 +11,7 @@ use crate::support::host::Host;
 use crate::support::registry::Kind;
 use crate::support::{eventually, free_port};
 
-pub const LONG: Duration = Duration::from_secs(30);
+pub const LONG: Duration = Duration::from_secs(90);
 
 /// A daemon that does not outlive its test.
 pub struct Daemon(pub Child);
@@ -241,7 +241,7 @@ fn an_update_that_was_stopped_at_its_gate_goes_on_with_the_same_container() {
     host.push("acme/web", "2", Kind::Web);
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("1"))]);
     host.pass().ends(0);
-    host.configure("rollout: {stable: 5s, monitor: 0s, deadline: 30s}");
+    host.configure("rollout: {stable: 30m, monitor: 0s, deadline: 1h}");
     host.commit(&[("shop-@ID@/compose.yaml", &manifest("2"))]);
     let mut daemon = Daemon::start(&host);
     let new = eventually(LONG, "the new container runs", || {
@@ -252,6 +252,7 @@ fn an_update_that_was_stopped_at_its_gate_goes_on_with_the_same_container() {
     });
     assert_eq!(daemon.stop(), Some(0), "{}", host.read("daemon.log"));
     assert!(host.containers().values().any(|id| *id == new), "it is left as it is");
+    host.configure("rollout: {stable: 500ms, monitor: 0s, deadline: 60s}");
     host.pass().ends(0);
     let containers: Vec<(String, String)> = host.containers().into_iter().collect();
     assert_eq!(containers, [("shop-web-1".to_owned(), new)]);

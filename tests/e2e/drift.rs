@@ -46,7 +46,7 @@ fn check(sabotage: &[&[&str]], because: &str) {
 #[track_caller]
 fn assert_reachable(host: &Host) {
     let request = "wget -q -O - http://web:8000/ && echo";
-    eventually(Duration::from_secs(10), "`other` reaches `web` by name", || {
+    eventually(Duration::from_secs(60), "`other` reaches `web` by name", || {
         let answer = host.docker(&[
             "exec",
             &host.name("shop-other-1"),

@@ -34,7 +34,7 @@ fn deployed(port: u16) -> Host {
 
 #[track_caller]
 fn assert_serves(port: u16, version: &str) {
-    eventually(Duration::from_secs(10), &format!("version {version} answers"), || {
+    eventually(Duration::from_secs(60), &format!("version {version} answers"), || {
         get(port, "/").filter(|body| body.contains(&format!("version={version}\n")))
     });
 }

@@ -47,7 +47,7 @@ fn is_as_git_says(host: &Host, port: u16, tag: &str, after: usize) {
     let names: Vec<String> = host.containers().into_keys().collect();
     assert_eq!(names, ["shop-other-1", "shop-web-1"], "killed after {after} changes");
     eventually(
-        Duration::from_secs(10),
+        Duration::from_secs(60),
         &format!("version {tag}, killed after {after} changes"),
         || get(port, "/").filter(|body| body.contains(&format!("version={tag}\n"))),
     );

@@ -9,8 +9,8 @@ use crate::support::eventually;
 use crate::support::host::Host;
 use crate::support::registry::Kind;
 
-const LONG: Duration = Duration::from_secs(30);
-const QUICK: &str = "rollout: {stable: 1s, monitor: 0s, deadline: 10s}";
+const LONG: Duration = Duration::from_secs(90);
+const QUICK: &str = "rollout: {stable: 1s, monitor: 0s, deadline: 30s}";
 
 fn manifest(tag: &str, more: &str) -> String {
     format!("services:\n  web:\n    image: @REGISTRY@/acme/web:{tag}\n    {more}\n")
@@ -184,7 +184,7 @@ fn a_forge_is_told_how_each_commit_fares() {
         assert!(!told.to_string().contains("correct-horse"), "{told}");
     }
     // Long enough at its gate for the forge to hear that something is under way.
-    host.configure_source(&source, "rollout: {stable: 3s, monitor: 0s, deadline: 20s}");
+    host.configure_source(&source, "rollout: {stable: 5s, monitor: 0s, deadline: 60s}");
     let again = host.commit(&[("shop-@ID@/compose.yaml", &manifest("2", ""))]);
     let mut daemon = host.start(&["reconcile"], "daemon.log");
     eventually(LONG, "it succeeds", || {

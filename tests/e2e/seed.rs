@@ -35,7 +35,7 @@ impl Seed {
     #[track_caller]
     fn answers(&self, path: &str, expected: &str) {
         let what = format!("{path} through nginx answers with {expected}");
-        eventually(Duration::from_secs(10), &what, || {
+        eventually(Duration::from_secs(60), &what, || {
             get(self.port, path).filter(|body| body.contains(expected))
         });
     }

@@ -11,11 +11,11 @@ const SHOP: &str = "services:\n  web:\n    image: @REGISTRY@/acme/web:1\n";
 #[test]
 fn a_second_pass_waits_for_the_first_and_then_does_nothing() {
     let host = Host::new();
-    host.configure("rollout: {stable: 2s, monitor: 0s, deadline: 20s}");
+    host.configure("rollout: {stable: 5s, monitor: 0s, deadline: 60s}");
     host.push("acme/web", "1", Kind::Web);
     host.commit(&[("shop-@ID@/compose.yaml", SHOP)]);
     let mut first = host.start(&["reconcile", "--once"], "first.log");
-    eventually(Duration::from_secs(20), "the first pass has its turn", || {
+    eventually(Duration::from_secs(60), "the first pass has its turn", || {
         host.read("state/lock").contains("reconcile").then_some(())
     });
     let second = host.pass();

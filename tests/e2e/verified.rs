@@ -8,7 +8,7 @@ use crate::support::host::Host;
 use crate::support::registry::Kind;
 use crate::support::{eventually, stdout_of};
 
-const LONG: Duration = Duration::from_secs(30);
+const LONG: Duration = Duration::from_secs(90);
 
 const SHOP: &str = "services:\n  web:\n    image: @REGISTRY@/acme/web:1\n    restart: unless-stopped\n    environment: {V: '@V@'}\n";
 

@@ -108,6 +108,6 @@ impl Drop for TestRegistry {
 /// Runs the registry; returns once it listens.
 fn listening(command: &mut Command, host: &str) -> Child {
     let server = command.spawn().unwrap();
-    eventually(Duration::from_secs(20), "the registry listens", || TcpStream::connect(host).ok());
+    eventually(Duration::from_secs(60), "the registry listens", || TcpStream::connect(host).ok());
     server
 }
