@@ -244,6 +244,9 @@ fn what_cannot_be_opened_is_a_problem_where_it_is_named() {
     says(&trouble(&server, &fine), "`/nowhere/age` is not on this server", "install `age`");
     server.config = format!("age: {{identity_file: {key}.gone}}");
     says(&trouble(&server, &fine), "age.key.gone: No such file", "put it at");
+    let directory = server.directory.path().display();
+    server.config = format!("age: {{identity_file: {directory}}}");
+    says(&trouble(&server, &fine), "it is not a file", "put it at");
     server.config = String::new();
     says(&trouble(&server, &fine), "this host has no identity", "age-keygen -o");
     let talks = "echo A=sesame-1; echo 'cannot: A=sesame-1 of AGE-SECRET-KEY-1ABC' >&2; exit 1";
@@ -306,11 +309,12 @@ fn a_file_is_opened_once_as_long_as_the_identity_is_the_same() {
 
 /// Turns `ENC[…]` into what stands in it, and refuses whatever else it is asked.
 const SOPS: &str = r#"
-[ "$SOPS_AGE_KEY_FILE" = "@KEY@" ] && [ -z "$HOME" ] && [ "$PWD" = / ] || { echo "environment" >&2; exit 9; }
+[ "$SOPS_AGE_KEY_FILE $SOPS_DECRYPTION_ORDER" = "@KEY@ age" ] && [ -z "$HOME" ] && [ "$PWD" = / ] || { echo "environment" >&2; exit 9; }
 [ "$1 $2 $4 $6" = "--decrypt --input-type --output-type /dev/stdin" ] || { echo "arguments: $*" >&2; exit 9; }
 case "$3-$5" in
 dotenv-dotenv|binary-binary) sed -n 's/[^E]*ENC\[\([^]]*\)\].*/\1/p' /dev/stdin | grep -v mac ;;
 yaml-json) cat >/dev/null; printf '{"API_KEY": "se#same $x", "PORT": 80, "ON": true}' ;;
+yaml-yaml) cat >/dev/null; printf 'API_KEY: same' ;;
 json-json) cat >/dev/null; printf '{"DEEP": {"A": "sesame-9"}}' ;;
 *) echo "types: $3-$5" >&2; exit 9 ;;
 esac
@@ -327,8 +331,8 @@ services:
   web:
     image: acme/web:1
     env_file: [web.sops.yaml, more.env]
-    secrets: [tls]
-secrets: {tls: {file: ./tls.sops.key}}
+    secrets: [tls, whole]
+secrets: {tls: {file: ./tls.sops.key}, whole: {file: ./web.sops.yaml}}
 ";
     let yaml = b"API_KEY: ENC[x]\nsops:\n    mac: ENC[y]\n";
     let files: [(&str, &[u8]); 4] = [
@@ -346,7 +350,8 @@ secrets: {tls: {file: ./tls.sops.key}}
     ];
     assert_eq!(environment(&stack), expected.into());
     let web = &stack.services[&ServiceName::new("web")];
-    assert_eq!(web.secret_files.len(), 1);
+    let contents = web.secret_files.iter().map(|file| file.content.0.as_slice());
+    assert_eq!(Vec::from_iter(contents), [b"sesame-8\n".as_slice(), b"API_KEY: same"]);
     assert_eq!(stack.masks.mask("se#same $x sesame-7"), "••• •••");
 
     let deep = br#"{"DEEP": {"A": "ENC[x]"}, "sops": {"mac": "ENC[y]"}}"#;
