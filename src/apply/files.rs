@@ -238,6 +238,7 @@ mod tests {
         };
         make("db/deep/er").unwrap();
         make("db/deep").unwrap();
+        assert_eq!(mode(&below.join("db/deep/er")), 0o755);
         symlink(&outside, below.join("db/planted")).unwrap();
         let error = make("db/planted/new").unwrap_err();
         assert!(matches!(&error, FileError::Link(path) if path.ends_with("shop/db/planted")));
@@ -250,6 +251,39 @@ mod tests {
         make("db/planted/there").unwrap();
         fs::write(below.join("file"), "").unwrap();
         assert!(matches!(make("file/new").unwrap_err(), FileError::Write { .. }));
+    }
+
+    #[test]
+    fn a_directory_is_exported_whole_and_nobody_may_write_to_it() {
+        let (_root, data, outside) = directories();
+        let mut tree = MemoryTree::new([("d/a.yml", "of git"), ("d/deep/b.yml", "deep")]);
+        tree.insert_executable("d/run.sh", "#!/bin/sh\n");
+        let of = |tree: &MemoryTree| SharedTree(Arc::new(tree.clone()));
+        let target = data.join(".exported/f00/d");
+        fs::create_dir_all(target.parent().unwrap()).unwrap();
+        symlink(&outside, &target).unwrap();
+        let whole = Export { target: target.clone(), tree: of(&tree), path: "d".into() };
+        export(&whole).unwrap();
+        let modes =
+            ["", "a.yml", "deep", "deep/b.yml", "run.sh"].map(|path| mode(&target.join(path)));
+        assert_eq!(modes, [0o555, 0o444, 0o555, 0o444, 0o555]);
+        assert_eq!(fs::read_to_string(target.join("deep/b.yml")).unwrap(), "deep");
+        assert_eq!(fs::read_dir(&outside).unwrap().count(), 0);
+
+        tree.insert_symlink("d/deep/elsewhere");
+        let target = data.join(".exported/f11/d");
+        let part = Export { target: target.clone(), tree: of(&tree), path: "d".into() };
+        let error = export(&part).unwrap_err();
+        assert!(
+            matches!(&error, FileError::Unsuitable(path) if path == "d/deep/elsewhere"),
+            "{error}"
+        );
+        assert!(!target.exists(), "what is not whole has no name");
+        // What a pass that failed has left is in nobody's way.
+        let whole = Export { target: target.clone(), ..whole };
+        export(&whole).unwrap();
+        remove(&target).unwrap();
+        assert!(!target.exists());
     }
 
     fn exported(data: &Path) -> Export {
