@@ -200,11 +200,18 @@ impl Memory {
         self.holds.extract_if(.., has_moved_on).collect()
     }
 
-    /// The holds of rollbacks that are on their way back.
-    pub fn going_back(&self) -> impl Iterator<Item = (&ServiceId, GenerationNumber, &Hold)> {
-        self.holds.iter().filter_map(|hold| match (&hold.scope, hold.going_to) {
+    /// The holds of rollbacks that are on their way back at `now`, but for services that an operator holds since.
+    pub fn going_back(
+        &self,
+        now: Timestamp,
+    ) -> impl Iterator<Item = (&ServiceId, GenerationNumber, &Hold)> {
+        let going = self.holds.iter().filter_map(|hold| match (&hold.scope, hold.going_to) {
             (HoldScope::Service(id), Some(number)) => Some((id, number, hold)),
             (HoldScope::Host | HoldScope::Stack(_) | HoldScope::Service(_), _) => None,
+        });
+        going.filter(move |(id, _, going)| {
+            let mut later = self.holds.iter().filter(|hold| hold.since > going.since);
+            !later.any(|hold| hold.scope.covers(id) && hold.is_in_force(now))
         })
     }
 
@@ -244,5 +251,33 @@ mod tests {
         check(&[&own(HeldBy::Operator, Some(60)), &wide, &stack], Some(&stack));
         check(&[&own(HeldBy::Operator, Some(60))], None);
         check(&[&hold(HoldScope::Stack("blog".into()), HeldBy::Operator, None)], None);
+    }
+
+    #[test]
+    fn who_goes_back_goes_on_unless_an_operator_holds_it_since() {
+        let at = |second| Timestamp::new(second, 0).unwrap();
+        let service = ServiceId::new(&"shop".into(), &"web".into());
+        let going = Hold {
+            since: at(20),
+            going_to: Some(GenerationNumber(7)),
+            ..hold(HoldScope::Service(service.clone()), HeldBy::Rollback, None)
+        };
+        let check = |other: Option<(HoldScope, i64, Option<i64>)>, goes: bool| {
+            let operators = other.map(|(scope, since, until)| Hold {
+                since: at(since),
+                ..hold(scope, HeldBy::Operator, until)
+            });
+            let holds = operators.into_iter().chain([going.clone()]).collect();
+            let memory = Memory { holds, ..Memory::default() };
+            let found: Vec<_> = memory.going_back(at(60)).collect();
+            assert_eq!(found.is_empty(), !goes, "{:?}", memory.holds);
+            assert!(found.iter().all(|one| *one == (&service, GenerationNumber(7), &going)));
+        };
+        check(None, true);
+        check(Some((HoldScope::Host, 19, None)), true);
+        check(Some((HoldScope::Host, 21, None)), false);
+        check(Some((HoldScope::Service(service.clone()), 21, Some(61))), false);
+        check(Some((HoldScope::Stack("shop".into()), 21, Some(60))), true);
+        check(Some((HoldScope::Stack("blog".into()), 21, None)), true);
     }
 }

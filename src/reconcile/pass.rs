@@ -193,7 +193,7 @@ pub async fn prepare(
     let mut plan = plan::plan(&view.situation(&memory, &rules, now));
     let generations = record::begin(&history, &view, Why::Sources(&read.sources), &mut plan, now)?;
     statuses::begin(world, &history, &read.sources, &view, &plan, now);
-    let going = going_back(&rules, &memory);
+    let going = going_back(&rules, &memory, now);
     let mut lost = lost(&plan, &view, &memory);
     lost.retain(|id| !going.contains(id));
     let changed = generations.keys().chain(lost.iter().chain(&going).map(|id| &id.stack));
@@ -307,7 +307,7 @@ pub async fn preview(
         plan.changes.extend(repair.changes);
         (plan.steps, plan.sections) = (repair.steps, repair.sections);
     }
-    rollback::announce(&history, &lost, &mut plan, &view, &memory)?;
+    rollback::announce(&history, &lost, &mut plan, &view, &memory, now)?;
     Ok(Preview { sources: read.sources, view, plan })
 }
 
@@ -386,10 +386,10 @@ fn lost(plan: &Plan, view: &View, memory: &Memory) -> Vec<ServiceId> {
 }
 
 /// Services whose way back was interrupted: whoever was at it is gone, since a pass has its turn.
-fn going_back(rules: &Rules, memory: &Memory) -> Vec<ServiceId> {
+fn going_back(rules: &Rules, memory: &Memory, now: Timestamp) -> Vec<ServiceId> {
     let is_asked =
         |id: &ServiceId| rules.only.is_empty() || rules.only.iter().any(|one| one.covers(id));
-    let ids = memory.going_back().map(|(id, ..)| id);
+    let ids = memory.going_back(now).map(|(id, ..)| id);
     ids.filter(|id| is_asked(id) && !rules.busy.contains(&id.stack)).cloned().collect()
 }
 

@@ -3,6 +3,8 @@
 
 use std::collections::BTreeMap;
 
+use jiff::Timestamp;
+
 use super::again::{Again, is_job};
 use super::deploy::{Today, deploy};
 use super::{RollbackError, settle};
@@ -23,8 +25,9 @@ pub async fn go_on(
     memory: &Memory,
     retries: Retries,
 ) -> Result<Vec<String>, PassError> {
+    let now = Timestamp::now();
     let mut together: BTreeMap<(&StackName, GenerationNumber), Vec<Hold>> = BTreeMap::new();
-    for (id, number, hold) in memory.going_back().filter(|(id, ..)| going.contains(id)) {
+    for (id, number, hold) in memory.going_back(now).filter(|(id, ..)| going.contains(id)) {
         together.entry((&id.stack, number)).or_default().push(hold.clone());
     }
     let mut notices = Vec::new();
@@ -127,8 +130,9 @@ pub fn announce(
     plan: &mut Plan,
     view: &View,
     memory: &Memory,
+    now: Timestamp,
 ) -> Result<(), HistoryError> {
-    for (id, number, _) in memory.going_back() {
+    for (id, number, _) in memory.going_back(now) {
         for change in plan.changes.iter_mut().filter(|change| change.service == *id) {
             change.remarks.push(format!(
                 "it is on its way back to generation {number}: where that was interrupted, the next pass goes on"
